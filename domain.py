@@ -236,7 +236,11 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProfile:
-    """What a model can do, and what it does best. Sizes in pixels; `token_window` counts without start and end marks."""
+    """What a model can do, and what it does best.
+
+    Sizes are pixels; `token_window` and `max_tokens` count without start and end marks; `display_scale` is how much
+    a picture is enlarged when it is shown.
+    """
 
     identity: ModelIdentity
     unit: int
@@ -251,7 +255,7 @@ class ModelProfile:
     guidance_scale: float
     token_window: int = 75
     max_tokens: int = 225
-    display_scale: int = 1  # how much a picture is enlarged for Discord
+    display_scale: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,277 @@
+"""The job table: the truth about every request from the moment it is accepted until its message shows the end.
+
+Every rule that must hold is one statement: `enqueue` counts and inserts at once, a state change names the states
+it may start from. Functions that write take an open transaction's connection, so that callers can join them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime, timedelta
+
+import aiosqlite
+
+from db.codec import decode_model, decode_request, encode_model, encode_request, to_datetime, to_seconds
+from db.database import Database, fetch_one
+from domain import Job, JobStatus, Origin, Painting, Place, Request, Result, SafetyReport
+
+_SELECT = """
+SELECT jobs.*, job_inputs.init_image, job_inputs.mask_image
+FROM jobs LEFT JOIN job_inputs ON job_inputs.job_id = jobs.id
+"""
+
+# Each count is part of the insert: a quota that is read first and written later lets concurrent requests through.
+_ENQUEUE = """
+INSERT INTO jobs (user_id, guild_id, channel_id, message_id, request, images, age_restricted, adult_opt_in,
+                  source, locale, parent_id, filesize_limit, created_at)
+SELECT :user_id, :guild_id, :channel_id, :message_id, :request, :images, :age_restricted, :adult_opt_in,
+       :source, :locale, :parent_id, :filesize_limit, :now
+WHERE (SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')) < :max_queue
+  AND (SELECT count(*) FROM jobs WHERE user_id = :user_id AND status IN ('queued', 'running')) < :max_jobs
+  AND (SELECT coalesce(sum(images), 0) FROM jobs
+       WHERE user_id = :user_id AND created_at > :hour_ago
+         AND status IN ('queued', 'running', 'done', 'delivered')) + :images <= :images_per_hour
+RETURNING id
+"""
+
+
+async def enqueue(
+    connection: aiosqlite.Connection,
+    request: Request,
+    origin: Origin,
+    now: datetime,
+    *,
+    max_queue: int,
+    max_jobs: int,
+    images_per_hour: int,
+) -> int | None:
+    """Accept the request: its id, or None if one of the three limits does not allow it."""
+    row = await fetch_one(
+        connection,
+        _ENQUEUE,
+        {
+            "user_id": origin.user_id,
+            "guild_id": origin.place.guild_id,
+            "channel_id": origin.place.channel_id,
+            "message_id": origin.message_id,
+            "request": encode_request(request),
+            "images": request.images,
+            "age_restricted": origin.place.age_restricted,
+            "adult_opt_in": origin.place.adult_opt_in,
+            "source": origin.source,
+            "locale": origin.locale,
+            "parent_id": origin.parent_id,
+            "filesize_limit": origin.filesize_limit,
+            "now": to_seconds(now),
+            "hour_ago": to_seconds(now - timedelta(hours=1)),
+            "max_queue": max_queue,
+            "max_jobs": max_jobs,
+            "images_per_hour": images_per_hour,
+        },
+    )
+    if row is None:
+        return None
+    job_id = int(row["id"])
+    if request.init_image is not None:
+        await connection.execute(
+            "INSERT INTO job_inputs (job_id, init_image, mask_image) VALUES (?, ?, ?)",
+            (job_id, request.init_image, request.mask_image),
+        )
+    return job_id
+
+
+async def attach_message(connection: aiosqlite.Connection, job_id: int, message_id: int) -> None:
+    """Remember which Discord message shows the job."""
+    await connection.execute("UPDATE jobs SET message_id = ? WHERE id = ?", (message_id, job_id))
+
+
+async def start(connection: aiosqlite.Connection, job_id: int, now: datetime) -> bool:
+    """queued → running; False if the job is in another state."""
+    row = await fetch_one(
+        connection,
+        "UPDATE jobs SET status = 'running', started_at = ? WHERE id = ? AND status = 'queued' RETURNING id",
+        (to_seconds(now), job_id),
+    )
+    return row is not None
+
+
+async def finish(connection: aiosqlite.Connection, result: Result, now: datetime) -> bool:
+    """Write the result and its pictures: done, or withheld if the picture check let none through."""
+    status = JobStatus.DONE if result.released else JobStatus.WITHHELD
+    row = await fetch_one(
+        connection,
+        """UPDATE jobs SET status = ?, finished_at = ?, model = ?, seconds = ?, request = ?
+           WHERE id = ? AND status IN ('queued', 'running') RETURNING id""",
+        (
+            status,
+            to_seconds(now),
+            encode_model(result.model),
+            result.seconds,
+            encode_request(result.request),
+            result.job_id,
+        ),
+    )
+    if row is None:
+        return False
+    await connection.executemany(
+        """INSERT INTO pictures (job_id, position, seed, width, height, png, verdict, scores)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        [_picture_row(result.job_id, position, painting) for position, painting in enumerate(result.paintings)],
+    )
+    return True
+
+
+async def end(
+    connection: aiosqlite.Connection, job_id: int, status: JobStatus, outcome: str | None, now: datetime
+) -> bool:
+    """An open job ends without pictures: failed, refused, withheld or cancelled. False if it was not open any more."""
+    row = await fetch_one(
+        connection,
+        """UPDATE jobs SET status = ?, outcome = ?, finished_at = ?
+           WHERE id = ? AND status IN ('queued', 'running') RETURNING id""",
+        (status, outcome, to_seconds(now), job_id),
+    )
+    return row is not None
+
+
+async def withhold(connection: aiosqlite.Connection, job_id: int, outcome: str) -> bool:
+    """A finished job whose place has become stricter than its pictures: done → withheld."""
+    row = await fetch_one(
+        connection,
+        "UPDATE jobs SET status = 'withheld', outcome = ? WHERE id = ? AND status = 'done' RETURNING id",
+        (outcome, job_id),
+    )
+    return row is not None
+
+
+async def mark_delivered(connection: aiosqlite.Connection, job_id: int, message_id: int | None, now: datetime) -> None:
+    """Its message shows the end: a done job becomes delivered, another end keeps its name."""
+    await connection.execute(
+        """UPDATE jobs SET delivered_at = ?, message_id = coalesce(?, message_id),
+                           status = CASE status WHEN 'done' THEN 'delivered' ELSE status END
+           WHERE id = ? AND delivered_at IS NULL AND status NOT IN ('queued', 'running')""",
+        (to_seconds(now), message_id, job_id),
+    )
+
+
+async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
+    """What was being painted when the process ended is painted again from the start."""
+    await connection.execute("UPDATE jobs SET status = 'queued', started_at = NULL WHERE status = 'running'")
+
+
+async def fetch(database: Database, job_id: int) -> Job | None:
+    row = await database.fetch_one(f"{_SELECT} WHERE jobs.id = ?", (job_id,))
+    return _job(row) if row else None
+
+
+async def fetch_by_message(database: Database, message_id: int) -> Job | None:
+    row = await database.fetch_one(f"{_SELECT} WHERE jobs.message_id = ?", (message_id,))
+    return _job(row) if row else None
+
+
+async def fetch_open(database: Database, user_id: int | None = None) -> list[Job]:
+    """Jobs that the engine still owes work for, oldest first."""
+    rows = await database.fetch_all(
+        f"""{_SELECT} WHERE jobs.status IN ('queued', 'running') AND (:user_id IS NULL OR user_id = :user_id)
+            ORDER BY jobs.id""",
+        {"user_id": user_id},
+    )
+    return [_job(row) for row in rows]
+
+
+async def fetch_undelivered(database: Database) -> list[Job]:
+    """Ended jobs whose message does not show it yet, oldest end first."""
+    rows = await database.fetch_all(
+        f"""{_SELECT} WHERE delivered_at IS NULL AND finished_at IS NOT NULL ORDER BY finished_at, jobs.id"""
+    )
+    return [_job(row) for row in rows]
+
+
+async def fetch_paintings(database: Database, job_id: int) -> list[Painting]:
+    rows = await database.fetch_all("SELECT * FROM pictures WHERE job_id = ? ORDER BY position", (job_id,))
+    return [_painting(row) for row in rows]
+
+
+async def erase_pictures(connection: aiosqlite.Connection, job_id: int) -> None:
+    """Forget a job's pictures for good (its owner or a moderator deleted the message)."""
+    await connection.execute("UPDATE pictures SET png = NULL WHERE job_id = ?", (job_id,))
+    await connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
+
+
+async def images_in_last_hour(
+    connection: aiosqlite.Connection, user_id: int, now: datetime
+) -> tuple[int, datetime | None]:
+    """How many pictures count against the member's hour, and when the oldest of them stops counting."""
+    row = await fetch_one(
+        connection,
+        """SELECT coalesce(sum(images), 0) AS images, min(created_at) AS oldest FROM jobs
+           WHERE user_id = ? AND created_at > ? AND status IN ('queued', 'running', 'done', 'delivered')""",
+        (user_id, to_seconds(now - timedelta(hours=1))),
+    )
+    if row is None or row["oldest"] is None:
+        return 0, None
+    return int(row["images"]), to_datetime(row["oldest"] + 3600)
+
+
+async def count_open(connection: aiosqlite.Connection, user_id: int | None = None) -> int:
+    row = await fetch_one(
+        connection,
+        """SELECT count(*) FROM jobs
+           WHERE status IN ('queued', 'running') AND (:user_id IS NULL OR user_id = :user_id)""",
+        {"user_id": user_id},
+    )
+    return int(row[0]) if row else 0
+
+
+def _picture_row(job_id: int, position: int, painting: Painting) -> tuple[object, ...]:
+    return (
+        job_id,
+        position,
+        painting.seed,
+        painting.width,
+        painting.height,
+        painting.png,
+        painting.safety.verdict,
+        json.dumps(dict(painting.safety.scores)),
+    )
+
+
+def _painting(row: sqlite3.Row) -> Painting:
+    return Painting(
+        seed=row["seed"],
+        width=row["width"],
+        height=row["height"],
+        png=row["png"],
+        safety=SafetyReport(verdict=row["verdict"], scores=json.loads(row["scores"])),
+    )
+
+
+def _job(row: sqlite3.Row) -> Job:
+    created_at = to_datetime(row["created_at"])
+    assert created_at is not None
+    return Job(
+        id=row["id"],
+        user_id=row["user_id"],
+        guild_id=row["guild_id"],
+        channel_id=row["channel_id"],
+        message_id=row["message_id"],
+        status=JobStatus(row["status"]),
+        request=decode_request(row["request"], row["init_image"], row["mask_image"]),
+        place=Place(
+            guild_id=row["guild_id"],
+            channel_id=row["channel_id"],
+            age_restricted=bool(row["age_restricted"]),
+            adult_opt_in=bool(row["adult_opt_in"]),
+        ),
+        created_at=created_at,
+        started_at=to_datetime(row["started_at"]),
+        finished_at=to_datetime(row["finished_at"]),
+        delivered_at=to_datetime(row["delivered_at"]),
+        outcome=row["outcome"],
+        source=row["source"],
+        parent_id=row["parent_id"],
+        model=decode_model(row["model"]),
+        seconds=row["seconds"],
+        filesize_limit=row["filesize_limit"],
+    )
