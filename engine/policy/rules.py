@@ -1,0 +1,112 @@
+"""Rules as data: what a rule is, and how the TOML files under `rules/` become a rule set.
+
+A file may hold `[groups]` (name → list of terms), `allow` (phrases whose words never count) and `[[rule]]` tables.
+A rule fires when every group of `all` and none of `none` is met, in the whole prompt or within one tag (`scope`).
+Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several words.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+RULES_FOLDER = Path(__file__).with_name("rules")
+
+
+class Tier(StrEnum):
+    """How a rule that fires is treated; worst first. A tier nobody knows is read as hard."""
+
+    HARD = "hard"  # refused everywhere, no moderator can allow it
+    BLOCK = "block"  # refused everywhere, can be appealed
+    AGE_RESTRICTED_ONLY = "age_restricted_only"  # refused except in age-restricted, opted-in channels
+    REVIEW = "review"  # painted, but the picture is judged more strictly
+
+    @classmethod
+    def _missing_(cls, value: object) -> Tier:
+        return cls.HARD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the policy; `clause` is a letter of Attachment A or a house rule's name."""
+
+    id: str
+    clause: str
+    tier: Tier
+    all: tuple[str, ...]
+    none: tuple[str, ...] = ()
+    scope: str = "prompt"
+    example: str = ""
+    counter_example: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """Everything the rule engine knows; compare by `version`."""
+
+    version: str
+    groups: Mapping[str, tuple[str, ...]] = field(repr=False)
+    rules: tuple[Rule, ...] = field(repr=False)
+    allow: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        known = set(self.groups)
+        for rule in self.rules:
+            missing = {*rule.all, *rule.none} - known
+            if missing or not rule.all:
+                raise ValueError(f"rule {rule.id}: unknown groups {sorted(missing)}, or no group at all")
+
+
+def load_rules(folder: Path = RULES_FOLDER) -> RuleSet:
+    """The rule set of all TOML files in `folder`; raises ValueError when they don't fit together."""
+    documents = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))]
+    return assemble(documents)
+
+
+def assemble(documents: Iterable[Mapping[str, Any]]) -> RuleSet:
+    """One rule set of parsed TOML documents; groups of the same name are joined, rule ids must be unique."""
+    groups: dict[str, list[str]] = {}
+    rules: dict[str, Rule] = {}
+    allow: list[str] = []
+    version = ""
+    for document in documents:
+        version = max(version, str(document.get("version", "")))
+        allow += document.get("allow", [])
+        for name, terms in document.get("groups", {}).items():
+            groups.setdefault(name, []).extend(terms)
+        for entry in document.get("rule", []):
+            rule = _rule(entry, groups)
+            if rule.id in rules:
+                raise ValueError(f"two rules are called {rule.id}")
+            rules[rule.id] = rule
+    frozen = {name: tuple(dict.fromkeys(terms)) for name, terms in groups.items()}
+    return RuleSet(version=version, groups=frozen, rules=tuple(rules.values()), allow=tuple(allow))
+
+
+def _rule(entry: Mapping[str, Any], groups: dict[str, list[str]]) -> Rule:
+    """A rule's own `terms` become a group that bears its id."""
+    needed = tuple(entry.get("all", ()))
+    if "terms" in entry:
+        groups.setdefault(entry["id"], []).extend(entry["terms"])
+        needed = (entry["id"], *needed)
+    return Rule(
+        id=entry["id"],
+        clause=entry["clause"],
+        tier=Tier(entry.get("tier", "hard")),
+        all=needed,
+        none=tuple(entry.get("none", ())),
+        scope=entry.get("scope", "prompt"),
+        example=entry.get("example", ""),
+        counter_example=entry.get("counter_example", ""),
+    )
+
+
+@lru_cache(maxsize=1)
+def default_rules() -> RuleSet:
+    """The rules the bot ships with."""
+    return load_rules()
