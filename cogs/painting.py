@@ -1,0 +1,90 @@
+"""From any interaction (slash command, button, modal) to an accepted job: the one way in for Discord's people."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+
+from domain import ConsentRequired, Job, NotAllowed, Origin, Place, Request
+
+if TYPE_CHECKING:
+    from cogs.client import Bot
+
+Interaction = discord.Interaction[Any]
+
+# Discord forgets an interaction that is not answered within 3 seconds; past this we say "thinking" first.
+PATIENCE_SECONDS = 1.5
+
+NEEDED = discord.Permissions(view_channel=True, send_messages=True, embed_links=True, attach_files=True)
+NEEDED_IN_THREADS = discord.Permissions(
+    view_channel=True, send_messages_in_threads=True, embed_links=True, attach_files=True
+)
+
+
+async def paint(interaction: Interaction, request: Request, *, source: str, parent_id: int | None = None) -> None:
+    """Submit a request and show its message, or the agreement that is needed first. Raises UserError."""
+    require_permissions(interaction)
+    await paint_accepted(interaction, request, origin_of(interaction, source, parent_id))
+
+
+async def paint_accepted(interaction: Interaction, request: Request, origin: Origin) -> None:
+    """The same for a request whose origin is known already (it waited for its member's agreement)."""
+    bot = cast("Bot", interaction.client)
+    try:
+        job = await _submit_in_time(interaction, request, origin)
+    except ConsentRequired:
+        pending_id = await bot.service.keep_for_consent(request, origin)
+        await bot.ask_for_consent(interaction, pending_id)
+        return
+    await bot.board.show(interaction, job)
+
+
+async def _submit_in_time(interaction: Interaction, request: Request, origin: Origin) -> Job:
+    submitting = asyncio.ensure_future(cast("Bot", interaction.client).service.submit(request, origin))
+    await asyncio.wait({submitting}, timeout=PATIENCE_SECONDS)
+    if not submitting.done():
+        await interaction.response.defer(thinking=True)
+    return await submitting
+
+
+def require_permissions(interaction: Interaction) -> None:
+    """Raise NotAllowed, naming what is missing, if the bot could not post the picture here."""
+    if interaction.guild_id is None:
+        return
+    needed = NEEDED_IN_THREADS if isinstance(interaction.channel, discord.Thread) else NEEDED
+    missing = [name.replace("_", " ") for name, wanted in needed if wanted and not _has(interaction, name)]
+    if missing:
+        raise NotAllowed(
+            f"I can't post pictures here: I am missing {', '.join(missing)}. "
+            "Ask somebody who manages this server, or try another channel."
+        )
+
+
+def _has(interaction: Interaction, permission: str) -> bool:
+    return bool(getattr(interaction.app_permissions, permission))
+
+
+def origin_of(interaction: Interaction, source: str, parent_id: int | None = None) -> Origin:
+    """Who asks and where, as plain values."""
+    roles = interaction.user.roles if isinstance(interaction.user, discord.Member) else []
+    return Origin(
+        user_id=interaction.user.id,
+        place=place_of(interaction.channel, interaction.guild_id, interaction.channel_id or 0),
+        locale=str(interaction.locale),
+        source=source,
+        parent_id=parent_id,
+        role_ids=tuple(role.id for role in roles),
+        filesize_limit=interaction.filesize_limit,
+    )
+
+
+def place_of(channel: object, guild_id: int | None, channel_id: int) -> Place:
+    """A channel's place; threads are as age-restricted as the channel they belong to."""
+    is_nsfw = getattr(channel, "is_nsfw", None)
+    return Place(
+        guild_id=guild_id,
+        channel_id=channel_id,
+        age_restricted=bool(is_nsfw()) if callable(is_nsfw) else False,
+    )

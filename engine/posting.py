@@ -1,0 +1,61 @@
+"""A stored picture made ready to be shown: enlarged if the model paints small, within a size limit in bytes."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+# Tried in order until a picture fits: lossless first, then ever smaller WebP.
+WEBP_QUALITIES = (95, 85, 70, 50)
+SMALLEST_SIDE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One file to upload."""
+
+    filename: str
+    data: bytes = field(repr=False)
+
+
+def make_posting(png: bytes, name: str, scale: int, limit_bytes: int) -> Posting:
+    """The picture as a file of at most `limit_bytes`; the PNG itself, metadata included, wherever it fits as it is."""
+    if scale == 1 and len(png) <= limit_bytes:
+        return Posting(f"{name}.png", png)
+    with Image.open(io.BytesIO(png)) as opened:
+        image = opened.convert("RGB")
+        metadata = dict(opened.text)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType]
+    if scale > 1:
+        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
+        enlarged = _png(image, metadata)
+        if len(enlarged) <= limit_bytes:
+            return Posting(f"{name}.png", enlarged)
+    return Posting(f"{name}.webp", _shrink(image, limit_bytes))
+
+
+def _png(image: Image.Image, metadata: dict[str, str]) -> bytes:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    for key, value in metadata.items():
+        info.add_itxt(key, value)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def _shrink(image: Image.Image, limit_bytes: int) -> bytes:
+    """WebP of falling quality, then of falling size; the last try is returned even if it is still too large."""
+    while True:
+        data = b""
+        for quality in WEBP_QUALITIES:
+            buffer = io.BytesIO()
+            image.save(buffer, "WEBP", quality=quality)
+            data = buffer.getvalue()
+            if len(data) <= limit_bytes:
+                return data
+        if min(image.size) <= SMALLEST_SIDE:
+            return data
+        image = image.resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.LANCZOS)

@@ -1,0 +1,364 @@
+"""Service: the one module that knows both the engine and the database.
+
+A request goes one way: validate → agreement → policy → one enqueue statement → backend; its end comes back through
+`_settle`, is written in one transaction, and waits as a row until the delivery loop has shown it. Nothing that must
+survive lives here: after a crash `recover` rebuilds everything from the rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+import aiosqlite
+
+from db import agreements, decisions, jobs, meta
+from db.database import Database
+from domain import (
+    ConsentRequired,
+    Job,
+    JobCancelled,
+    JobStatus,
+    ModelProfile,
+    NotAllowed,
+    NotFound,
+    Origin,
+    Painting,
+    PictureRefused,
+    Progress,
+    PromptRefused,
+    QueueFull,
+    QuotaExceeded,
+    Request,
+    Result,
+    Standing,
+    Task,
+    UserError,
+)
+from engine.policy import approve
+from engine.policy.licence import TERMS_VERSION
+from engine.posting import Posting, make_posting
+from engine.worker import Backend, EngineReport
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bot's own limits; pictures count within any 60 minutes."""
+
+    max_queue: int = 500
+    max_jobs_per_user: int = 10
+    images_per_hour: int = 60
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Service:
+    """Use as `async with Service(...) as service`: entering recovers what an earlier process left behind."""
+
+    def __init__(
+        self,
+        database: Database,
+        backend: Backend,
+        limits: Limits | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self._backend = backend
+        self._limits = limits or Limits()
+        self._progress: dict[int, Progress] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[int], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        await self.recover()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._backend.close)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def profile(self) -> ModelProfile:
+        return self._backend.profile
+
+    def subscribe(self, listener: Callable[[int], None]) -> None:
+        """Call `listener(job_id)` in the event loop whenever something about a job has changed."""
+        self._listeners.append(listener)
+
+    # ---- a request comes in ----------------------------------------------------------------------------------------
+
+    async def submit(self, request: Request, origin: Origin) -> Job:
+        """Accept a request, durably. Raises a UserError (and costs nothing) if it can't be accepted."""
+        self._backend.validate(request)
+        if not await self.has_agreed(origin.user_id):
+            raise ConsentRequired("Before your first picture, please read what this model may not be used for.")
+        now = self.clock()
+        try:
+            approved = approve(request, origin.place)
+        except PromptRefused as refusal:
+            async with self.database.transaction() as connection:
+                await decisions.record_prompt(connection, refusal.verdict, request, origin, now)
+            raise
+        async with self.database.transaction() as connection:
+            job_id = await jobs.enqueue(
+                connection,
+                request,
+                origin,
+                now,
+                max_queue=self._limits.max_queue,
+                max_jobs=self._limits.max_jobs_per_user,
+                images_per_hour=self._limits.images_per_hour,
+            )
+            if job_id is None:
+                raise await self._why_not(connection, request, origin, now)
+            await decisions.record_prompt(connection, approved.verdict, request, origin, now, job_id)
+        await self._hand_over(Task(job_id=job_id, user_id=origin.user_id, approved=approved))
+        return await self.job(job_id)
+
+    async def _why_not(
+        self, connection: aiosqlite.Connection, request: Request, origin: Origin, now: datetime
+    ) -> UserError:
+        """The sentence for whichever limit the enqueue statement met."""
+        limits = self._limits
+        if await jobs.count_open(connection) >= limits.max_queue:
+            return QueueFull("The queue is full at the moment. Please try again in a few minutes; nothing was charged.")
+        waiting = await jobs.count_open(connection, origin.user_id)
+        if waiting >= limits.max_jobs_per_user:
+            return QuotaExceeded(
+                f"You already have {waiting} pictures waiting or being painted, and {limits.max_jobs_per_user} is the "
+                "most at a time. Wait for one to finish, or cancel one."
+            )
+        used, free_at = await jobs.images_in_last_hour(connection, origin.user_id, now)
+        left = max(limits.images_per_hour - used, 0)
+        return QuotaExceeded(
+            f"You can have {limits.images_per_hour} pictures an hour and have {left} left, but this asks for "
+            f"{request.images}." + (f" More come back <t:{int(free_at.timestamp())}:R>." if free_at else ""),
+            retry_at=free_at,
+        )
+
+    async def keep_for_consent(self, request: Request, origin: Origin) -> int:
+        """Keep a request while its member reads the terms; returns the id for the "I agree" button."""
+        async with self.database.transaction() as connection:
+            return await agreements.keep_request(connection, request, origin, self.clock())
+
+    async def agree(self, user_id: int, pending_id: int | None = None) -> tuple[Request, Origin] | None:
+        """Record the member's agreement and hand back the request that was waiting for it, if there is one."""
+        async with self.database.transaction() as connection:
+            await agreements.agree(connection, user_id, TERMS_VERSION, self.clock())
+            if pending_id is None:
+                return None
+            return await agreements.take_request(connection, pending_id, user_id)
+
+    async def has_agreed(self, user_id: int) -> bool:
+        return await agreements.has_agreed(self.database, user_id, TERMS_VERSION)
+
+    async def agree_for_guild(self, guild_id: int, user_id: int) -> None:
+        """Record that somebody who manages the server agreed to the terms for it."""
+        async with self.database.transaction() as connection:
+            await agreements.agree_for_guild(connection, guild_id, user_id, TERMS_VERSION, self.clock())
+
+    # ---- the backend works -----------------------------------------------------------------------------------------
+
+    async def _hand_over(self, task: Task) -> None:
+        try:
+            future = self._backend.submit(task, self._on_progress)
+        except UserError as error:
+            await self._end(task.job_id, JobStatus.FAILED, str(error))
+            raise
+        settling = asyncio.create_task(self._settle(task.job_id, future), name=f"job-{task.job_id}")
+        self._tasks.add(settling)
+        settling.add_done_callback(self._tasks.discard)
+
+    def _on_progress(self, progress: Progress) -> None:
+        """Called from the engine's threads."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop was closed while the last step ran
+            self._loop.call_soon_threadsafe(self._take_progress, progress)
+
+    def _take_progress(self, progress: Progress) -> None:
+        earlier = self._progress.get(progress.job_id)
+        if earlier is None:
+            self._start_soon(progress.job_id)
+        elif progress.preview is None and earlier.preview is not None:
+            progress = Progress(
+                job_id=progress.job_id,
+                step=progress.step,
+                total_steps=progress.total_steps,
+                preview=earlier.preview,
+            )
+        self._progress[progress.job_id] = progress
+        self._tell(progress.job_id)
+
+    def _start_soon(self, job_id: int) -> None:
+        task = asyncio.create_task(self._start(job_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start(self, job_id: int) -> None:
+        async with self.database.transaction() as connection:
+            await jobs.start(connection, job_id, self.clock())
+
+    async def _settle(self, job_id: int, future: Future[Result]) -> None:
+        """Wait for the backend and write down how the job ended. The worker loop's border: nothing escapes it."""
+        try:
+            result = await asyncio.wrap_future(future)
+        except JobCancelled as error:
+            await self._end(job_id, JobStatus.CANCELLED, str(error))
+        except PictureRefused as error:
+            await self._end(job_id, JobStatus.REFUSED, str(error))
+        except UserError as error:
+            await self._end(job_id, JobStatus.FAILED, str(error))
+        except Exception:
+            reference = secrets.token_hex(4)
+            log.exception("job %d failed (reference %s)", job_id, reference)
+            await self._end(
+                job_id,
+                JobStatus.FAILED,
+                f"Something went wrong on our side; nothing was charged. If it happens again, tell the moderators this "
+                f"reference: {reference}.",
+            )
+        else:
+            await self._finish(result)
+        self._progress.pop(job_id, None)
+        self._tell(job_id)
+
+    async def _finish(self, result: Result) -> None:
+        job = await self.job(result.job_id)
+        origin = Origin(user_id=job.user_id, place=job.place)
+        now = self.clock()
+        async with self.database.transaction() as connection:
+            if not await jobs.finish(connection, result, now):
+                return
+            for painting in result.paintings:
+                if not painting.safety.is_safe:
+                    await decisions.record_picture(connection, painting.safety, job.request, origin, now, job.id)
+
+    async def _end(self, job_id: int, status: JobStatus, outcome: str | None) -> bool:
+        async with self.database.transaction() as connection:
+            return await jobs.end(connection, job_id, status, outcome, self.clock())
+
+    async def recover(self) -> None:
+        """Give every accepted, unfinished job back to the backend, through the policy as it is today."""
+        async with self.database.transaction() as connection:
+            await jobs.requeue_interrupted(connection)
+        for job in await jobs.fetch_open(self.database):
+            try:
+                approved = approve(job.request, job.place)
+                await self._hand_over(Task(job_id=job.id, user_id=job.user_id, approved=approved))
+            except PromptRefused as refusal:
+                await self._end(job.id, JobStatus.REFUSED, str(refusal))
+            except UserError as error:
+                log.warning("job %d could not be taken up again: %s", job.id, error)
+
+    # ---- people act on jobs ----------------------------------------------------------------------------------------
+
+    async def cancel(self, job_id: int, user_id: int, *, is_moderator: bool = False) -> Job:
+        """Take an open job back; its cost returns. Raises NotAllowed, or NotFound if it is over already."""
+        job = await self._own_job(job_id, user_id, is_moderator)
+        who = "you" if user_id == job.user_id else "a moderator"
+        if not await self._end(job_id, JobStatus.CANCELLED, f"Cancelled by {who}; nothing was charged."):
+            raise NotFound("This picture is finished already, so there is nothing to cancel.")
+        self._backend.cancel(job_id)
+        self._tell(job_id)
+        return await self.job(job_id)
+
+    async def delete(self, job_id: int, user_id: int, *, is_moderator: bool = False) -> Job:
+        """Erase a job's pictures for good; an open job is cancelled first."""
+        job = await self._own_job(job_id, user_id, is_moderator)
+        if job.status.is_open:
+            with contextlib.suppress(NotFound):
+                await self.cancel(job_id, user_id, is_moderator=is_moderator)
+        async with self.database.transaction() as connection:
+            await jobs.erase_pictures(connection, job_id)
+            await jobs.mark_delivered(connection, job_id, None, self.clock())
+        return job
+
+    async def _own_job(self, job_id: int, user_id: int, is_moderator: bool) -> Job:
+        job = await self.job(job_id)
+        if job.user_id != user_id and not is_moderator:
+            raise NotAllowed("Only the member who asked for this picture, or a moderator, can do that.")
+        return job
+
+    # ---- what others may look at -----------------------------------------------------------------------------------
+
+    async def job(self, job_id: int) -> Job:
+        job = await jobs.fetch(self.database, job_id)
+        if job is None:
+            raise NotFound("This picture is not stored any more.")
+        return job
+
+    async def open_jobs(self, user_id: int | None = None) -> list[Job]:
+        return await jobs.fetch_open(self.database, user_id)
+
+    async def paintings(self, job_id: int) -> list[Painting]:
+        return await jobs.fetch_paintings(self.database, job_id)
+
+    async def postings(self, job_id: int, limit_bytes: int) -> list[Posting]:
+        """The job's released pictures as files of at most `limit_bytes` each."""
+        scale = self.profile.display_scale
+        return [
+            await asyncio.to_thread(make_posting, painting.png, f"{job_id}-{painting.seed}", scale, limit_bytes)
+            for painting in await self.paintings(job_id)
+            if painting.png is not None
+        ]
+
+    def progress(self, job_id: int) -> Progress | None:
+        return self._progress.get(job_id)
+
+    def standing(self, job_id: int) -> Standing | None:
+        return self._backend.standing(job_id)
+
+    def report(self) -> EngineReport:
+        return self._backend.report()
+
+    def tokens_beyond(self, prompt: str) -> str:
+        """The part of a prompt that lies beyond the model's first window, or an empty string."""
+        return self._backend.tokens(prompt).beyond
+
+    # ---- delivery --------------------------------------------------------------------------------------------------
+
+    async def attach_message(self, job_id: int, message_id: int) -> None:
+        async with self.database.transaction() as connection:
+            await jobs.attach_message(connection, job_id, message_id)
+        self._tell(job_id)
+
+    async def undelivered(self) -> list[Job]:
+        return await jobs.fetch_undelivered(self.database)
+
+    async def withhold(self, job_id: int, outcome: str) -> Job:
+        async with self.database.transaction() as connection:
+            await jobs.withhold(connection, job_id, outcome)
+        return await self.job(job_id)
+
+    async def mark_delivered(self, job_id: int, message_id: int | None) -> None:
+        async with self.database.transaction() as connection:
+            await jobs.mark_delivered(connection, job_id, message_id, self.clock())
+
+    # ---- small things to remember across restarts ------------------------------------------------------------------
+
+    async def recall(self, key: str) -> str | None:
+        return await meta.recall(self.database, key)
+
+    async def remember(self, key: str, value: str) -> None:
+        async with self.database.transaction() as connection:
+            await meta.remember(connection, key, value)
+
+    def _tell(self, job_id: int) -> None:
+        for listener in self._listeners:
+            listener(job_id)
