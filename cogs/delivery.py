@@ -177,9 +177,8 @@ class Delivery(commands.Cog):
         paintings = await self.bot.service.paintings(job.id) if job.status is JobStatus.DONE else []
         if not any(painting.png for painting in paintings):
             return await send(ended_card(job), [], ended_buttons(job))
-        card = finished_card(
-            job, paintings, self.bot.service.profile, self.bot.service.tokens_beyond(job.request.prompt)
-        )
+        service = self.bot.service
+        card = finished_card(job, paintings, service.profile, service.tokens_beyond(job.request.prompt))
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for shrink in (1.0, *SHRINK_ON_413):
             postings = await service.postings(job.id, int(limit * shrink))

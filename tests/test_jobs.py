@@ -1,0 +1,156 @@
+"""The job table: accepted within limits, states that only move forward, delivered once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from db import jobs
+from db.database import Database
+from domain import JobStatus, ModelIdentity, Origin, Painting, Place, Request, Result, SafetyReport
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REQUEST = Request(
+    prompt="1girl, smile",
+    negative_prompt="hat",
+    width=64,
+    height=64,
+    num_inference_steps=5,
+    guidance_scale=7.0,
+    scheduler="ddim",
+    seed=7,
+    guidance_interval=(0.1, 0.9),
+)
+ORIGIN = Origin(user_id=1, place=Place(guild_id=2, channel_id=3, age_restricted=True), filesize_limit=1000)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database(tmp_path / "bot.sqlite3") as opened:
+        yield opened
+
+
+async def enqueue(
+    database: Database,
+    request: Request = REQUEST,
+    origin: Origin = ORIGIN,
+    now: datetime = NOW,
+    **limits: int,
+) -> int | None:
+    allowed = {"max_queue": 100, "max_jobs": 100, "images_per_hour": 100} | limits
+    async with database.transaction() as connection:
+        return await jobs.enqueue(connection, request, origin, now, **allowed)
+
+
+def result_of(job_id: int, *, png: bytes | None = b"png") -> Result:
+    verdict = "safe" if png else "unsafe"
+    painting = Painting(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=verdict, scores={"x": 0.5}))
+    model = ModelIdentity(name="tiny", sha256="00")
+    return Result(job_id=job_id, request=REQUEST, model=model, paintings=(painting,), seconds=1.5)
+
+
+async def finish(database: Database, job_id: int, png: bytes | None = b"png") -> bool:
+    async with database.transaction() as connection:
+        return await jobs.finish(connection, result_of(job_id, png=png), NOW)
+
+
+async def fetch(database: Database, job_id: int) -> jobs.Job:
+    job = await jobs.fetch(database, job_id)
+    assert job is not None
+    return job
+
+
+async def test_an_accepted_request_reads_back_as_it_was(database: Database) -> None:
+    request = replace(REQUEST, init_image=b"start", mask_image=b"mask")
+    job_id = await enqueue(database, request)
+    assert job_id is not None
+    job = await fetch(database, job_id)
+    assert job.request == request
+    assert job.place == ORIGIN.place
+    assert (job.user_id, job.guild_id, job.channel_id, job.filesize_limit) == (1, 2, 3, 1000)
+    assert job.status is JobStatus.QUEUED
+    assert job.created_at == NOW
+
+
+async def test_concurrent_requests_never_exceed_the_jobs_of_a_member(database: Database) -> None:
+    ids = await asyncio.gather(*(enqueue(database, max_jobs=3) for _ in range(20)))
+    assert sum(job_id is not None for job_id in ids) == 3
+
+
+async def test_concurrent_requests_never_exceed_the_images_of_an_hour(database: Database) -> None:
+    request = replace(REQUEST, images=2)
+    ids = await asyncio.gather(*(enqueue(database, request, images_per_hour=5) for _ in range(20)))
+    assert sum(job_id is not None for job_id in ids) == 2
+
+
+async def test_the_hour_rolls(database: Database) -> None:
+    assert await enqueue(database, images_per_hour=1)
+    assert await enqueue(database, images_per_hour=1, now=NOW + timedelta(minutes=59)) is None
+    assert await enqueue(database, images_per_hour=1, now=NOW + timedelta(minutes=61))
+
+
+async def test_one_members_limit_is_not_anothers(database: Database) -> None:
+    assert await enqueue(database, max_jobs=1)
+    assert await enqueue(database, max_jobs=1, origin=replace(ORIGIN, user_id=99))
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.REFUSED, JobStatus.WITHHELD])
+async def test_what_ended_without_a_picture_gives_its_cost_back(database: Database, status: JobStatus) -> None:
+    job_id = await enqueue(database, images_per_hour=1)
+    assert job_id is not None
+    async with database.transaction() as connection:
+        assert await jobs.end(connection, job_id, status, "no", NOW)
+    assert await enqueue(database, images_per_hour=1)
+
+
+async def test_a_withheld_picture_gives_its_cost_back(database: Database) -> None:
+    job_id = await enqueue(database, images_per_hour=1)
+    assert job_id is not None
+    assert await finish(database, job_id, png=None)
+    assert (await fetch(database, job_id)).status is JobStatus.WITHHELD
+    assert await enqueue(database, images_per_hour=1)
+
+
+async def test_a_result_is_written_once_and_delivered_once(database: Database) -> None:
+    job_id = await enqueue(database)
+    assert job_id is not None
+    assert await finish(database, job_id)
+    assert not await finish(database, job_id)
+    assert [job.id for job in await jobs.fetch_undelivered(database)] == [job_id]
+    async with database.transaction() as connection:
+        await jobs.mark_delivered(connection, job_id, 55, NOW)
+    assert await jobs.fetch_undelivered(database) == []
+    job = await fetch(database, job_id)
+    assert (job.status, job.message_id, job.delivered_at) == (JobStatus.DELIVERED, 55, NOW)
+    assert [painting.png for painting in await jobs.fetch_paintings(database, job_id)] == [b"png"]
+
+
+async def test_a_cancelled_job_takes_no_result_any_more(database: Database) -> None:
+    job_id = await enqueue(database)
+    assert job_id is not None
+    async with database.transaction() as connection:
+        assert await jobs.end(connection, job_id, JobStatus.CANCELLED, "Cancelled.", NOW)
+    assert not await finish(database, job_id)
+    assert (await fetch(database, job_id)).status is JobStatus.CANCELLED
+
+
+async def test_what_was_running_is_queued_again_after_a_crash(database: Database) -> None:
+    job_id = await enqueue(database)
+    assert job_id is not None
+    async with database.transaction() as connection:
+        assert await jobs.start(connection, job_id, NOW)
+        await jobs.requeue_interrupted(connection)
+    assert (await fetch(database, job_id)).status is JobStatus.QUEUED
+
+
+async def test_erased_pictures_are_gone(database: Database) -> None:
+    job_id = await enqueue(database, replace(REQUEST, init_image=b"start"))
+    assert job_id is not None
+    await finish(database, job_id)
+    async with database.transaction() as connection:
+        await jobs.erase_pictures(connection, job_id)
+    assert [painting.png for painting in await jobs.fetch_paintings(database, job_id)] == [None]
+    assert (await fetch(database, job_id)).request.init_image is None
