@@ -1,0 +1,138 @@
+"""The audit log: who did what to whom and why. Rows are only ever added (a trigger sees to it)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiosqlite
+
+from db.codec import to_datetime, to_seconds
+from db.database import Database, fetch_one
+
+EVERYWHERE = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One act. `actor_id` is None for the bot itself, `target` is "member:1", "channel:2", "job:3", "server" …"""
+
+    id: int
+    guild_id: int
+    actor_id: int | None
+    action: str
+    target: str | None
+    details: Mapping[str, Any]
+    created_at: datetime
+
+
+async def record(
+    connection: aiosqlite.Connection,
+    guild_id: int | None,
+    actor_id: int | None,
+    action: str,
+    target: str,
+    details: Mapping[str, Any],
+    now: datetime,
+) -> int:
+    """Write one row, inside the transaction of the change it tells of, and return its id.
+
+    `action` is a short dotted name ("quota.set"), `details` are JSON values without prompts or other people's words
+    beyond the moderator's own reason. A `guild_id` of None is written as 0 (direct messages, everywhere).
+    """
+    row = await fetch_one(
+        connection,
+        """INSERT INTO audit (guild_id, actor_id, action, target, details, created_at)
+           VALUES (?, ?, ?, ?, ?, ?) RETURNING id""",
+        (
+            guild_id or EVERYWHERE,
+            actor_id,
+            action,
+            target,
+            json.dumps(dict(details), ensure_ascii=False),
+            to_seconds(now),
+        ),
+    )
+    assert row is not None
+    return int(row["id"])
+
+
+async def search(
+    database: Database,
+    guild_id: int,
+    *,
+    actor_id: int | None = None,
+    target: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+    limit: int = 10_000,
+) -> list[AuditRow]:
+    """A server's rows, newest first. `action` matches a whole name or the part before its dot."""
+    rows = await database.fetch_all(
+        """SELECT * FROM audit
+           WHERE guild_id = :guild_id
+             AND (:actor_id IS NULL OR actor_id = :actor_id)
+             AND (:target IS NULL OR target = :target)
+             AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
+             AND (:since IS NULL OR created_at >= :since)
+           ORDER BY id DESC LIMIT :limit""",
+        {
+            "guild_id": guild_id,
+            "actor_id": actor_id,
+            "target": target,
+            "action": action,
+            "since": to_seconds(since) if since else None,
+            "limit": limit,
+        },
+    )
+    return [_row(row) for row in rows]
+
+
+async def unposted(database: Database, limit: int) -> list[AuditRow]:
+    """Rows that their server's audit channel does not show yet, oldest first; only servers that have such a channel."""
+    rows = await database.fetch_all(
+        """SELECT audit.* FROM audit
+           JOIN place_settings AS chosen
+             ON chosen.guild_id = audit.guild_id AND chosen.channel_id = 0 AND chosen.name = 'audit_channel_id'
+           LEFT JOIN audit_posts ON audit_posts.guild_id = audit.guild_id
+           WHERE chosen.value <> 'null' AND audit.id > coalesce(audit_posts.last_id, 0)
+           ORDER BY audit.id LIMIT ?""",
+        (limit,),
+    )
+    return [_row(row) for row in rows]
+
+
+async def mark_posted(connection: aiosqlite.Connection, guild_id: int, last_id: int) -> None:
+    """The server's audit channel shows everything up to `last_id`."""
+    await connection.execute(
+        """INSERT INTO audit_posts (guild_id, last_id) VALUES (?, ?)
+           ON CONFLICT (guild_id) DO UPDATE SET last_id = max(last_id, excluded.last_id)""",
+        (guild_id, last_id),
+    )
+
+
+async def skip_to_now(connection: aiosqlite.Connection, guild_id: int) -> None:
+    """A newly chosen audit channel starts with what happens from here on, not with the whole past."""
+    await connection.execute(
+        """INSERT INTO audit_posts (guild_id, last_id) SELECT ?, coalesce(max(id), 0) FROM audit WHERE guild_id = ?
+           ON CONFLICT (guild_id) DO UPDATE SET last_id = max(last_id, excluded.last_id)""",
+        (guild_id, guild_id),
+    )
+
+
+def _row(row: sqlite3.Row) -> AuditRow:
+    created_at = to_datetime(row["created_at"])
+    assert created_at is not None
+    return AuditRow(
+        id=row["id"],
+        guild_id=row["guild_id"],
+        actor_id=row["actor_id"],
+        action=row["action"],
+        target=row["target"],
+        details=json.loads(row["details"]),
+        created_at=created_at,
+    )
