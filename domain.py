@@ -111,16 +111,20 @@ class SafetyLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a request comes from; `guild_id` is None in direct messages."""
+    """Where a request comes from; `guild_id` is None in direct messages.
+
+    `adult_opt_in` and `is_strict` are what the channel's moderators chose.
+    """
 
     guild_id: int | None = None
     channel_id: int = 0
     age_restricted: bool = False
     adult_opt_in: bool = False
+    is_strict: bool = False
 
     @property
     def level(self) -> SafetyLevel:
-        if self.guild_id is None:
+        if self.guild_id is None or self.is_strict:
             return SafetyLevel.STRICT
         if self.age_restricted and self.adult_opt_in:
             return SafetyLevel.ADULT
@@ -174,11 +178,12 @@ class Verdict:
 
 
 class PromptRefused(UserError):
-    """The policy says no; `verdict` holds the grounds."""
+    """The policy says no; `verdict` holds the grounds, `decision_id` the record of it once there is one."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, decision_id: int | None = None) -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict
+        self.decision_id = decision_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +304,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who asks, where, and which Discord message shows the job (None until there is one)."""
+    """Who asks, where, and which Discord message shows the job (None until there is one).
+
+    `parent_channel_id` is the channel that a thread belongs to: settings and quotas are the channel's.
+    """
 
     user_id: int
     place: Place
@@ -309,11 +317,13 @@ class Origin:
     parent_id: int | None = None
     role_ids: tuple[int, ...] = ()
     filesize_limit: int | None = None
+    parent_channel_id: int | None = None
+    is_moderator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One row of the job table: ids, never Discord objects."""
+    """One row of the job table: ids, never Discord objects. `cost` is in thousandths of a picture credit."""
 
     id: int
     user_id: int
@@ -333,3 +343,6 @@ class Job:
     model: ModelIdentity | None = None
     seconds: float | None = None
     filesize_limit: int | None = None
+    cost: int = 0
+    weight: float = 1.0
+    guild_weight: float = 1.0

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from typing import Self
 
 import aiosqlite
 
-from db import agreements, decisions, jobs, meta
+from db import agreements, decisions, jobs, meta, picture_hashes
 from db.database import Database
 from domain import (
     ConsentRequired,
@@ -42,10 +42,12 @@ from domain import (
     Task,
     UserError,
 )
+from engine.fingerprint import fingerprint
 from engine.policy import approve
 from engine.policy.licence import TERMS_VERSION
 from engine.posting import Posting, make_posting
 from engine.worker import Backend, EngineReport
+from permits import fetch_allowances, use_allowance, write_refusal
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,9 @@ class Limits:
     max_queue: int = 500
     max_jobs_per_user: int = 10
     images_per_hour: int = 60
+
+
+WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
 
 
 def utc_now() -> datetime:
@@ -103,18 +108,20 @@ class Service:
 
     # ---- a request comes in ----------------------------------------------------------------------------------------
 
-    async def submit(self, request: Request, origin: Origin) -> Job:
-        """Accept a request, durably. Raises a UserError (and costs nothing) if it can't be accepted."""
+    async def submit(self, request: Request, origin: Origin, also: WriteWith | None = None) -> Job:
+        """Accept a request, durably. Raises a UserError (and costs nothing) if it can't be accepted.
+
+        `also(connection, job_id)` writes in the same transaction as the acceptance.
+        """
         self._backend.validate(request)
         if not await self.has_agreed(origin.user_id):
             raise ConsentRequired("Before your first picture, please read what this model may not be used for.")
         now = self.clock()
+        allowed = await fetch_allowances(self.database, origin.place.guild_id, origin.user_id)
         try:
-            approved = approve(request, origin.place)
+            approved = approve(request, origin.place, allowed)
         except PromptRefused as refusal:
-            async with self.database.transaction() as connection:
-                await decisions.record_prompt(connection, refusal.verdict, request, origin, now)
-            raise
+            raise await write_refusal(self.database, refusal, request, origin, now) from None
         async with self.database.transaction() as connection:
             job_id = await jobs.enqueue(
                 connection,
@@ -128,6 +135,9 @@ class Service:
             if job_id is None:
                 raise await self._why_not(connection, request, origin, now)
             await decisions.record_prompt(connection, approved.verdict, request, origin, now, job_id)
+            await use_allowance(connection, allowed, request, origin, now, job_id)
+            if also is not None:
+                await also(connection, job_id)
         await self._hand_over(Task(job_id=job_id, user_id=origin.user_id, approved=approved))
         return await self.job(job_id)
 
@@ -241,10 +251,12 @@ class Service:
     async def _finish(self, result: Result) -> None:
         job = await self.job(result.job_id)
         origin = Origin(user_id=job.user_id, place=job.place)
+        hashes = await asyncio.to_thread(_fingerprints, result)
         now = self.clock()
         async with self.database.transaction() as connection:
             if not await jobs.finish(connection, result, now):
                 return
+            await picture_hashes.store(connection, job.id, hashes)
             for painting in result.paintings:
                 if not painting.safety.is_safe:
                     await decisions.record_picture(connection, painting.safety, job.request, origin, now, job.id)
@@ -259,7 +271,8 @@ class Service:
             await jobs.requeue_interrupted(connection)
         for job in await jobs.fetch_open(self.database):
             try:
-                approved = approve(job.request, job.place)
+                allowed = await fetch_allowances(self.database, job.guild_id, job.user_id, job.id)
+                approved = approve(job.request, job.place, allowed)
                 await self._hand_over(Task(job_id=job.id, user_id=job.user_id, approved=approved))
             except PromptRefused as refusal:
                 await self._end(job.id, JobStatus.REFUSED, str(refusal))
@@ -362,3 +375,12 @@ class Service:
     def _tell(self, job_id: int) -> None:
         for listener in self._listeners:
             listener(job_id)
+
+
+def _fingerprints(result: Result) -> list[tuple[int, bytes]]:
+    """(position, fingerprint) of every released picture."""
+    return [
+        (position, fingerprint(painting.png))
+        for position, painting in enumerate(result.paintings)
+        if painting.png is not None
+    ]

@@ -1,0 +1,276 @@
+"""Appeals, reports and approvals: one case each, decided once, shown to moderators and told to the member.
+
+`resolve` moves an open case to its end in one statement, so of two moderators pressing at once one decides.
+What still has to appear in Discord is a row (`fetch_unshown`, `fetch_untold`), never a task that a crash forgets.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import aiosqlite
+
+from db.codec import decode_origin, decode_request, encode_origin, encode_request, to_datetime, to_seconds
+from db.database import Database, fetch_one
+from domain import Origin, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One card in the review channel. `kind`: appeal, report or approval; `status`: open or how it ended."""
+
+    id: int
+    kind: str
+    guild_id: int
+    channel_id: int
+    user_id: int
+    opened_by: int
+    decision_id: int | None
+    job_id: int | None
+    statement: str
+    status: str
+    opened_at: datetime
+    resolved_by: int | None = None
+    card_channel_id: int | None = None
+    card_message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """The policy's decision that a case is about; the texts are None where nothing may be kept."""
+
+    id: int
+    subject: str
+    clause: str | None
+    tier: str | None
+    rules: tuple[str, ...]
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    spans: tuple[tuple[int, int], ...] = ()
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    user_id: int = 0
+    guild_id: int | None = None
+    channel_id: int = 0
+    job_id: int | None = None
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a moderator wants to know about a member before deciding: numbers of this server only."""
+
+    pictures: int
+    refusals: int
+    appeals_upheld: int
+    appeals_allowed: int
+    reports_removed: int
+
+
+# ---- the refused request ---------------------------------------------------------------------------------------------
+
+
+async def keep_refused(
+    connection: aiosqlite.Connection, decision_id: int, request: Request, origin: Origin, now: datetime
+) -> None:
+    """Keep what was refused, so that it can be painted as it was asked if the appeal succeeds."""
+    await connection.execute(
+        """INSERT INTO refused_requests (decision_id, request, origin, init_image, mask_image, created_at)
+           VALUES (?, ?, ?, ?, ?, ?)""",
+        (
+            decision_id,
+            encode_request(request),
+            encode_origin(origin),
+            request.init_image,
+            request.mask_image,
+            to_seconds(now),
+        ),
+    )
+
+
+async def fetch_refused(database: Database, decision_id: int) -> tuple[Request, Origin] | None:
+    row = await database.fetch_one("SELECT * FROM refused_requests WHERE decision_id = ?", (decision_id,))
+    if row is None:
+        return None
+    return decode_request(row["request"], row["init_image"], row["mask_image"]), decode_origin(row["origin"])
+
+
+async def forget_refused(connection: aiosqlite.Connection, before: datetime) -> None:
+    """Drop refused requests that nobody appealed in time, and those whose case is over."""
+    await connection.execute(
+        """DELETE FROM refused_requests
+           WHERE created_at < ? AND NOT EXISTS (
+               SELECT 1 FROM cases WHERE cases.decision_id = refused_requests.decision_id
+                 AND (cases.status = 'open' OR cases.told_at IS NULL)
+           )""",
+        (to_seconds(before),),
+    )
+
+
+async def fetch_grounds(database: Database, decision_id: int) -> Grounds | None:
+    row = await database.fetch_one("SELECT * FROM decisions WHERE id = ?", (decision_id,))
+    return _grounds(row) if row else None
+
+
+async def fetch_picture_grounds(database: Database, job_id: int) -> Grounds | None:
+    """The decision by which a job's picture was withheld."""
+    row = await database.fetch_one(
+        "SELECT * FROM decisions WHERE job_id = ? AND subject = 'picture' ORDER BY id LIMIT 1", (job_id,)
+    )
+    return _grounds(row) if row else None
+
+
+async def fetch_history(database: Database, guild_id: int, user_id: int) -> History:
+    row = await database.fetch_one(
+        """SELECT
+             (SELECT count(*) FROM jobs WHERE guild_id = :guild_id AND user_id = :user_id
+                AND status IN ('done', 'delivered')) AS pictures,
+             (SELECT count(*) FROM decisions WHERE guild_id = :guild_id AND user_id = :user_id
+                AND action IN ('refuse', 'withhold')) AS refusals,
+             (SELECT count(*) FROM cases WHERE guild_id = :guild_id AND user_id = :user_id
+                AND kind = 'appeal' AND status IN ('upheld', 'blocked')) AS appeals_upheld,
+             (SELECT count(*) FROM cases WHERE guild_id = :guild_id AND user_id = :user_id
+                AND kind = 'appeal' AND status IN ('allowed_once', 'allowed_here')) AS appeals_allowed,
+             (SELECT count(*) FROM cases WHERE guild_id = :guild_id AND user_id = :user_id
+                AND kind = 'report' AND status IN ('removed', 'blocked')) AS reports_removed""",
+        {"guild_id": guild_id, "user_id": user_id},
+    )
+    assert row is not None
+    return History(**{name: int(row[name]) for name in row.keys()})  # noqa: SIM118 - a Row iterates over its values
+
+
+# ---- cases -----------------------------------------------------------------------------------------------------------
+
+
+async def open_case(
+    connection: aiosqlite.Connection,
+    kind: str,
+    *,
+    guild_id: int,
+    channel_id: int,
+    user_id: int,
+    opened_by: int,
+    now: datetime,
+    decision_id: int | None = None,
+    job_id: int | None = None,
+    statement: str = "",
+) -> int | None:
+    """A new case's id, or None if this appeal, this member's report or this approval is there already."""
+    row = await fetch_one(
+        connection,
+        """INSERT INTO cases (kind, guild_id, channel_id, user_id, opened_by, decision_id, job_id, statement, opened_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id""",
+        (kind, guild_id, channel_id, user_id, opened_by, decision_id, job_id, statement, to_seconds(now)),
+    )
+    return int(row["id"]) if row else None
+
+
+async def resolve(connection: aiosqlite.Connection, case_id: int, status: str, resolved_by: int, now: datetime) -> bool:
+    """open → `status`; False if somebody decided it before."""
+    row = await fetch_one(
+        connection,
+        """UPDATE cases SET status = ?, resolved_by = ?, resolved_at = ? WHERE id = ? AND status = 'open'
+           RETURNING id""",
+        (status, resolved_by, to_seconds(now), case_id),
+    )
+    return row is not None
+
+
+async def fetch_case(database: Database, case_id: int) -> Case | None:
+    row = await database.fetch_one("SELECT * FROM cases WHERE id = ?", (case_id,))
+    return _case(row) if row else None
+
+
+async def fetch_appeal(database: Database, decision_id: int) -> Case | None:
+    row = await database.fetch_one("SELECT * FROM cases WHERE decision_id = ? AND kind = 'appeal'", (decision_id,))
+    return _case(row) if row else None
+
+
+async def fetch_approval(database: Database, job_id: int) -> Case | None:
+    row = await database.fetch_one("SELECT * FROM cases WHERE job_id = ? AND kind = 'approval'", (job_id,))
+    return _case(row) if row else None
+
+
+async def fetch_open_cases(database: Database, guild_id: int) -> list[Case]:
+    rows = await database.fetch_all(
+        "SELECT * FROM cases WHERE guild_id = ? AND status = 'open' ORDER BY id", (guild_id,)
+    )
+    return [_case(row) for row in rows]
+
+
+async def fetch_unshown(database: Database) -> list[Case]:
+    """Cases whose card does not show their status (or that have no card), oldest first."""
+    rows = await database.fetch_all("SELECT * FROM cases WHERE shown_status IS NOT status ORDER BY id")
+    return [_case(row) for row in rows]
+
+
+async def mark_shown(
+    connection: aiosqlite.Connection, case_id: int, status: str, channel_id: int | None, message_id: int | None
+) -> None:
+    await connection.execute(
+        "UPDATE cases SET shown_status = ?, card_channel_id = ?, card_message_id = ? WHERE id = ?",
+        (status, channel_id, message_id, case_id),
+    )
+
+
+async def fetch_untold(database: Database) -> list[Case]:
+    """Decided cases whose member has not been told, oldest first."""
+    rows = await database.fetch_all("SELECT * FROM cases WHERE status != 'open' AND told_at IS NULL ORDER BY id")
+    return [_case(row) for row in rows]
+
+
+async def mark_told(connection: aiosqlite.Connection, case_id: int, now: datetime) -> None:
+    await connection.execute("UPDATE cases SET told_at = ? WHERE id = ?", (to_seconds(now), case_id))
+
+
+# ---- approval mode ---------------------------------------------------------------------------------------------------
+
+
+async def set_approval(
+    connection: aiosqlite.Connection, guild_id: int, channel_id: int, is_on: bool, actor_id: int, now: datetime
+) -> None:
+    """Switch a channel's approval mode."""
+    if is_on:
+        await connection.execute(
+            """INSERT INTO approval_channels (channel_id, guild_id, set_by, set_at) VALUES (?, ?, ?, ?)
+               ON CONFLICT DO NOTHING""",
+            (channel_id, guild_id, actor_id, to_seconds(now)),
+        )
+    else:
+        await connection.execute("DELETE FROM approval_channels WHERE channel_id = ?", (channel_id,))
+
+
+async def needs_approval(database: Database, channel_ids: tuple[int, ...]) -> bool:
+    """Whether one of the channels (a thread and its parent) is in approval mode."""
+    marks = ", ".join("?" * len(channel_ids))
+    row = await database.fetch_one(f"SELECT 1 FROM approval_channels WHERE channel_id IN ({marks})", channel_ids)
+    return row is not None
+
+
+def _case(row: sqlite3.Row) -> Case:
+    opened_at = to_datetime(row["opened_at"])
+    assert opened_at is not None
+    names = ("id", "kind", "guild_id", "channel_id", "user_id", "opened_by", "decision_id", "job_id", "statement")
+    later = ("status", "resolved_by", "card_channel_id", "card_message_id")
+    return Case(opened_at=opened_at, **{name: row[name] for name in (*names, *later)})
+
+
+def _grounds(row: sqlite3.Row) -> Grounds:
+    return Grounds(
+        id=row["id"],
+        subject=row["subject"],
+        clause=row["clause"],
+        tier=row["tier"],
+        rules=tuple(json.loads(row["rules"])),
+        scores=json.loads(row["scores"]),
+        spans=tuple((int(start), int(end)) for start, end in json.loads(row["spans"])),
+        prompt=row["prompt"],
+        negative_prompt=row["negative_prompt"],
+        user_id=row["user_id"],
+        guild_id=row["guild_id"],
+        channel_id=row["channel_id"],
+        job_id=row["job_id"],
+        decided_at=to_datetime(row["decided_at"]),
+    )

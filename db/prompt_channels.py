@@ -1,0 +1,213 @@
+"""Prompt channels and the messages that were read in them, each once."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import aiosqlite
+
+from db.codec import to_seconds
+from db.database import Database, fetch_one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptChannel:
+    """A channel in which every message is a prompt.
+
+    `seed` None means a new one for every picture; `answer`: reply or thread; `other_messages` (what is no prompt):
+    keep or delete.
+    """
+
+    channel_id: int
+    guild_id: int
+    opened_by: int
+    prefix: str = ""
+    suffix: str = ""
+    negative_prompt: str = ""
+    preset: str | None = None
+    shape: str = "square"
+    seed: int | None = None
+    cooldown_seconds: int = 0
+    answer: str = "reply"
+    other_messages: str = "keep"
+    latest_message_id: int | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptMessage:
+    """A message that was read as a prompt. `reply_id` is our answer where that is not the job's own message."""
+
+    message_id: int
+    channel_id: int
+    guild_id: int
+    user_id: int
+    job_id: int | None
+    reply_id: int | None
+    status: str
+
+
+_COLUMNS = (
+    "channel_id",
+    "guild_id",
+    "opened_by",
+    "prefix",
+    "suffix",
+    "negative_prompt",
+    "preset",
+    "shape",
+    "seed",
+    "cooldown_seconds",
+    "answer",
+    "other_messages",
+)
+
+
+async def save(connection: aiosqlite.Connection, channel: PromptChannel, now: datetime) -> None:
+    """Open the channel, or change how it works."""
+    values = {name: getattr(channel, name) for name in _COLUMNS}
+    names, marks = ", ".join(_COLUMNS), ", ".join(f":{name}" for name in _COLUMNS)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("channel_id", "opened_by"))
+    await connection.execute(
+        f"""INSERT INTO prompt_channels ({names}, opened_at) VALUES ({marks}, :now)
+            ON CONFLICT (channel_id) DO UPDATE SET {changes}, problem = NULL""",
+        {**values, "now": to_seconds(now)},
+    )
+
+
+async def close(connection: aiosqlite.Connection, channel_id: int) -> bool:
+    """Messages are only messages again; False if the channel was none of ours."""
+    row = await fetch_one(
+        connection, "DELETE FROM prompt_channels WHERE channel_id = ? RETURNING channel_id", (channel_id,)
+    )
+    return row is not None
+
+
+async def fetch(database: Database, channel_id: int) -> PromptChannel | None:
+    row = await database.fetch_one("SELECT * FROM prompt_channels WHERE channel_id = ?", (channel_id,))
+    return _channel(row) if row else None
+
+
+async def fetch_all(database: Database, guild_id: int | None = None) -> list[PromptChannel]:
+    rows = await database.fetch_all(
+        "SELECT * FROM prompt_channels WHERE :guild_id IS NULL OR guild_id = :guild_id ORDER BY opened_at",
+        {"guild_id": guild_id},
+    )
+    return [_channel(row) for row in rows]
+
+
+async def note_problem(connection: aiosqlite.Connection, channel_id: int, problem: str | None) -> bool:
+    """Remember the problem moderators hear about; False if they have heard of it already."""
+    row = await fetch_one(
+        connection,
+        "UPDATE prompt_channels SET problem = :problem WHERE channel_id = :id AND problem IS NOT :problem RETURNING 1",
+        {"problem": problem, "id": channel_id},
+    )
+    return row is not None
+
+
+# ---- messages --------------------------------------------------------------------------------------------------------
+
+
+async def take_message(
+    connection: aiosqlite.Connection, channel: PromptChannel, message_id: int, user_id: int, now: datetime
+) -> str | None:
+    """Claim a message: "taken", "cooling" if its member must wait, or None if it was claimed before.
+
+    The cooldown is part of the insert, so a burst of one member's messages lets exactly one through.
+    """
+    row = await fetch_one(
+        connection,
+        """INSERT INTO prompt_messages (message_id, channel_id, guild_id, user_id, taken_at, status)
+           SELECT :message_id, :channel_id, :guild_id, :user_id, :now,
+                  CASE WHEN EXISTS (SELECT 1 FROM prompt_messages
+                                    WHERE channel_id = :channel_id AND user_id = :user_id
+                                      AND status IN ('taken', 'accepted') AND taken_at > :since)
+                       THEN 'cooling' ELSE 'taken' END
+           WHERE true ON CONFLICT DO NOTHING RETURNING status""",
+        {
+            "message_id": message_id,
+            "channel_id": channel.channel_id,
+            "guild_id": channel.guild_id,
+            "user_id": user_id,
+            "now": to_seconds(now),
+            "since": to_seconds(now - timedelta(seconds=channel.cooldown_seconds)),
+        },
+    )
+    await connection.execute(
+        """UPDATE prompt_channels SET latest_message_id = max(coalesce(latest_message_id, 0), ?)
+           WHERE channel_id = ?""",
+        (message_id, channel.channel_id),
+    )
+    return str(row["status"]) if row else None
+
+
+async def free_at(database: Database, channel: PromptChannel, user_id: int) -> float | None:
+    """Unix seconds at which the member's cooldown ends."""
+    row = await database.fetch_one(
+        """SELECT max(taken_at) AS latest FROM prompt_messages
+           WHERE channel_id = ? AND user_id = ? AND status IN ('taken', 'accepted')""",
+        (channel.channel_id, user_id),
+    )
+    return None if row is None or row["latest"] is None else row["latest"] + channel.cooldown_seconds
+
+
+async def was_told_to_wait(database: Database, channel: PromptChannel, user_id: int, message_id: int) -> bool:
+    """Whether the member has an earlier message in this cooldown that we answered with "please wait"."""
+    row = await database.fetch_one(
+        """SELECT 1 FROM prompt_messages
+           WHERE channel_id = :channel_id AND user_id = :user_id AND status = 'cooling' AND message_id < :message_id
+             AND taken_at >= (SELECT max(taken_at) FROM prompt_messages
+                              WHERE channel_id = :channel_id AND user_id = :user_id
+                                AND status IN ('taken', 'accepted'))""",
+        {"channel_id": channel.channel_id, "user_id": user_id, "message_id": message_id},
+    )
+    return row is not None
+
+
+async def accept_message(connection: aiosqlite.Connection, message_id: int, job_id: int) -> None:
+    """The message's prompt became a job; an edited message's newest job counts."""
+    await connection.execute(
+        "UPDATE prompt_messages SET job_id = ?, status = 'accepted' WHERE message_id = ?", (job_id, message_id)
+    )
+
+
+async def answer_message(connection: aiosqlite.Connection, message_id: int, reply_id: int | None) -> None:
+    """The message got words instead of a picture."""
+    await connection.execute(
+        "UPDATE prompt_messages SET status = 'answered', job_id = NULL, reply_id = ? WHERE message_id = ?",
+        (reply_id, message_id),
+    )
+
+
+async def fetch_message(database: Database, message_id: int) -> PromptMessage | None:
+    row = await database.fetch_one("SELECT * FROM prompt_messages WHERE message_id = ?", (message_id,))
+    return _message(row) if row else None
+
+
+async def fetch_message_of_job(database: Database, job_id: int) -> PromptMessage | None:
+    row = await database.fetch_one("SELECT * FROM prompt_messages WHERE job_id = ?", (job_id,))
+    return _message(row) if row else None
+
+
+async def fetch_unfinished(database: Database, channel_id: int) -> list[PromptMessage]:
+    """Messages that were claimed when the process ended, and became nothing yet."""
+    rows = await database.fetch_all(
+        "SELECT * FROM prompt_messages WHERE channel_id = ? AND status = 'taken' ORDER BY message_id", (channel_id,)
+    )
+    return [_message(row) for row in rows]
+
+
+async def forget_message(connection: aiosqlite.Connection, message_id: int) -> None:
+    await connection.execute("DELETE FROM prompt_messages WHERE message_id = ?", (message_id,))
+
+
+def _channel(row: sqlite3.Row) -> PromptChannel:
+    return PromptChannel(**{name: row[name] for name in (*_COLUMNS, "latest_message_id", "problem")})
+
+
+def _message(row: sqlite3.Row) -> PromptMessage:
+    names = ("message_id", "channel_id", "guild_id", "user_id", "job_id", "reply_id", "status")
+    return PromptMessage(**{name: row[name] for name in names})

@@ -1,0 +1,149 @@
+"""Appeals in the database: one case each, decided once; permissions used once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from db import allowances, appeals, decisions
+from db.database import Database
+from domain import Action, Origin, Place, Request, Verdict
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REQUEST = Request(
+    prompt="1girl, placeholder word",
+    width=64,
+    height=64,
+    num_inference_steps=5,
+    guidance_scale=7.0,
+    scheduler="ddim",
+    seed=7,
+)
+ORIGIN = Origin(user_id=1, place=Place(guild_id=2, channel_id=3), role_ids=(4,))
+VERDICT = Verdict(action=Action.REFUSE, clause="adult", rules=("adult-1",), spans=((7, 18),), scores={"x": 0.5})
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database(tmp_path / "bot.sqlite3") as opened:
+        yield opened
+
+
+async def refuse(database: Database, now: datetime = NOW) -> int:
+    async with database.transaction() as connection:
+        decision_id = await decisions.record_prompt(connection, VERDICT, REQUEST, ORIGIN, now)
+        await appeals.keep_refused(connection, decision_id, REQUEST, ORIGIN, now)
+    return decision_id
+
+
+async def appeal(database: Database, decision_id: int) -> int | None:
+    async with database.transaction() as connection:
+        return await appeals.open_case(
+            connection,
+            "appeal",
+            guild_id=2,
+            channel_id=3,
+            user_id=1,
+            opened_by=1,
+            now=NOW,
+            decision_id=decision_id,
+            statement="please",
+        )
+
+
+async def resolve(database: Database, case_id: int, status: str, by: int) -> bool:
+    async with database.transaction() as connection:
+        return await appeals.resolve(connection, case_id, status, by, NOW)
+
+
+async def test_a_refused_request_is_kept_as_it_was_asked(database: Database) -> None:
+    decision_id = await refuse(database)
+    assert await appeals.fetch_refused(database, decision_id) == (REQUEST, ORIGIN)
+    grounds = await appeals.fetch_grounds(database, decision_id)
+    assert grounds is not None
+    assert (grounds.clause, grounds.rules, grounds.spans, grounds.scores) == (
+        "adult",
+        ("adult-1",),
+        ((7, 18),),
+        {"x": 0.5},
+    )
+
+
+async def test_a_decision_is_appealed_once(database: Database) -> None:
+    decision_id = await refuse(database)
+    ids = await asyncio.gather(*(appeal(database, decision_id) for _ in range(10)))
+    assert sum(case_id is not None for case_id in ids) == 1
+
+
+async def test_of_two_moderators_one_decides(database: Database) -> None:
+    case_id = await appeal(database, await refuse(database))
+    assert case_id is not None
+    decided = await asyncio.gather(
+        *(resolve(database, case_id, status, by) for by, status in enumerate(["upheld", "allowed_once"] * 5))
+    )
+    assert decided.count(True) == 1
+
+
+async def test_what_is_not_shown_or_told_stays_on_the_list(database: Database) -> None:
+    case_id = await appeal(database, await refuse(database))
+    assert case_id is not None
+    assert [case.id for case in await appeals.fetch_unshown(database)] == [case_id]
+    async with database.transaction() as connection:
+        await appeals.mark_shown(connection, case_id, "open", 8, 88)
+    assert await appeals.fetch_unshown(database) == []
+    await resolve(database, case_id, "upheld", 9)
+    assert [case.card_message_id for case in await appeals.fetch_unshown(database)] == [88]
+    assert [case.id for case in await appeals.fetch_untold(database)] == [case_id]
+    async with database.transaction() as connection:
+        await appeals.mark_told(connection, case_id, NOW)
+    assert await appeals.fetch_untold(database) == []
+
+
+async def test_refused_requests_are_forgotten_unless_an_appeal_is_running(database: Database) -> None:
+    forgotten, appealed = await refuse(database), await refuse(database)
+    await appeal(database, appealed)
+    async with database.transaction() as connection:
+        await appeals.forget_refused(connection, NOW + timedelta(days=8))
+    assert await appeals.fetch_refused(database, forgotten) is None
+    assert await appeals.fetch_refused(database, appealed) is not None
+
+
+async def test_permission_for_one_picture_is_used_once(database: Database) -> None:
+    async with database.transaction() as connection:
+        await allowances.allow_once(connection, 2, 1, "hash", 9, NOW)
+        for job_id in (1, 2):
+            await connection.execute(
+                """INSERT INTO jobs (id, user_id, guild_id, channel_id, request, images, created_at)
+                   VALUES (?, 1, 2, 3, '{}', 1, 0)""",
+                (job_id,),
+            )
+    assert await allowances.fetch_once(database, 2, 1) == {"hash"}
+    assert await allowances.fetch_once(database, 2, 99) == frozenset()
+    async with database.transaction() as connection:
+        assert await allowances.take_once(connection, 2, 1, "hash", 1, NOW)
+        assert not await allowances.take_once(connection, 2, 1, "hash", 2, NOW)
+    assert await allowances.fetch_once(database, 2, 1) == frozenset()
+    # A restart judges the stored job again: it still has what it used.
+    assert await allowances.fetch_once(database, 2, 1, job_id=1) == {"hash"}
+
+
+async def test_an_allowed_phrase_can_be_taken_back(database: Database) -> None:
+    async with database.transaction() as connection:
+        await allowances.allow_phrase(connection, 2, "placeholder word", 9, NOW)
+    assert [allowed.phrase for allowed in await allowances.fetch_phrases(database, 2)] == ["placeholder word"]
+    assert await allowances.fetch_phrases(database, 3) == []
+    async with database.transaction() as connection:
+        assert await allowances.revoke(connection, 2, "placeholder word", NOW)
+        assert not await allowances.revoke(connection, 2, "placeholder word", NOW)
+    assert await allowances.fetch_phrases(database, 2) == []
+
+
+async def test_history_counts_this_server_only(database: Database) -> None:
+    case_id = await appeal(database, await refuse(database))
+    assert case_id is not None
+    await resolve(database, case_id, "upheld", 9)
+    history = await appeals.fetch_history(database, 2, 1)
+    assert (history.refusals, history.appeals_upheld, history.appeals_allowed) == (1, 1, 0)
+    assert (await appeals.fetch_history(database, 77, 1)).refusals == 0

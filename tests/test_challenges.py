@@ -1,0 +1,195 @@
+"""Challenges in the database: anonymous numbers, one vote each, ties, recurring rounds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db import challenges, jobs
+from db.database import Database
+from domain import NotAllowed, NotFound, Origin, Place, Request
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+END = NOW + timedelta(days=3)
+REQUEST = Request(
+    prompt="1girl", width=64, height=64, num_inference_steps=5, guidance_scale=7.0, scheduler="ddim", seed=7
+)
+ORIGIN = Origin(user_id=1, place=Place(guild_id=2, channel_id=3))
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database(tmp_path / "bot.sqlite3") as opened:
+        yield opened
+
+
+async def new_job(database: Database, user_id: int) -> int:
+    async with database.transaction() as connection:
+        job_id = await jobs.enqueue(
+            connection,
+            REQUEST,
+            replace(ORIGIN, user_id=user_id),
+            NOW,
+            max_queue=1000,
+            max_jobs=1000,
+            images_per_hour=1000,
+        )
+    assert job_id is not None
+    return job_id
+
+
+async def start(database: Database, repeat: timedelta | None = None, themes: tuple[str, ...] = ("snow",)) -> int:
+    async with database.transaction() as connection:
+        return await challenges.start(
+            connection,
+            guild_id=2,
+            channel_id=3,
+            themes=themes,
+            created_by=9,
+            starts_at=NOW,
+            ends_at=END,
+            repeat=repeat,
+        )
+
+
+async def enter(database: Database, challenge_id: int, user_id: int, now: datetime = NOW) -> challenges.Entry:
+    job_id = await new_job(database, user_id)
+    async with database.transaction() as connection:
+        return await challenges.enter(connection, challenge_id, user_id, job_id, now)
+
+
+async def vote(database: Database, entry: challenges.Entry, user_id: int, now: datetime = NOW) -> None:
+    async with database.transaction() as connection:
+        await challenges.vote(connection, entry.id, user_id, now)
+
+
+async def end_due(database: Database, now: datetime = END) -> list[int]:
+    async with database.transaction() as connection:
+        return await challenges.end_due(connection, now)
+
+
+async def test_entries_get_numbers_in_order(database: Database) -> None:
+    challenge_id = await start(database)
+    entries = [await enter(database, challenge_id, user_id) for user_id in (1, 2, 3)]
+    assert [entry.number for entry in entries] == [1, 2, 3]
+
+
+async def test_a_member_has_one_entry(database: Database) -> None:
+    challenge_id = await start(database)
+    await enter(database, challenge_id, 1)
+    with pytest.raises(NotAllowed, match="entry in this challenge already"):
+        await enter(database, challenge_id, 1)
+
+
+async def test_after_withdrawing_another_picture_can_be_entered(database: Database) -> None:
+    challenge_id = await start(database)
+    await enter(database, challenge_id, 1)
+    async with database.transaction() as connection:
+        await challenges.withdraw(connection, challenge_id, 1, NOW)
+    assert (await enter(database, challenge_id, 1)).number == 1
+
+
+async def test_nobody_votes_for_themselves_even_by_moving_a_vote(database: Database) -> None:
+    challenge_id = await start(database)
+    own, other = await enter(database, challenge_id, 1), await enter(database, challenge_id, 2)
+    with pytest.raises(NotAllowed, match="your own entry"):
+        await vote(database, own, 1)
+    await vote(database, other, 1)
+    with pytest.raises(NotAllowed, match="your own entry"):
+        await vote(database, own, 1)
+    await end_due(database)
+    entries = await challenges.fetch_entries(database, challenge_id)
+    assert [(entry.votes, entry.is_winner) for entry in entries] == [(0, False), (1, True)]
+
+
+async def test_concurrent_votes_of_one_member_count_once(database: Database) -> None:
+    challenge_id = await start(database)
+    first, second = await enter(database, challenge_id, 1), await enter(database, challenge_id, 2)
+    await asyncio.gather(*(vote(database, entry, 7) for entry in (first, second) * 10))
+    await end_due(database)
+    assert sum(entry.votes or 0 for entry in await challenges.fetch_entries(database, challenge_id)) == 1
+
+
+async def test_a_tie_has_several_winners(database: Database) -> None:
+    challenge_id = await start(database)
+    entries = [await enter(database, challenge_id, user_id) for user_id in (1, 2, 3)]
+    await vote(database, entries[0], 10)
+    await vote(database, entries[1], 11)
+    await end_due(database)
+    fame = await challenges.fetch_fame(database, 2)
+    assert [(line.user_id, line.votes, line.theme) for line in fame] == [(1, 1, "snow"), (2, 1, "snow")]
+
+
+async def test_without_votes_nobody_wins(database: Database) -> None:
+    challenge_id = await start(database)
+    await enter(database, challenge_id, 1)
+    await end_due(database)
+    assert await challenges.fetch_fame(database, 2) == []
+
+
+async def test_votes_and_entries_end_with_the_time_even_before_the_loop_has_looked(database: Database) -> None:
+    challenge_id = await start(database)
+    entry = await enter(database, challenge_id, 1)
+    with pytest.raises(NotFound, match="over"):
+        await vote(database, entry, 2, END)
+    with pytest.raises(NotFound, match="over"):
+        await enter(database, challenge_id, 2, END)
+
+
+async def test_a_challenge_ends_once(database: Database) -> None:
+    challenge_id = await start(database, timedelta(days=7))
+    assert await end_due(database, END - timedelta(seconds=1)) == []
+    assert await end_due(database) == [challenge_id]
+    assert await end_due(database) == []
+    assert len(await challenges.fetch_open(database, 2)) == 1
+
+
+async def test_a_recurring_challenge_takes_its_themes_in_turn(database: Database) -> None:
+    await start(database, timedelta(days=7), themes=("snow", "sea"))
+    await end_due(database)
+    (following,) = await challenges.fetch_open(database, 2)
+    assert (following.theme, following.starts_at, following.ends_at) == ("sea", END, END + timedelta(days=3))
+    await end_due(database, following.ends_at)
+    (third,) = await challenges.fetch_open(database, 2)
+    assert third.theme == "snow"
+
+
+async def test_rounds_missed_while_the_bot_was_away_are_left_out(database: Database) -> None:
+    await start(database, timedelta(days=7))
+    await end_due(database, END + timedelta(days=30))
+    (following,) = await challenges.fetch_open(database, 2)
+    assert following.ends_at > END + timedelta(days=28)
+    assert following.starts_at == END + timedelta(days=28)
+
+
+async def test_a_recurring_challenge_that_is_ended_by_hand_does_not_come_back(database: Database) -> None:
+    challenge_id = await start(database, timedelta(days=7))
+    async with database.transaction() as connection:
+        assert await challenges.end_now(connection, challenge_id, NOW + timedelta(hours=1))
+        assert not await challenges.end_now(connection, challenge_id, NOW + timedelta(hours=1))
+    assert await challenges.fetch_open(database, 2) == []
+    assert [challenge.id for challenge in await challenges.fetch_unreported(database)] == [challenge_id]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(votes=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2)), max_size=15))
+async def test_each_members_last_valid_vote_counts(database: Database, votes: list[tuple[int, int]]) -> None:
+    challenge_id = await start(database)
+    entries = [await enter(database, challenge_id, user_id) for user_id in (1, 2, 3)]
+    expected: dict[int, int] = {}
+    for voter, choice in votes:
+        if entries[choice].user_id == voter:
+            with pytest.raises(NotAllowed):
+                await vote(database, entries[choice], voter)
+        else:
+            await vote(database, entries[choice], voter)
+            expected[voter] = choice
+    async with database.transaction() as connection:
+        await challenges.end_now(connection, challenge_id, NOW)
+    counted = [entry.votes for entry in await challenges.fetch_entries(database, challenge_id)]
+    assert counted == [list(expected.values()).count(choice) for choice in range(3)]
