@@ -1,18 +1,13 @@
-"""The picture check: every picture before anybody sees it. It fails closed."""
+"""The content policy's picture side: every picture is judged here before anyone sees it.
+
+checker = load_safety_checker()                       # models are loaded at the first picture
+reports = checker.check(images, SafetyLevel.STRICT)   # never raises; what can't be judged is not safe
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from engine.safety.checker import PictureChecker, Rater, SafetyChecker
+from engine.safety.fixed import FixedScores
+from engine.safety.loading import load_safety_checker
 
-from PIL import Image
-
-from domain import SafetyLevel, SafetyReport
-
-
-class SafetyChecker(Protocol):
-    """Judges pictures; never raises: an error is a report with the verdict "error", which counts as unsafe."""
-
-    def check(
-        self, images: Sequence[Image.Image], level: SafetyLevel, *, strict: bool = False
-    ) -> list[SafetyReport]: ...
+__all__ = ["FixedScores", "PictureChecker", "Rater", "SafetyChecker", "load_safety_checker"]
