@@ -1,70 +1,167 @@
-"""The decision on a prompt: rules and place in, verdict out."""
+"""The decision on a prompt: text and place in, verdict out."""
 
 from __future__ import annotations
 
-import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from domain import Action, ApprovedRequest, Place, PromptRefused, Request, SafetyLevel, Verdict
-from engine.policy.allowances import NO_ALLOWANCES, Allowances, is_appealable, prompt_hash
-from engine.policy.rules import Rule, RuleSet, Tier, default_rules
+from engine.policy.allowances import LICENCE_CLAUSES, NO_ALLOWANCES, Allowances, is_appealable, prompt_hash
+from engine.policy.frames import Firing, fire
+from engine.policy.matching import Lexicon
+from engine.policy.normalise import fold
+from engine.policy.reading import Reader, Reading, places
+from engine.policy.respell import Speller
+from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, default_rules
+from engine.policy.semantic import Opinion, SemanticModel, default_model
+from engine.policy.tokens import read
 from engine.policy.wording import grounds
 
-RULE_SET = "2026.11.23"
 MAX_CHARACTERS = 1_500
+"""Longer prompts are refused, never cut: 225 tokens, the most the model reads, are about 1,000 characters."""
+
+_SEVERITY = (Tier.HARD, Tier.BLOCK, Tier.AGE_RESTRICTED_ONLY, Tier.REVIEW)
+_CLAUSE_ORDER = "b" + "real_person" + "idkjfghac" + "e"
+_AGE_GROUPS = ("b.age", "b.age-number")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """One reason against a prompt."""
+
+    rule: str
+    clause: str
+    tier: Tier
+    spans: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return _SEVERITY.index(self.tier), _CLAUSE_ORDER.find(self.clause) % 99
+
+
+class Policy:
+    """Judges prompts by a rule set and, when there is one, a semantic model."""
+
+    def __init__(self, rules: RuleSet, model: SemanticModel | None = None) -> None:
+        self.rules = rules
+        self.model = model
+        lexicon = Lexicon(rules)
+        self._reader = Reader(lexicon, Speller(lexicon.words))
+
+    def judge(self, request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> Verdict:
+        """The policy's word on `request` as asked for in `place`; never raises, whatever the text."""
+        if max(len(request.prompt), len(request.negative_prompt)) > MAX_CHARACTERS:
+            return self._refusal(Verdict(action=Action.REFUSE, clause="length", tier=Tier.HARD))
+        readings = self._reader.readings(request.prompt)
+        negative = self._negative_groups(request.negative_prompt)
+        grounds_found = list(self._rule_grounds(readings, negative, allowances))
+        opinion = self._opinion(readings[-1], allowances)
+        grounds_found += _semantic_grounds(opinion, place)
+        verdict = self._decide([g for g in grounds_found if _counts(g, place, allowances)], place)
+        strict = any(group in reading.found.groups for reading in readings for group in _AGE_GROUPS)
+        verdict = replace(verdict, scores=opinion.scores, strict_picture=strict or verdict.action is Action.REVIEW)
+        if verdict.action is Action.REFUSE and is_appealable(verdict) and prompt_hash(request) in allowances.once:
+            return replace(verdict, action=Action.REVIEW, strict_picture=True)
+        return self._refusal(verdict) if verdict.action is Action.REFUSE else verdict
+
+    def approve(self, request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> ApprovedRequest:
+        """The request with its verdict; raises PromptRefused when the policy says no."""
+        verdict = self.judge(request, place, allowances)
+        if verdict.action is Action.REFUSE:
+            raise PromptRefused(verdict)
+        return ApprovedRequest(request, place, verdict)
+
+    def _refusal(self, verdict: Verdict) -> Verdict:
+        reason = grounds(verdict.clause or "", appealable=is_appealable(verdict))
+        return replace(verdict, reason=reason, rule_set=self.rules.version)
+
+    def _negative_groups(self, negative_prompt: str) -> Mapping[str, list[object]]:
+        readings = self._reader.readings(negative_prompt) if negative_prompt else []
+        return {group: [] for reading in readings for group in reading.found.groups}
+
+    def _rule_grounds(
+        self, readings: list[Reading], negative: Mapping[str, list[object]], allowances: Allowances
+    ) -> Iterable[_Ground]:
+        for reading in readings:
+            lifted = lifted_tokens(reading, allowances)
+            for firing in fire(self.rules.rules, reading.found.groups, negative):
+                if not _is_lifted(firing, lifted):
+                    spans = tuple(sorted(set(places(reading, firing.hits))))
+                    yield _Ground(firing.rule.id, firing.rule.clause, firing.rule.tier, spans)
+
+    def _opinion(self, reading: Reading, allowances: Allowances) -> Opinion:
+        if self.model is None:
+            return Opinion({}, {}, {})
+        hidden = reading.found.covered | lifted_tokens(reading, allowances)
+        return self.model.opinion([token for index, token in enumerate(reading.tokens) if index not in hidden])
+
+    def _decide(self, found: list[_Ground], place: Place) -> Verdict:
+        version = self.rules.version
+        if not found:
+            return Verdict(action=Action.ALLOW, rule_set=version)
+        worst = min(found, key=lambda ground: ground.rank)
+        mild = worst.tier is Tier.REVIEW and place.level is not SafetyLevel.STRICT
+        return Verdict(
+            action=Action.REVIEW if mild else Action.REFUSE,
+            clause=worst.clause,
+            rules=tuple(dict.fromkeys(ground.rule for ground in sorted(found, key=lambda ground: ground.rank))),
+            tier=worst.tier,
+            spans=tuple(sorted({span for ground in found for span in ground.spans})),
+            rule_set=version,
+        )
+
+
+def lifted_tokens(reading: Reading, allowances: Allowances) -> frozenset[int]:
+    """The tokens inside phrases that this server's moderators allowed."""
+    words = [token.text for token in reading.tokens]
+    lifted: set[int] = set()
+    for phrase in allowances.phrases:
+        wanted = [token.text for token in read(fold(phrase))]
+        for start in range(len(words) - len(wanted) + 1) if wanted else ():
+            if words[start : start + len(wanted)] == wanted:
+                lifted.update(range(start, start + len(wanted)))
+    return frozenset(lifted)
+
+
+def _is_lifted(firing: Firing, lifted: frozenset[int]) -> bool:
+    rule: Rule = firing.rule
+    if not lifted or rule.clause in LICENCE_CLAUSES or rule.tier is Tier.HARD:
+        return False
+    return any(lifted.issuperset(range(hit.first, hit.last + 1)) for hit in firing.hits)
+
+
+def _semantic_grounds(opinion: Opinion, place: Place) -> Iterable[_Ground]:
+    """Above the upper threshold a prompt is refused, between the two it is reviewed; in direct messages refused too."""
+    for clause, score in opinion.scores.items():
+        if score >= opinion.refuse_at[clause]:
+            tier = Tier.AGE_RESTRICTED_ONLY if clause == "adult" else Tier.BLOCK
+            yield _Ground(f"semantic.{clause}", clause, tier)
+        elif score >= opinion.review_at[clause]:
+            yield _Ground(f"semantic.{clause}", clause, Tier.REVIEW)
+
+
+def _counts(ground: _Ground, place: Place, allowances: Allowances) -> bool:
+    """Whether a ground holds in this place: adult content and what the server lifted pass where adults are let in."""
+    if place.level is not SafetyLevel.ADULT or ground.clause in LICENCE_CLAUSES or ground.tier is Tier.HARD:
+        return True
+    return ground.tier is not Tier.AGE_RESTRICTED_ONLY and ground.clause not in ("adult", *allowances.house_rules)
+
+
+@lru_cache(maxsize=1)
+def default_policy() -> Policy:
+    """The policy the bot ships with; the first call takes some hundred milliseconds."""
+    return Policy(default_rules(), default_model())
 
 
 def judge(request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> Verdict:
-    """The policy's word on `request` as asked for in `place`."""
-    if max(len(request.prompt), len(request.negative_prompt)) > MAX_CHARACTERS:
-        return Verdict(
-            action=Action.REFUSE, clause="length", reason=grounds("length", appealable=False), rule_set=RULE_SET
-        )
-    rules = default_rules()
-    fired = [rule for rule in rules.rules if _fires(rule, rules, request.prompt) and _counts(rule, place)]
-    if not fired:
-        return Verdict(action=Action.ALLOW, rule_set=RULE_SET)
-    worst = fired[0]
-    verdict = Verdict(
-        action=Action.REFUSE, clause=worst.clause, tier=worst.tier, rules=tuple(r.id for r in fired), rule_set=RULE_SET
-    )
-    if is_appealable(verdict) and prompt_hash(request) in allowances.once:
-        return Verdict(
-            action=Action.REVIEW, clause=worst.clause, tier=worst.tier, rules=verdict.rules, rule_set=RULE_SET
-        )
-    return _with_reason(verdict)
+    """The policy's word on `request` as asked for in `place`; never raises, whatever the text."""
+    return default_policy().judge(request, place, allowances)
 
 
 def approve(request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> ApprovedRequest:
     """The request with its verdict; raises PromptRefused when the policy says no."""
-    verdict = judge(request, place, allowances)
-    if verdict.action is Action.REFUSE:
-        raise PromptRefused(verdict)
-    return ApprovedRequest(request, place, verdict)
+    return default_policy().approve(request, place, allowances)
 
 
-def _with_reason(verdict: Verdict) -> Verdict:
-    reason = grounds(verdict.clause or "", appealable=is_appealable(verdict))
-    return Verdict(
-        action=verdict.action,
-        clause=verdict.clause,
-        tier=verdict.tier,
-        rules=verdict.rules,
-        reason=reason,
-        rule_set=RULE_SET,
-    )
-
-
-def _counts(rule: Rule, place: Place) -> bool:
-    return rule.tier is not Tier.AGE_RESTRICTED_ONLY or place.level is not SafetyLevel.ADULT
-
-
-def _fires(rule: Rule, rules: RuleSet, prompt: str) -> bool:
-    text = unicodedata.normalize("NFKC", prompt).casefold()
-    padded = " " + " ".join("".join(c if c.isalnum() else " " for c in text).split()) + " "
-    for phrase in rules.allow:
-        padded = padded.replace(f" {phrase} ", " ")
-    return all(any(_holds(padded, term) for term in rules.groups[group]) for group in rule.all)
-
-
-def _holds(padded: str, term: str) -> bool:
-    return f" {term.rstrip('*')}" + ("" if term.endswith("*") else " ") in padded
+__all__ = ["MAX_CHARACTERS", "RULE_SET", "Policy", "approve", "default_policy", "judge", "lifted_tokens"]

@@ -1,19 +1,24 @@
 """Rules as data: what a rule is, and how the TOML files under `rules/` become a rule set.
 
 A file may hold `[groups]` (name → list of terms), `allow` (phrases whose words never count) and `[[rule]]` tables.
-A rule fires when every group of `all` and none of `none` is met, in the whole prompt or within one tag (`scope`).
-Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several words.
+A rule fires when every group of `all` and none of `none` is met: anywhere in the prompt, within one tag, or within a
+few words (`scope` "prompt", "tag", "near"). `negative` lists groups that the negative prompt must name besides.
+A term `@name` stands for all terms of that group. Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several words.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+SCOPES = ("prompt", "tag", "near")
+RULE_SET = "2026.11.23"
+"""The version that every verdict carries; the newest of the files' own versions."""
 
 RULES_FOLDER = Path(__file__).with_name("rules")
 
@@ -40,6 +45,7 @@ class Rule:
     tier: Tier
     all: tuple[str, ...]
     none: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
     scope: str = "prompt"
     example: str = ""
     counter_example: str = ""
@@ -57,9 +63,9 @@ class RuleSet:
     def __post_init__(self) -> None:
         known = set(self.groups)
         for rule in self.rules:
-            missing = {*rule.all, *rule.none} - known
-            if missing or not rule.all:
-                raise ValueError(f"rule {rule.id}: unknown groups {sorted(missing)}, or no group at all")
+            missing = {*rule.all, *rule.none, *rule.negative} - known
+            if missing or not rule.all or rule.scope not in SCOPES:
+                raise ValueError(f"rule {rule.id}: unknown groups {sorted(missing)}, no group at all or unknown scope")
 
 
 def load_rules(folder: Path = RULES_FOLDER) -> RuleSet:
@@ -84,8 +90,19 @@ def assemble(documents: Iterable[Mapping[str, Any]]) -> RuleSet:
             if rule.id in rules:
                 raise ValueError(f"two rules are called {rule.id}")
             rules[rule.id] = rule
-    frozen = {name: tuple(dict.fromkeys(terms)) for name, terms in groups.items()}
+    frozen = {name: tuple(dict.fromkeys(_spread(terms, groups))) for name, terms in groups.items()}
     return RuleSet(version=version, groups=frozen, rules=tuple(rules.values()), allow=tuple(allow))
+
+
+def _spread(terms: Iterable[str], groups: Mapping[str, list[str]], depth: int = 3) -> Iterator[str]:
+    """The terms with every `@name` replaced by that group's terms."""
+    for term in terms:
+        if not term.startswith("@"):
+            yield term
+        elif depth and term[1:] in groups:
+            yield from _spread(groups[term[1:]], groups, depth - 1)
+        else:
+            raise ValueError(f"{term}: no such group, or groups that contain each other")
 
 
 def _rule(entry: Mapping[str, Any], groups: dict[str, list[str]]) -> Rule:
@@ -100,6 +117,7 @@ def _rule(entry: Mapping[str, Any], groups: dict[str, list[str]]) -> Rule:
         tier=Tier(entry.get("tier", "hard")),
         all=needed,
         none=tuple(entry.get("none", ())),
+        negative=tuple(entry.get("negative", ())),
         scope=entry.get("scope", "prompt"),
         example=entry.get("example", ""),
         counter_example=entry.get("counter_example", ""),

@@ -1,0 +1,203 @@
+"""Tricks of spelling that only a vocabulary can undo: leet, repeats, swapped, missing, masked and glued letters.
+
+Only words that nobody knows are respelt, so that harmless words are left alone. `vocabulary.txt` lists English words,
+most used first: the head of symspellpy's frequency dictionary (MIT; from SCOWL and the Google Books n-grams, CC-BY-3.0).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+VOCABULARY_FILE = Path(__file__).with_name("vocabulary.txt")
+
+_LEET_ONE = str.maketrans("0123456789@$!|+(<€£¥", "oizeasgtbgasiltccely")
+_LEET_TWO = str.maketrans("0123456789@$!|+(<€£¥", "olzeasgtbgasiitccely")
+_LEET_MARKS = frozenset("0123456789@$!|+(<€£¥")
+_LEET_SHAPES = (("|-|", "h"), ("|\\|", "n"), ("|_|", "u"), ("/\\", "a"), ("\\/", "v"), ("|)", "d"), ("()", "o"), ("|<", "k"))
+_SHORT_WORDS = frozenset("a i an as at be by do ex go he if in is it me my no of on or so to up us we".split())
+_SHORT_RANK = 2_500
+_LONGEST_WORD = 40
+_LONGEST_PIECE = 18
+
+
+@lru_cache(maxsize=1)
+def load_vocabulary() -> dict[str, int]:
+    """Word → rank, 0 the most used."""
+    words = VOCABULARY_FILE.read_text(encoding="utf-8").split()
+    return {word: rank for rank, word in enumerate(words)}
+
+
+class Speller:
+    """Respells unknown words; `lexicon` holds the words that rules look for."""
+
+    def __init__(self, lexicon: Iterable[str], vocabulary: dict[str, int] | None = None) -> None:
+        self.vocabulary = load_vocabulary() if vocabulary is None else vocabulary
+        self.lexicon = frozenset(word for word in lexicon if word.isalpha())
+        self._by_squeeze: dict[str, str] = {}
+        self._by_scramble: dict[str, str] = {}
+        self._by_deletion: dict[str, str] = {}
+        self._by_length: dict[int, list[str]] = {}
+        for word in sorted(self.lexicon, key=lambda w: (self.vocabulary.get(w, 99_999), w)):
+            self._index(word)
+        self.respell = lru_cache(maxsize=20_000)(self._respell)
+        self.segment = lru_cache(maxsize=5_000)(self._segment)
+
+    def _index(self, word: str) -> None:
+        self._by_squeeze.setdefault(squeeze(word), word)
+        self._by_length.setdefault(len(word), []).append(word)
+        if len(word) >= 5:
+            self._by_scramble.setdefault(_scramble_key(word), word)
+            for variant in _deletions(word):
+                self._by_deletion.setdefault(variant, word)
+
+    def knows(self, word: str) -> bool:
+        """Whether `word` is read as it stands. Short letter groups must be common to count as words."""
+        if word in self.lexicon:
+            return True
+        rank = self.vocabulary.get(word)
+        return rank is not None and (len(word) > 3 or rank < _SHORT_RANK)
+
+    def _respell(self, word: str) -> tuple[str, ...]:
+        """What an unknown word (symbols allowed) was meant to be; the empty tuple when nobody can say."""
+        if len(word) > _LONGEST_WORD:
+            return ()
+        candidates = list(dict.fromkeys(_plain_spellings(word)))
+        for candidate in candidates:
+            if self.knows(candidate) and len(candidate) > 1:
+                return (candidate,)
+        for step in (self._unsqueezed, self._near, self._turned):
+            for candidate in candidates:
+                found = step(candidate)
+                if found:
+                    return (found,)
+        for candidate in candidates:
+            pieces = self.segment(candidate)
+            if pieces:
+                return pieces
+        return ()
+
+    def unmask(self, word: str) -> str:
+        """The looked-for word behind `f*ck`; every symbol stands for one letter. Empty when there is none."""
+        if sum(character.isalpha() for character in word) * 2 < len(word) or len(word) < 3:
+            return ""
+        for known in self._by_length.get(len(word), ()):
+            if all(a == b or not a.isalnum() for a, b in zip(word, known, strict=True)):
+                return known
+        return ""
+
+    def _unsqueezed(self, word: str) -> str:
+        squeezed = squeeze(word)
+        if len(squeezed) == len(word) or len(squeezed) < 3:
+            return ""
+        if squeezed in self._by_squeeze:
+            return self._by_squeeze[squeezed]
+        doubled = "".join(letter * min(2, len(list(run))) for letter, run in groupby(word))
+        return next((w for w in (squeezed, doubled) if self.knows(w) and w != word), "")
+
+    def _near(self, word: str) -> str:
+        """One swap, one letter too many, one missing or one wrong, or the inner letters in disorder."""
+        if len(word) < 4 or not word.isalpha():
+            return ""
+        for swapped in _swaps(word):
+            if swapped in self.lexicon or len(word) >= 5 and self.knows(swapped):
+                return swapped
+        if len(word) >= 5 and word[1:-1] and _scramble_key(word) in self._by_scramble:
+            return self._by_scramble[_scramble_key(word)]
+        return self._one_edit(word)
+
+    def _one_edit(self, word: str) -> str:
+        if len(word) < 5:
+            return ""
+        missing = self._by_deletion.get(word, "")
+        if missing and missing[0] == word[0]:
+            return missing
+        for shorter in _deletions(word):
+            if len(shorter) >= 5 and shorter in self.lexicon:
+                return shorter
+            wrong = self._by_deletion.get(shorter, "") if len(word) >= 6 else ""
+            if wrong and len(wrong) == len(word) and wrong[0] == word[0] and wrong[-1] == word[-1]:
+                return wrong
+        return ""
+
+    def _turned(self, word: str) -> str:
+        """Written backwards, or in pig latin."""
+        if len(word) < 4 or not word.isalpha():
+            return ""
+        backwards = word[::-1]
+        if backwards in self.lexicon or len(word) >= 5 and self.knows(backwards):
+            return backwards
+        if word.endswith("ay") and len(word) >= 6:
+            stem = word[:-2].removesuffix("w")
+            turns = (stem[-n:] + stem[:-n] for n in (1, 2))
+            return next((turned for turned in turns if turned in self.lexicon), "")
+        return ""
+
+    def _segment(self, letters: str) -> tuple[str, ...]:
+        """`letters` as a row of known words, the likeliest; empty when it is none or a single unknown one."""
+        if not 5 <= len(letters) <= 4 * _LONGEST_WORD or not letters.isalpha() or not letters.isascii():
+            return ()
+        best: list[tuple[float, int]] = [(0.0, 0)] + [(math.inf, 0)] * len(letters)
+        for end in range(1, len(letters) + 1):
+            for start in range(max(0, end - _LONGEST_PIECE), end):
+                cost = best[start][0] + self._cost(letters[start:end])
+                if cost < best[end][0]:
+                    best[end] = (cost, start)
+        if math.isinf(best[-1][0]):
+            return ()
+        pieces: list[str] = []
+        end = len(letters)
+        while end:
+            start = best[end][1]
+            pieces.append(letters[start:end])
+            end = start
+        return tuple(reversed(pieces))
+
+    def _cost(self, piece: str) -> float:
+        if len(piece) < 3:
+            return 6.0 if piece in _SHORT_WORDS else math.inf
+        rank = self.vocabulary.get(piece)
+        if piece in self.lexicon:
+            return 5.0 + math.log(2 + min(rank if rank is not None else 3_000, 3_000))
+        return 5.0 + math.log(2 + rank) if rank is not None and (len(piece) > 3 or rank < _SHORT_RANK) else math.inf
+
+
+def squeeze(word: str) -> str:
+    """Every run of one letter made one letter."""
+    return "".join(letter for letter, _ in groupby(word))
+
+
+def _plain_spellings(word: str) -> Iterator[str]:
+    """The word without symbols: dropped, or read as the letters that they look like."""
+    if word.isalpha():
+        yield word
+        return
+    letters = "".join(character for character in word if character.isalnum())
+    if any(character.isalpha() for character in word):
+        shaped = word
+        for shape, letter in _LEET_SHAPES:
+            shaped = shaped.replace(shape, letter)
+        core = shaped.strip(".:?!*~#_-=&%^'\"()[]{}<>/")
+        for text in (shaped, core, letters):
+            if any(character in _LEET_MARKS for character in text):
+                for table in (_LEET_ONE, _LEET_TWO):
+                    yield "".join(character for character in text.translate(table) if character.isalpha())
+    yield "".join(character for character in letters if character.isalpha())
+
+
+def _scramble_key(word: str) -> str:
+    return word[0] + "".join(sorted(word[1:-1])) + word[-1]
+
+
+def _swaps(word: str) -> Iterator[str]:
+    for i in range(len(word) - 1):
+        if word[i] != word[i + 1]:
+            yield word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+
+
+def _deletions(word: str) -> Iterator[str]:
+    for i in range(len(word)):
+        yield word[:i] + word[i + 1 :]
