@@ -75,6 +75,13 @@ class Database:
                 raise
             await writer.commit()
 
+    async def scrub(self) -> None:
+        """Empty the write-ahead log, which still holds what was erased since the last checkpoint."""
+        if self._writer is None:
+            raise DatabaseError("The database is closed.")
+        async with self._lock:
+            await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Rows of a read-only query, as they were last committed."""
         if self._reader is None:
@@ -101,6 +108,8 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         # NORMAL may lose the last commits of a power cut; an accepted job must not be lost.
         await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute("PRAGMA foreign_keys = ON")
+        # What members erase must not lie in the file's free pages.
+        await connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
         await connection.close()
         raise

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,16 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db import challenges, jobs
-from db.database import Database
-from domain import NotAllowed, NotFound, Origin, Place, Request
+from db import challenges
+from db.database import Database, fetch_one
+from domain import NotAllowed, NotFound
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 END = NOW + timedelta(days=3)
-REQUEST = Request(
-    prompt="1girl", width=64, height=64, num_inference_steps=5, guidance_scale=7.0, scheduler="ddim", seed=7
-)
-ORIGIN = Origin(user_id=1, place=Place(guild_id=2, channel_id=3))
 
 
 @pytest.fixture
@@ -30,17 +25,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 async def new_job(database: Database, user_id: int) -> int:
     async with database.transaction() as connection:
-        job_id = await jobs.enqueue(
+        row = await fetch_one(
             connection,
-            REQUEST,
-            replace(ORIGIN, user_id=user_id),
-            NOW,
-            max_queue=1000,
-            max_jobs=1000,
-            images_per_hour=1000,
+            """INSERT INTO jobs (user_id, guild_id, channel_id, request, images, created_at)
+               VALUES (?, 2, 3, '{}', 1, 0) RETURNING id""",
+            (user_id,),
         )
-    assert job_id is not None
-    return job_id
+    assert row is not None
+    return int(row["id"])
 
 
 async def start(database: Database, repeat: timedelta | None = None, themes: tuple[str, ...] = ("snow",)) -> int:

@@ -184,3 +184,9 @@ CREATE TABLE departures (
     guild_id INTEGER PRIMARY KEY,
     left_at REAL NOT NULL
 ) STRICT;
+
+-- Members who erased their data: what still counts for a day (their ledger rows) loses their name after it.
+CREATE TABLE erasures (
+    user_id INTEGER PRIMARY KEY,
+    asked_at REAL NOT NULL
+) STRICT;

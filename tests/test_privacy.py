@@ -1,0 +1,222 @@
+"""Erasure, retention and departures: what is erased is in no byte of the database's files any more."""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from db import (
+    allowances,
+    appeals,
+    challenges,
+    decisions,
+    guild_settings,
+    jobs,
+    privacy,
+    prompt_channels,
+    starboard,
+)
+from db.codec import encode_request
+from db.database import Database, fetch_one
+from domain import Action, ModelIdentity, Origin, Painting, Place, Request, Result, SafetyReport, Verdict
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MEMBER, OTHER, MODERATOR = 111_222_333, 444_555_666, 777_888_999
+GUILD, CHANNEL = 2, 3
+WORDS = "an unmistakable zebra-striped lighthouse"
+REQUEST = Request(
+    prompt=WORDS,
+    negative_prompt=f"without {WORDS}",
+    width=64,
+    height=64,
+    num_inference_steps=5,
+    guidance_scale=7.0,
+    scheduler="ddim",
+    seed=7,
+)
+PNG = b"\x89PNG picture bytes nobody else has" * 400
+PEOPLE_COLUMNS = ("user_id", "opened_by", "resolved_by", "granted_by", "set_by", "created_by", "actor_id", "lifted_by")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database(tmp_path / "bot.sqlite3") as opened:
+        yield opened
+
+
+def in_files(database: Database, wanted: str | bytes) -> bool:
+    """Whether the bytes are anywhere in the database's files."""
+    needle = wanted.encode() if isinstance(wanted, str) else wanted
+    return any(needle in path.read_bytes() for path in database.path.parent.glob(f"{database.path.name}*"))
+
+
+def origin(user_id: int) -> Origin:
+    return Origin(user_id=user_id, place=Place(guild_id=GUILD, channel_id=CHANNEL))
+
+
+async def paint(database: Database, user_id: int, request: Request = REQUEST, png: bytes = PNG) -> int:
+    verdict = Verdict(action=Action.ALLOW)
+    async with database.transaction() as connection:
+        row = await fetch_one(
+            connection,
+            """INSERT INTO jobs (user_id, guild_id, channel_id, request, images, created_at)
+               VALUES (?, ?, ?, ?, 1, ?) RETURNING id""",
+            (user_id, GUILD, CHANNEL, encode_request(request), NOW.timestamp()),
+        )
+        assert row is not None
+        job_id = int(row["id"])
+        await decisions.record_prompt(connection, verdict, request, origin(user_id), NOW, job_id)
+        painting = Painting(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict="safe"))
+        model = ModelIdentity(name="tiny", sha256="00")
+        result = Result(job_id=job_id, request=request, model=model, paintings=(painting,), seconds=1.0)
+        await jobs.finish(connection, result, NOW)
+        await jobs.mark_delivered(connection, job_id, 55, NOW)
+    return job_id
+
+
+async def live(database: Database, user_id: int) -> None:
+    """Leave a trace in every table that can hold one."""
+    job_id = await paint(database, user_id)
+    channel = prompt_channels.PromptChannel(channel_id=CHANNEL, guild_id=GUILD, opened_by=user_id)
+    verdict = Verdict(action=Action.REFUSE, clause="adult")
+    async with database.transaction() as connection:
+        decision_id = await decisions.record_prompt(connection, verdict, REQUEST, origin(user_id), NOW)
+        await appeals.keep_refused(connection, decision_id, REQUEST, origin(user_id), NOW)
+        case = {"guild_id": GUILD, "channel_id": CHANNEL, "opened_by": user_id, "now": NOW, "statement": WORDS}
+        await appeals.open_case(connection, "appeal", user_id=user_id, decision_id=decision_id, **case)
+        await allowances.allow_once(connection, GUILD, user_id, "hash", user_id, NOW)
+        await allowances.allow_phrase(connection, GUILD, "placeholder", user_id, NOW)
+        await prompt_channels.save(connection, channel, NOW)
+        await prompt_channels.take_message(connection, channel, user_id + 1, user_id, NOW)
+        challenge_id = await challenges.start(
+            connection,
+            guild_id=GUILD,
+            channel_id=CHANNEL,
+            themes=("snow",),
+            created_by=user_id,
+            starts_at=NOW,
+            ends_at=NOW + timedelta(days=1),
+        )
+        await challenges.enter(connection, challenge_id, user_id, job_id, NOW)
+        await starboard.save(connection, GUILD, CHANNEL, 1, user_id, NOW)
+        await guild_settings.change(connection, GUILD, user_id, NOW, max_images=2)
+
+
+def people_left(path: Path, user_id: int) -> set[str]:
+    """`table.column` of every place in which the member's id still is."""
+    found: set[str] = set()
+    with sqlite3.connect(path) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for column in [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]:
+                sql = f"SELECT 1 FROM {table} WHERE CAST({column} AS TEXT) LIKE ?"
+                if connection.execute(sql, (f"%{user_id}%",)).fetchone():
+                    found.add(f"{table}.{column}")
+    connection.close()
+    return found
+
+
+async def erase(database: Database, user_id: int) -> None:
+    async with database.transaction() as connection:
+        await privacy.erase_member(connection, user_id, NOW)
+    await database.scrub()
+
+
+async def test_what_a_member_erased_is_in_no_byte_of_the_files(database: Database) -> None:
+    await live(database, MEMBER)
+    assert in_files(database, WORDS)
+    assert in_files(database, PNG[:64])
+    await erase(database, MEMBER)
+    assert not in_files(database, WORDS)
+    assert not in_files(database, PNG[:34])
+    assert people_left(database.path, MEMBER) <= {"erasures.user_id", "ledger.subject_id", "ledger.actor_id"}
+
+
+async def test_a_day_later_not_even_the_id_is_left(database: Database) -> None:
+    await live(database, MEMBER)
+    await erase(database, MEMBER)
+    async with database.transaction() as connection:
+        await privacy.forget_old(connection, NOW + timedelta(hours=26))
+    assert people_left(database.path, MEMBER) == set()
+
+
+async def test_other_members_data_stays(database: Database) -> None:
+    await live(database, MEMBER)
+    other_job = await paint(database, OTHER)
+    await erase(database, MEMBER)
+    assert (await privacy.summarise(database, OTHER))["pictures you asked for"] == 1
+    assert await privacy.fetch_picture(database, other_job, 0) == PNG
+
+
+async def test_an_erasure_lifts_no_block_and_no_live_strike(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO blocks (guild_id, user_id, reason, actor_id, created_at) VALUES (2, ?, 'x', ?, 0)",
+            (MEMBER, MODERATOR),
+        )
+        expiry = NOW + timedelta(days=1)
+        await connection.executemany(
+            "INSERT INTO strikes (guild_id, user_id, created_at, expires_at) VALUES (2, ?, 0, ?)",
+            [(MEMBER, expiry.timestamp()), (MEMBER, 5.0)],
+        )
+    await erase(database, MEMBER)
+    assert await privacy.summarise(database, MEMBER) == {"strikes": 1, "blocks": 1, "erasures under way": 1}
+    async with database.transaction() as connection:
+        await privacy.forget_old(connection, NOW + timedelta(days=2))
+    assert await privacy.summarise(database, MEMBER) == {"blocks": 1}
+
+
+async def test_the_export_holds_every_row_and_lists_every_picture(database: Database) -> None:
+    await live(database, MEMBER)
+    rows = json.loads(json.dumps(await privacy.export(database, MEMBER)))
+    counts = {privacy.HELD[table][0]: len(found) for table, found in rows.items() if found}
+    assert counts == await privacy.summarise(database, MEMBER)
+    assert WORDS in rows["jobs"][0]["request"]
+    assert [size for _, _, size in await privacy.list_pictures(database, MEMBER)] == [len(PNG)]
+
+
+async def test_every_table_with_a_member_in_it_is_known(database: Database) -> None:
+    rows = await database.fetch_all("SELECT name FROM sqlite_master WHERE type = 'table'")
+    known = {*privacy.HELD, *(table for table, _ in privacy._ACTORS)}
+    for table in [row["name"] for row in rows]:
+        columns = {row["name"] for row in await database.fetch_all(f"PRAGMA table_info({table})")}
+        if columns & set(PEOPLE_COLUMNS):
+            assert table in known, f"{table} holds people, but db/privacy.py does not know it"
+
+
+async def test_retention_takes_words_and_pictures_of_the_servers_that_chose_it(database: Database) -> None:
+    old = await paint(database, MEMBER)
+    async with database.transaction() as connection:
+        assert await privacy.forget_old(connection, NOW + timedelta(days=365)) == 0
+        await guild_settings.change(connection, GUILD, MODERATOR, NOW, retention_days=30)
+        assert await privacy.forget_old(connection, NOW + timedelta(days=29)) == 0
+        await privacy.forget_old(connection, NOW + timedelta(days=31))
+    await database.scrub()
+    assert not in_files(database, WORDS)
+    assert not in_files(database, PNG[:34])
+    job = await jobs.fetch(database, old)
+    assert job is not None
+    assert (job.request.prompt, job.request.seed, job.user_id) == ("", 7, MEMBER)
+
+
+async def test_a_server_that_was_left_is_erased_in_time(database: Database) -> None:
+    await live(database, MEMBER)
+    async with database.transaction() as connection:
+        await privacy.note_departure(connection, GUILD, NOW)
+        assert await privacy.erase_departed(connection, NOW + timedelta(days=29)) == []
+        assert await privacy.erase_departed(connection, NOW + timedelta(days=31)) == [GUILD]
+    await database.scrub()
+    assert not in_files(database, WORDS)
+    assert await privacy.fetch_guild_ids(database) == set()
+    assert people_left(database.path, MEMBER) <= {"agreements.user_id"}
+
+
+async def test_a_server_that_came_back_is_not_erased(database: Database) -> None:
+    await live(database, MEMBER)
+    async with database.transaction() as connection:
+        await privacy.note_departure(connection, GUILD, NOW)
+        await privacy.note_return(connection, GUILD)
+        assert await privacy.erase_departed(connection, NOW + timedelta(days=90)) == []
+    assert GUILD in await privacy.fetch_guild_ids(database)
