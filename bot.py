@@ -102,14 +102,16 @@ async def _run_until_stopped(settings: Settings, token: str) -> None:
 @asynccontextmanager
 async def create_bot(settings: Settings, backend: Backend, **options: Any) -> AsyncGenerator[Bot]:
     """The bot with everything it needs, opened; `options` go to `cogs.client.Bot`. Closes in reverse at the end."""
+    from admission import Limits
     from cogs.client import Bot
     from db.database import Database
-    from service import Limits, Service
+    from service import Service
 
     limits = Limits(
         max_queue=settings.max_queue,
         max_jobs_per_user=settings.max_jobs_per_user,
-        images_per_hour=settings.images_per_hour,
+        credits_per_hour=settings.credits_per_hour,
+        credits_per_day=settings.credits_per_day,
     )
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(settings.database))

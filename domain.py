@@ -178,10 +178,13 @@ class Verdict:
 
 
 class PromptRefused(UserError):
-    """The policy says no; `verdict` holds the grounds, `decision_id` the record of it once there is one."""
+    """The policy says no; `verdict` holds the grounds, `decision_id` the record of it once there is one.
 
-    def __init__(self, verdict: Verdict, decision_id: int | None = None) -> None:
-        super().__init__(verdict.reason)
+    `notice` is what the refusal means for the member, after the reason.
+    """
+
+    def __init__(self, verdict: Verdict, decision_id: int | None = None, notice: str = "") -> None:
+        super().__init__(f"{verdict.reason} {notice}".strip())
         self.verdict = verdict
         self.decision_id = decision_id
 

@@ -9,8 +9,10 @@ from datetime import datetime
 
 import aiosqlite
 
-from db import allowances, appeals, decisions
+from db import allowances, appeals, decisions, strikes
 from db.database import Database
+from db.guild_settings import GuildSettings
+from db.strikes import Penalty
 from domain import NotAllowed, Origin, PromptRefused, Request
 from engine.policy import Allowances, is_appealable, prompt_hash
 
@@ -29,14 +31,31 @@ async def fetch_allowances(
 
 
 async def write_refusal(
-    database: Database, refusal: PromptRefused, request: Request, origin: Origin, now: datetime
+    database: Database,
+    refusal: PromptRefused,
+    request: Request,
+    origin: Origin,
+    now: datetime,
+    settings: GuildSettings,
 ) -> PromptRefused:
-    """Record the refusal; what a server's moderators may let through later is kept as it was asked."""
+    """Record the refusal, and the strike if it is one; what moderators may let through later is kept as asked."""
     async with database.transaction() as connection:
         decision_id = await decisions.record_prompt(connection, refusal.verdict, request, origin, now)
         if origin.place.guild_id is not None and is_appealable(refusal.verdict):
             await appeals.keep_refused(connection, decision_id, request, origin, now)
-    return PromptRefused(refusal.verdict, decision_id)
+        penalty = await strikes.record(connection, decision_id, settings, now, is_moderator=origin.is_moderator)
+    return PromptRefused(refusal.verdict, decision_id, _strike_in_words(penalty))
+
+
+def _strike_in_words(penalty: Penalty | None) -> str:
+    if penalty is None or penalty.rung == "none":
+        return ""
+    consequences = {
+        "warn": "Nothing else happens yet; more of them make your pictures wait longer.",
+        "slow": "Until some of them expire you can have one picture at a time, and it waits longer.",
+        "pause": f"You can ask again <t:{int(penalty.until.timestamp())}:R>." if penalty.until else "",
+    }
+    return f"This counts as strike {penalty.count}. {consequences[penalty.rung]} `/strikes` shows them."
 
 
 async def use_allowance(

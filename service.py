@@ -11,15 +11,13 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-import aiosqlite
-
-from db import agreements, decisions, jobs, meta, picture_hashes
+from admission import OPEN, PAUSED, QUEUE_STATE, Admission, Limits, WriteWith
+from db import agreements, audit, decisions, jobs, meta, picture_hashes
 from db.database import Database
 from domain import (
     ConsentRequired,
@@ -34,8 +32,6 @@ from domain import (
     PictureRefused,
     Progress,
     PromptRefused,
-    QueueFull,
-    QuotaExceeded,
     Request,
     Result,
     Standing,
@@ -47,21 +43,9 @@ from engine.policy import approve
 from engine.policy.licence import TERMS_VERSION
 from engine.posting import Posting, make_posting
 from engine.worker import Backend, EngineReport
-from permits import fetch_allowances, use_allowance, write_refusal
+from permits import fetch_allowances
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The bot's own limits; pictures count within any 60 minutes."""
-
-    max_queue: int = 500
-    max_jobs_per_user: int = 10
-    images_per_hour: int = 60
-
-
-WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
 
 
 def utc_now() -> datetime:
@@ -81,7 +65,7 @@ class Service:
         self.database = database
         self.clock = clock
         self._backend = backend
-        self._limits = limits or Limits()
+        self.admission = Admission(database, backend.profile, limits or Limits())
         self._progress: dict[int, Progress] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[int], None]] = []
@@ -89,6 +73,8 @@ class Service:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        if await self.queue_state() == PAUSED:
+            self._backend.pause()
         await self.recover()
         return self
 
@@ -116,51 +102,9 @@ class Service:
         self._backend.validate(request)
         if not await self.has_agreed(origin.user_id):
             raise ConsentRequired("Before your first picture, please read what this model may not be used for.")
-        now = self.clock()
-        allowed = await fetch_allowances(self.database, origin.place.guild_id, origin.user_id)
-        try:
-            approved = approve(request, origin.place, allowed)
-        except PromptRefused as refusal:
-            raise await write_refusal(self.database, refusal, request, origin, now) from None
-        async with self.database.transaction() as connection:
-            job_id = await jobs.enqueue(
-                connection,
-                request,
-                origin,
-                now,
-                max_queue=self._limits.max_queue,
-                max_jobs=self._limits.max_jobs_per_user,
-                images_per_hour=self._limits.images_per_hour,
-            )
-            if job_id is None:
-                raise await self._why_not(connection, request, origin, now)
-            await decisions.record_prompt(connection, approved.verdict, request, origin, now, job_id)
-            await use_allowance(connection, allowed, request, origin, now, job_id)
-            if also is not None:
-                await also(connection, job_id)
-        await self._hand_over(Task(job_id=job_id, user_id=origin.user_id, approved=approved))
-        return await self.job(job_id)
-
-    async def _why_not(
-        self, connection: aiosqlite.Connection, request: Request, origin: Origin, now: datetime
-    ) -> UserError:
-        """The sentence for whichever limit the enqueue statement met."""
-        limits = self._limits
-        if await jobs.count_open(connection) >= limits.max_queue:
-            return QueueFull("The queue is full at the moment. Please try again in a few minutes; nothing was charged.")
-        waiting = await jobs.count_open(connection, origin.user_id)
-        if waiting >= limits.max_jobs_per_user:
-            return QuotaExceeded(
-                f"You already have {waiting} pictures waiting or being painted, and {limits.max_jobs_per_user} is the "
-                "most at a time. Wait for one to finish, or cancel one."
-            )
-        used, free_at = await jobs.images_in_last_hour(connection, origin.user_id, now)
-        left = max(limits.images_per_hour - used, 0)
-        return QuotaExceeded(
-            f"You can have {limits.images_per_hour} pictures an hour and have {left} left, but this asks for "
-            f"{request.images}." + (f" More come back <t:{int(free_at.timestamp())}:R>." if free_at else ""),
-            retry_at=free_at,
-        )
+        task = await self.admission.admit(request, origin, self.clock(), also)
+        await self._hand_over(task)
+        return await self.job(task.job_id)
 
     async def keep_for_consent(self, request: Request, origin: Origin) -> int:
         """Keep a request while its member reads the terms; returns the id for the "I agree" button."""
@@ -273,7 +217,15 @@ class Service:
             try:
                 allowed = await fetch_allowances(self.database, job.guild_id, job.user_id, job.id)
                 approved = approve(job.request, job.place, allowed)
-                await self._hand_over(Task(job_id=job.id, user_id=job.user_id, approved=approved))
+                await self._hand_over(
+                    Task(
+                        job_id=job.id,
+                        user_id=job.user_id,
+                        approved=approved,
+                        weight=job.weight,
+                        guild_weight=job.guild_weight,
+                    )
+                )
             except PromptRefused as refusal:
                 await self._end(job.id, JobStatus.REFUSED, str(refusal))
             except UserError as error:
@@ -362,6 +314,22 @@ class Service:
     async def mark_delivered(self, job_id: int, message_id: int | None) -> None:
         async with self.database.transaction() as connection:
             await jobs.mark_delivered(connection, job_id, message_id, self.clock())
+
+    # ---- the bot's owner acts on the queue --------------------------------------------------------------------------
+
+    async def queue_state(self) -> str:
+        """ "open", "paused" (nothing new is started) or "draining" (nothing new is accepted)."""
+        return await meta.recall(self.database, QUEUE_STATE) or OPEN
+
+    async def set_queue_state(self, state: str, actor_id: int) -> None:
+        """Pause, drain or open the queue; it stays so across restarts."""
+        async with self.database.transaction() as connection:
+            await meta.remember(connection, QUEUE_STATE, state)
+            await audit.record(connection, None, actor_id, f"queue.{state}", "queue", {}, self.clock())
+        if state == PAUSED:
+            self._backend.pause()
+        else:
+            self._backend.resume()
 
     # ---- small things to remember across restarts ------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
 
     max_queue: int = Field(default=500, ge=1, le=100_000)
     max_jobs_per_user: int = Field(default=10, ge=1, le=1_000)
-    images_per_hour: int = Field(default=60, ge=1, le=100_000)
+    credits_per_hour: int = Field(default=60, ge=1, le=100_000)
+    credits_per_day: int = Field(default=600, ge=1, le=1_000_000)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

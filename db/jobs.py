@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import aiosqlite
 
 from db.codec import decode_model, decode_request, encode_model, encode_request, to_datetime, to_seconds
 from db.database import Database, fetch_one
+from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, Asker, QuotaDefaults, parameters
 from domain import Job, JobStatus, Origin, Painting, Place, Request, Result, SafetyReport
 
 _SELECT = """
@@ -21,19 +22,20 @@ SELECT jobs.*, job_inputs.init_image, job_inputs.mask_image
 FROM jobs LEFT JOIN job_inputs ON job_inputs.job_id = jobs.id
 """
 
-# Each count is part of the insert: a quota that is read first and written later lets concurrent requests through.
-_ENQUEUE = """
-INSERT INTO jobs (user_id, guild_id, channel_id, message_id, request, images, age_restricted, adult_opt_in,
-                  source, locale, parent_id, filesize_limit, created_at)
-SELECT :user_id, :guild_id, :channel_id, :message_id, :request, :images, :age_restricted, :adult_opt_in,
-       :source, :locale, :parent_id, :filesize_limit, :now
+# Limits and sums are part of the insert: a quota that is read first and written later lets concurrent requests through.
+_ENQUEUE = f"""
+WITH {STANDING}
+INSERT INTO jobs (user_id, guild_id, channel_id, message_id, request, images, age_restricted, adult_opt_in, is_strict,
+                  source, locale, parent_id, filesize_limit, created_at, cost, spend, weight, guild_weight)
+SELECT :user_id, nullif(:guild_id, 0), :place_id, :message_id, :request, :images, :age_restricted, :adult_opt_in,
+       :is_strict, :source, :locale, :parent_id, :filesize_limit, :now, :cost, {SPLIT},
+       standing.weight * :weight_factor, standing.guild_weight
+FROM standing, guild
 WHERE (SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')) < :max_queue
-  AND (SELECT count(*) FROM jobs WHERE user_id = :user_id AND status IN ('queued', 'running')) < :max_jobs
-  AND (SELECT coalesce(sum(images), 0) FROM jobs
-       WHERE user_id = :user_id AND created_at > :hour_ago
-         AND status IN ('queued', 'running', 'done', 'delivered')) + :images <= :images_per_hour
+  AND {AFFORDABLE} AND {NOT_BLOCKED}
 RETURNING id
 """
+NO_CAP = 1_000_000
 
 
 async def enqueue(
@@ -42,32 +44,35 @@ async def enqueue(
     origin: Origin,
     now: datetime,
     *,
+    cost: int,
+    defaults: QuotaDefaults,
     max_queue: int,
-    max_jobs: int,
-    images_per_hour: int,
+    jobs_cap: int = NO_CAP,
+    weight_factor: float = 1.0,
 ) -> int | None:
-    """Accept the request: its id, or None if one of the three limits does not allow it."""
+    """Accept the request and spend its `cost` (millicredits): its id, or None if a limit or a block does not allow it.
+
+    `jobs_cap` and `weight_factor` are what a member's strikes leave of the jobs at a time and of the share.
+    """
     row = await fetch_one(
         connection,
         _ENQUEUE,
         {
-            "user_id": origin.user_id,
-            "guild_id": origin.place.guild_id,
-            "channel_id": origin.place.channel_id,
+            **parameters(Asker.of(origin), defaults, now, cost),
+            "place_id": origin.place.channel_id,
             "message_id": origin.message_id,
             "request": encode_request(request),
             "images": request.images,
             "age_restricted": origin.place.age_restricted,
             "adult_opt_in": origin.place.adult_opt_in,
+            "is_strict": origin.place.is_strict,
             "source": origin.source,
             "locale": origin.locale,
             "parent_id": origin.parent_id,
             "filesize_limit": origin.filesize_limit,
-            "now": to_seconds(now),
-            "hour_ago": to_seconds(now - timedelta(hours=1)),
             "max_queue": max_queue,
-            "max_jobs": max_jobs,
-            "images_per_hour": images_per_hour,
+            "jobs_cap": jobs_cap,
+            "weight_factor": weight_factor,
         },
     )
     if row is None:
@@ -79,6 +84,13 @@ async def enqueue(
             (job_id, request.init_image, request.mask_image),
         )
     return job_id
+
+
+async def fetch_weights(connection: aiosqlite.Connection, job_id: int) -> tuple[float, float]:
+    """The job's shares of the worker: its member's among the server's members, its server's among the servers."""
+    row = await fetch_one(connection, "SELECT weight, guild_weight FROM jobs WHERE id = ?", (job_id,))
+    assert row is not None
+    return float(row["weight"]), float(row["guild_weight"])
 
 
 async def attach_message(connection: aiosqlite.Connection, job_id: int, message_id: int) -> None:
@@ -199,28 +211,8 @@ async def erase_pictures(connection: aiosqlite.Connection, job_id: int) -> None:
     await connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
 
 
-async def images_in_last_hour(
-    connection: aiosqlite.Connection, user_id: int, now: datetime
-) -> tuple[int, datetime | None]:
-    """How many pictures count against the member's hour, and when the oldest of them stops counting."""
-    row = await fetch_one(
-        connection,
-        """SELECT coalesce(sum(images), 0) AS images, min(created_at) AS oldest FROM jobs
-           WHERE user_id = ? AND created_at > ? AND status IN ('queued', 'running', 'done', 'delivered')""",
-        (user_id, to_seconds(now - timedelta(hours=1))),
-    )
-    if row is None or row["oldest"] is None:
-        return 0, None
-    return int(row["images"]), to_datetime(row["oldest"] + 3600)
-
-
-async def count_open(connection: aiosqlite.Connection, user_id: int | None = None) -> int:
-    row = await fetch_one(
-        connection,
-        """SELECT count(*) FROM jobs
-           WHERE status IN ('queued', 'running') AND (:user_id IS NULL OR user_id = :user_id)""",
-        {"user_id": user_id},
-    )
+async def count_open(connection: aiosqlite.Connection) -> int:
+    row = await fetch_one(connection, "SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')")
     return int(row[0]) if row else 0
 
 
@@ -263,6 +255,7 @@ def _job(row: sqlite3.Row) -> Job:
             channel_id=row["channel_id"],
             age_restricted=bool(row["age_restricted"]),
             adult_opt_in=bool(row["adult_opt_in"]),
+            is_strict=bool(row["is_strict"]),
         ),
         created_at=created_at,
         started_at=to_datetime(row["started_at"]),
@@ -274,4 +267,7 @@ def _job(row: sqlite3.Row) -> Job:
         model=decode_model(row["model"]),
         seconds=row["seconds"],
         filesize_limit=row["filesize_limit"],
+        cost=row["cost"],
+        weight=row["weight"],
+        guild_weight=row["guild_weight"],
     )

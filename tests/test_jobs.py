@@ -10,6 +10,7 @@ import pytest
 
 from db import jobs
 from db.database import Database
+from db.quota_sql import QuotaDefaults
 from domain import JobStatus, ModelIdentity, Origin, Painting, Place, Request, Result, SafetyReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,11 +39,17 @@ async def enqueue(
     request: Request = REQUEST,
     origin: Origin = ORIGIN,
     now: datetime = NOW,
-    **limits: int,
+    *,
+    max_queue: int = 100,
+    max_jobs: int = 100,
+    credits_per_hour: int = 100,
 ) -> int | None:
-    allowed = {"max_queue": 100, "max_jobs": 100, "images_per_hour": 100} | limits
+    """Every picture costs one credit here."""
+    defaults = QuotaDefaults(per_hour=credits_per_hour * 1000, per_day=1_000_000, max_jobs=max_jobs)
     async with database.transaction() as connection:
-        return await jobs.enqueue(connection, request, origin, now, **allowed)
+        return await jobs.enqueue(
+            connection, request, origin, now, cost=request.images * 1000, defaults=defaults, max_queue=max_queue
+        )
 
 
 def result_of(job_id: int, *, png: bytes | None = b"png") -> Result:
@@ -80,16 +87,21 @@ async def test_concurrent_requests_never_exceed_the_jobs_of_a_member(database: D
     assert sum(job_id is not None for job_id in ids) == 3
 
 
-async def test_concurrent_requests_never_exceed_the_images_of_an_hour(database: Database) -> None:
+async def test_concurrent_requests_never_exceed_the_credits_of_an_hour(database: Database) -> None:
     request = replace(REQUEST, images=2)
-    ids = await asyncio.gather(*(enqueue(database, request, images_per_hour=5) for _ in range(20)))
+    ids = await asyncio.gather(*(enqueue(database, request, credits_per_hour=5) for _ in range(20)))
+    assert sum(job_id is not None for job_id in ids) == 2
+
+
+async def test_concurrent_requests_never_exceed_the_queue(database: Database) -> None:
+    ids = await asyncio.gather(*(enqueue(database, max_queue=2) for _ in range(10)))
     assert sum(job_id is not None for job_id in ids) == 2
 
 
 async def test_the_hour_rolls(database: Database) -> None:
-    assert await enqueue(database, images_per_hour=1)
-    assert await enqueue(database, images_per_hour=1, now=NOW + timedelta(minutes=59)) is None
-    assert await enqueue(database, images_per_hour=1, now=NOW + timedelta(minutes=61))
+    assert await enqueue(database, credits_per_hour=1)
+    assert await enqueue(database, credits_per_hour=1, now=NOW + timedelta(minutes=59)) is None
+    assert await enqueue(database, credits_per_hour=1, now=NOW + timedelta(minutes=61))
 
 
 async def test_one_members_limit_is_not_anothers(database: Database) -> None:
@@ -99,19 +111,19 @@ async def test_one_members_limit_is_not_anothers(database: Database) -> None:
 
 @pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.REFUSED, JobStatus.WITHHELD])
 async def test_what_ended_without_a_picture_gives_its_cost_back(database: Database, status: JobStatus) -> None:
-    job_id = await enqueue(database, images_per_hour=1)
+    job_id = await enqueue(database, credits_per_hour=1)
     assert job_id is not None
     async with database.transaction() as connection:
         assert await jobs.end(connection, job_id, status, "no", NOW)
-    assert await enqueue(database, images_per_hour=1)
+    assert await enqueue(database, credits_per_hour=1)
 
 
 async def test_a_withheld_picture_gives_its_cost_back(database: Database) -> None:
-    job_id = await enqueue(database, images_per_hour=1)
+    job_id = await enqueue(database, credits_per_hour=1)
     assert job_id is not None
     assert await finish(database, job_id, png=None)
     assert (await fetch(database, job_id)).status is JobStatus.WITHHELD
-    assert await enqueue(database, images_per_hour=1)
+    assert await enqueue(database, credits_per_hour=1)
 
 
 async def test_a_result_is_written_once_and_delivered_once(database: Database) -> None:

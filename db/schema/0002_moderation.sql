@@ -177,3 +177,6 @@ CREATE TABLE strikes (
 
 CREATE INDEX strikes_by_member ON strikes (guild_id, user_id, created_at);
 CREATE INDEX decisions_by_guild ON decisions (guild_id, decided_at);
+
+-- Moderators who try the filter get no strikes, and the dry run must know it, too.
+ALTER TABLE decisions ADD COLUMN is_exempt INTEGER NOT NULL DEFAULT 0;

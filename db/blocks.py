@@ -1,0 +1,105 @@
+"""Who may not paint: a member in one server, or, by the bot's owner, a member or a whole server everywhere."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+import aiosqlite
+
+from db import audit
+from db.codec import to_datetime, to_seconds
+from db.database import Database, fetch_one
+
+EVERYWHERE = 0
+WHOLE_SERVER = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """`guild_id` 0: everywhere; `user_id` 0: the whole server. `expires_at` None: until it is lifted."""
+
+    guild_id: int
+    user_id: int
+    reason: str
+    actor_id: int
+    created_at: datetime
+    expires_at: datetime | None
+
+
+async def add(
+    connection: aiosqlite.Connection,
+    guild_id: int,
+    user_id: int,
+    actor_id: int,
+    now: datetime,
+    *,
+    reason: str,
+    expires_at: datetime | None = None,
+) -> None:
+    """Block, or change the reason and end of a block. Writes the audit row."""
+    end = to_seconds(expires_at) if expires_at else None
+    await connection.execute(
+        """INSERT INTO blocks (guild_id, user_id, reason, actor_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET reason = excluded.reason, actor_id = excluded.actor_id,
+                                     created_at = excluded.created_at, expires_at = excluded.expires_at""",
+        (guild_id, user_id, reason, actor_id, to_seconds(now), end),
+    )
+    details = {"reason": reason} if end is None else {"reason": reason, "expires_at": end}
+    await audit.record(connection, guild_id, actor_id, "block.add", _target(user_id), details, now)
+
+
+async def lift(
+    connection: aiosqlite.Connection, guild_id: int, user_id: int, actor_id: int, now: datetime, *, reason: str = ""
+) -> bool:
+    """Unblock; False if there was no block in force. Writes the audit row."""
+    row = await fetch_one(
+        connection,
+        """DELETE FROM blocks WHERE guild_id = ? AND user_id = ? AND (expires_at IS NULL OR expires_at > ?)
+           RETURNING user_id""",
+        (guild_id, user_id, to_seconds(now)),
+    )
+    if row is None:
+        return False
+    await audit.record(connection, guild_id, actor_id, "block.lift", _target(user_id), {"reason": reason}, now)
+    return True
+
+
+async def find(database: Database, guild_id: int, user_id: int, now: datetime) -> Block | None:
+    """The block that keeps this member from painting here, the longest one if there are several."""
+    row = await database.fetch_one(
+        """SELECT * FROM blocks
+           WHERE (expires_at IS NULL OR expires_at > :now)
+             AND ((guild_id = 0 AND user_id = :user_id) OR (guild_id = :guild_id AND user_id IN (0, :user_id)))
+           ORDER BY coalesce(expires_at, 9e99) DESC LIMIT 1""",
+        {"guild_id": guild_id, "user_id": user_id, "now": to_seconds(now)},
+    )
+    return _block(row) if row else None
+
+
+async def fetch_all(database: Database, guild_id: int, now: datetime) -> list[Block]:
+    """A server's blocks in force (0: those that hold everywhere), newest first."""
+    rows = await database.fetch_all(
+        """SELECT * FROM blocks WHERE guild_id = ? AND (expires_at IS NULL OR expires_at > ?)
+           ORDER BY created_at DESC""",
+        (guild_id, to_seconds(now)),
+    )
+    return [_block(row) for row in rows]
+
+
+def _target(user_id: int) -> str:
+    return f"member:{user_id}" if user_id else "server"
+
+
+def _block(row: sqlite3.Row) -> Block:
+    created_at = to_datetime(row["created_at"])
+    assert created_at is not None
+    return Block(
+        guild_id=row["guild_id"],
+        user_id=row["user_id"],
+        reason=row["reason"],
+        actor_id=row["actor_id"],
+        created_at=created_at,
+        expires_at=to_datetime(row["expires_at"]),
+    )
