@@ -1,0 +1,74 @@
+"""Rate limits per route as Discord applies them, and faults that a test injects."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`count` requests in `seconds`."""
+
+    count: int
+    seconds: float
+
+
+# What Discord is known to allow for the routes a picture bot leans on; other routes get the wide one.
+LIMITS = {
+    ("POST", "/channels/{channel_id}/messages"): Limit(5, 5),
+    ("PATCH", "/channels/{channel_id}/messages/{message_id}"): Limit(5, 5),
+    ("DELETE", "/channels/{channel_id}/messages/{message_id}"): Limit(5, 1),
+    ("POST", "/webhooks/{application_id}/{token}"): Limit(5, 5),
+    ("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}"): Limit(5, 5),
+}
+WIDE = Limit(50, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Where a bucket stands after one more request."""
+
+    bucket: str
+    limit: int
+    remaining: int
+    reset_after: float
+    is_over: bool
+
+
+class RateLimits:
+    """Sliding windows per (method, route, channel or token)."""
+
+    def __init__(self, clock: Callable[[], float], limits: dict[tuple[str, str], Limit] | None = None) -> None:
+        self._clock = clock
+        self.limits = LIMITS if limits is None else limits
+        self._times: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def count(self, method: str, route: str, major: str) -> Answer:
+        """Count one request against its bucket; one that is over the limit is not counted."""
+        limit = self.limits.get((method, route), WIDE)
+        bucket, now = f"{method}:{route}:{major}", self._clock()
+        times = self._times[bucket]
+        while times and now - times[0] >= limit.seconds:
+            times.popleft()
+        is_over = len(times) >= limit.count
+        if not is_over:
+            times.append(now)
+        reset = max(times[0] + limit.seconds - now, 0.0) if times else 0.0
+        return Answer(bucket, limit.count, max(limit.count - len(times), 0), reset, is_over)
+
+
+@dataclass(slots=True)
+class Fault:
+    """The next `times` requests whose method and route match are answered with `status`."""
+
+    method: str
+    route: str
+    status: int
+    times: int = 1
+    retry_after: float = 0.05
+    after: bool = False  # answer wrongly only after the request was carried out
+
+    def matches(self, method: str, route: str) -> bool:
+        return self.times > 0 and self.method == method and self.route == route
