@@ -11,6 +11,7 @@ from discord import ui
 
 from cogs.errors import Modal, RowButton, View
 from cogs.painting import paint
+from cogs.powers import may_tidy_up
 from domain import SEED_LIMIT, InvalidRequest, Job, JobStatus, NotFound
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 Interaction = discord.Interaction[Any]
 
 VARIATION_STRENGTH = 0.6
-
-
-def is_moderator(interaction: Interaction) -> bool:
-    """Whether the person may act on other members' pictures: Discord's Manage Messages, here."""
-    return interaction.guild_id is not None and interaction.permissions.manage_messages
 
 
 def _service(interaction: Interaction) -> Service:
@@ -37,7 +33,9 @@ class CancelButton(RowButton, template=r"job:cancel:(?P<row_id>[0-9]+)"):
     prefix, label, emoji = "job:cancel", "Cancel", "✖️"
 
     async def act(self, interaction: Interaction) -> None:
-        await _service(interaction).cancel(self.row_id, interaction.user.id, is_moderator=is_moderator(interaction))
+        await _service(interaction).cancel(
+            self.row_id, interaction.user.id, is_moderator=await may_tidy_up(interaction)
+        )
         await interaction.response.defer()
 
 
@@ -48,7 +46,9 @@ class DeleteButton(RowButton, template=r"job:delete:(?P<row_id>[0-9]+)"):
     label = "Delete"
 
     async def act(self, interaction: Interaction) -> None:
-        await _service(interaction).delete(self.row_id, interaction.user.id, is_moderator=is_moderator(interaction))
+        await _service(interaction).delete(
+            self.row_id, interaction.user.id, is_moderator=await may_tidy_up(interaction)
+        )
         await interaction.response.defer()
         if interaction.message is not None:
             await cast("Bot", interaction.client).http.delete_message(

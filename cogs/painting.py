@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import discord
 
+from cogs.powers import is_moderator
 from domain import ConsentRequired, Job, NotAllowed, Origin, Place, Request
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ NEEDED_IN_THREADS = discord.Permissions(
 async def paint(interaction: Interaction, request: Request, *, source: str, parent_id: int | None = None) -> None:
     """Submit a request and show its message, or the agreement that is needed first. Raises UserError."""
     require_permissions(interaction)
-    await paint_accepted(interaction, request, origin_of(interaction, source, parent_id))
+    origin = replace(origin_of(interaction, source, parent_id), is_moderator=await is_moderator(interaction))
+    await paint_accepted(interaction, request, origin)
 
 
 async def paint_accepted(interaction: Interaction, request: Request, origin: Origin) -> None:
@@ -77,7 +80,13 @@ def origin_of(interaction: Interaction, source: str, parent_id: int | None = Non
         parent_id=parent_id,
         role_ids=tuple(role.id for role in roles),
         filesize_limit=interaction.filesize_limit,
+        parent_channel_id=parent_of(interaction.channel),
     )
+
+
+def parent_of(channel: object) -> int | None:
+    """The channel that a thread belongs to, whose settings and quotas hold in it."""
+    return channel.parent_id if isinstance(channel, discord.Thread) else None
 
 
 def place_of(channel: object, guild_id: int | None, channel_id: int) -> Place:
