@@ -30,11 +30,14 @@ class Body:
     files: dict[int, Upload]
 
 
+BODY = web.RequestKey("body", Body)
+
+
 async def read_body(request: web.Request) -> Body:
     """The body, parsed once and kept with the request."""
-    if "body" not in request:
-        request["body"] = await _parse(request)
-    return request["body"]
+    if BODY not in request:
+        request[BODY] = await _parse(request)
+    return request[BODY]
 
 
 async def _parse(request: web.Request) -> Body:
