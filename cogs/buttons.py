@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 from discord import ui
 
+from cogs.appeals import PictureAppealButton
 from cogs.errors import Modal, RowButton, View
 from cogs.painting import paint
 from cogs.powers import may_tidy_up
+from cogs.report import ReportButton
 from domain import SEED_LIMIT, InvalidRequest, Job, JobStatus, NotFound
 
 if TYPE_CHECKING:
@@ -149,13 +151,16 @@ def open_buttons(job: Job) -> View:
 
 
 def finished_buttons(job: Job) -> View:
-    return _row(AgainButton(job.id), VaryButton(job.id), EditButton(job.id), DeleteButton(job.id))
+    buttons = (AgainButton(job.id), VaryButton(job.id), EditButton(job.id), DeleteButton(job.id))
+    return _row(*buttons) if job.guild_id is None else _row(*buttons, ReportButton(job.id))
 
 
 def ended_buttons(job: Job) -> View:
     """A job that may simply be tried again can be edited; one that was refused or withheld only deleted."""
     if job.status in (JobStatus.CANCELLED, JobStatus.FAILED):
         return _row(EditButton(job.id), DeleteButton(job.id))
+    if job.status is JobStatus.WITHHELD and job.guild_id is not None:
+        return _row(PictureAppealButton(job.id), DeleteButton(job.id))
     return _row(DeleteButton(job.id))
 
 

@@ -1,4 +1,4 @@
-"""Who may do what here: Discord's own permissions, the moderators' roles of `/settings role moderators`, the bot's owner.
+"""Who may do what here: Discord's permissions, the moderators' roles of `/settings role moderators`, the bot's owner.
 
 `default_permissions` only decides whom a client shows a command; each moderators' command asks here as well.
 """
