@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from admission import OPEN, PAUSED, QUEUE_STATE, Admission, Limits, WriteWith
-from db import agreements, audit, decisions, jobs, meta, picture_hashes
+from db import agreements, appeals, audit, decisions, jobs, meta, picture_hashes
 from db.database import Database
 from domain import (
     ConsentRequired,
@@ -188,7 +188,8 @@ class Service:
                 f"reference: {reference}.",
             )
         else:
-            await self._finish(result)
+            with contextlib.suppress(NotFound):  # its member erased everything while it was being painted
+                await self._finish(result)
         self._progress.pop(job_id, None)
         self._tell(job_id)
 
@@ -242,6 +243,13 @@ class Service:
         self._backend.cancel(job_id)
         self._tell(job_id)
         return await self.job(job_id)
+
+    async def retire(self, job_id: int) -> None:
+        """Take an open job back without a word: something newer takes its place in its message."""
+        async with self.database.transaction() as connection:
+            if await jobs.end(connection, job_id, JobStatus.CANCELLED, "Replaced; nothing was charged.", self.clock()):
+                await jobs.mark_delivered(connection, job_id, None, self.clock())
+        self._backend.cancel(job_id)
 
     async def delete(self, job_id: int, user_id: int, *, is_moderator: bool = False) -> Job:
         """Erase a job's pictures for good; an open job is cancelled first."""
@@ -304,7 +312,9 @@ class Service:
         self._tell(job_id)
 
     async def undelivered(self) -> list[Job]:
-        return await jobs.fetch_undelivered(self.database)
+        """Ended jobs that are to be shown; a picture that waits for a moderator's yes is not."""
+        held = await appeals.fetch_held(self.database)
+        return [job for job in await jobs.fetch_undelivered(self.database) if job.id not in held]
 
     async def withhold(self, job_id: int, outcome: str) -> Job:
         async with self.database.transaction() as connection:

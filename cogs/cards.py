@@ -74,6 +74,12 @@ def ended_card(job: Job) -> discord.Embed:
     return _card(job, ENDINGS.get(job.status, "Ended"), job.outcome or "Nothing was charged.", RED)
 
 
+def held_card(job: Job) -> discord.Embed:
+    """A finished picture that waits for a moderator's yes."""
+    line = "In this channel a moderator looks at every picture first. It appears here as soon as one has said yes."
+    return _card(job, "Waiting for a moderator", line, GREY)
+
+
 def _card(job: Job, title: str, line: str, colour: int) -> discord.Embed:
     embed = discord.Embed(title=title, description=f"{inert(job.request.prompt, 300)}\n\n{line}", colour=colour)
     embed.set_footer(text=f"picture {job.id} · seed {job.request.seed}")

@@ -10,13 +10,16 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from cogs import buttons, terms
+from cogs import appeals, buttons, community, terms
 from cogs.board import EDIT_INTERVAL_SECONDS, Board
+from cogs.community import community_cogs
 from cogs.delivery import Delivery
 from cogs.errors import Tree
 from cogs.imagine import Imagine
 from cogs.info import Info
 from cogs.pace import Pace
+from cogs.review import Review
+from cogs.rounds import Rounds
 from cogs.terms import Terms, ask_for_consent
 from service import Service
 
@@ -52,6 +55,9 @@ class Bot(commands.Bot):
         self.board = Board(self, edit_interval_seconds)
         self.delivery = Delivery(self)
         self.ask_for_consent = ask_for_consent
+        self.remedy_for = appeals.remedy_for
+        self.rounds = Rounds(self)
+        self.review = Review(self)
 
     @property
     def service(self) -> Service:
@@ -61,14 +67,22 @@ class Bot(commands.Bot):
 
     async def add_command_cogs(self) -> None:
         """The cogs with commands in them."""
-        for cog in (Imagine(self), Info(self), Terms(self)):
+        for cog in (Imagine(self), Info(self), Terms(self), *community_cogs(self)):
             await self.add_cog(cog)
 
+    async def delete_quietly(self, channel_id: int, message_id: int) -> None:
+        """Take a message away, unless somebody was faster or we may not."""
+        try:
+            await self.http.delete_message(channel_id, message_id)
+        except (discord.NotFound, discord.Forbidden) as error:
+            log.info("message %d could not be deleted: %s", message_id, error)
+
     async def setup_hook(self) -> None:
-        self.add_dynamic_items(*buttons.BUTTONS, *terms.BUTTONS)
+        self.add_dynamic_items(*buttons.BUTTONS, *terms.BUTTONS, *community.BUTTONS)
         await self.add_command_cogs()
         await self.add_cog(self.board)
         await self.add_cog(self.delivery)
+        await self.add_cog(self.rounds)
         await self._register_commands()
 
     def command_payload(self) -> list[dict[str, Any]]:

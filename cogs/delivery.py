@@ -18,7 +18,7 @@ import discord
 from discord.ext import commands
 
 from cogs.buttons import ended_buttons, finished_buttons
-from cogs.cards import ended_card, finished_card
+from cogs.cards import ended_card, finished_card, held_card
 from cogs.painting import place_of
 from cogs.text import NOBODY
 from domain import Job, JobStatus, SafetyLevel
@@ -119,6 +119,9 @@ class Delivery(commands.Cog):
         if job.delivered_at is not None:
             return
         job = await self._judge_place_again(job)
+        if await self.bot.review.holds(job):
+            await self._show_held(job)
+            return
         try:
             message_id = await self._show(job)
         except discord.NotFound as error:
@@ -157,6 +160,16 @@ class Delivery(commands.Cog):
             return message_id
 
         return await self._with_pictures(job, edit)
+
+    async def _show_held(self, job: Job) -> None:
+        """Say that a moderator looks first. If this fails the picture still waits, only without these words."""
+        if job.message_id is None:
+            return
+        message = self.bot.get_partial_messageable(job.channel_id).get_partial_message(job.message_id)
+        try:
+            await message.edit(embed=held_card(job), attachments=[], view=ended_buttons(job), allowed_mentions=NOBODY)
+        except (discord.Forbidden, discord.NotFound):
+            log.info("job %d: its message can't be edited", job.id)
 
     async def _post(self, job: Job, channel: discord.abc.Messageable) -> int:
         async def send(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:

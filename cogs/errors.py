@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 
 async def reply_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell the person, privately, what went wrong; unknown errors show a reference that the log shows too."""
-    sentence = _sentence_for(error)
+    sentence, remedy = _sentence_for(error), _remedy_for(interaction, error)
     try:
         if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
             # "thinking" is public; the error is for its member only.
             await interaction.delete_original_response()
         if interaction.response.is_done():
-            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
+            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY, view=remedy)
         else:
-            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
+            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY, view=remedy)
     except discord.HTTPException as failure:
         log.warning("could not tell user %d about an error: %s", interaction.user.id, failure)
 
@@ -53,6 +53,11 @@ def _sentence_for(error: BaseException) -> str:
         "Something went wrong on our side; nothing was charged. If it happens again, tell the moderators this "
         f"reference: {reference}."
     )
+
+
+def _remedy_for(interaction: discord.Interaction[Any], error: BaseException) -> ui.View:
+    """What the person can press about it: Appeal under a refusal."""
+    return interaction.client.remedy_for(interaction, getattr(error, "original", error)) or discord.utils.MISSING
 
 
 class Tree(app_commands.CommandTree[Any]):

@@ -193,6 +193,12 @@ async def fetch_approval(database: Database, job_id: int) -> Case | None:
     return _case(row) if row else None
 
 
+async def fetch_held(database: Database) -> frozenset[int]:
+    """The jobs whose pictures wait for a moderator's yes."""
+    rows = await database.fetch_all("SELECT job_id FROM cases WHERE kind = 'approval' AND status = 'open'")
+    return frozenset(int(row["job_id"]) for row in rows)
+
+
 async def fetch_open_cases(database: Database, guild_id: int) -> list[Case]:
     rows = await database.fetch_all(
         "SELECT * FROM cases WHERE guild_id = ? AND status = 'open' ORDER BY id", (guild_id,)
