@@ -1,7 +1,14 @@
 """Which scores withhold a picture, where, and under which clause.
 
-A limit adds up a model's classes and says from which sum on a picture is withheld, for each `SafetyLevel` and, whatever
-the place, for the strict check (a prompt with an age word, a start picture). None: not judged there.
+How the numbers were chosen (docs/safety.md has the table): no picture that deserves to be withheld was looked at, so
+recall rests on the models' authors; each limit is set well above what 700 harmless pictures score, and below what the
+authors call unsafe.
+
+- "hentai" never passes 0.12 on harmless pictures (flat skin tones) and 0.01 on drawn characters.
+- "porn" alone reaches 0.96 on strongly blurred photographs (25 pixels wide, enlarged), where Open-NSFW stays under 0.03;
+  so the two are averaged, and "porn" counts for itself only when it is all but certain.
+- Open-NSFW's authors call less than 0.2 safe and more than 0.8 unsafe; flat skin tones reach 0.29.
+- The gore model's package blocks at 0.85 and reviews at 0.35; an all-black picture has 0.47 "sexual".
 """
 
 from __future__ import annotations
@@ -14,10 +21,14 @@ from domain import SafetyLevel, SafetyReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """Sums from `at[level]` on (or `strict`, if lower) are unsafe. `strict_clause` replaces `clause` then."""
+    """A weighted sum of scores that is unsafe from `at[level]` on; None: not judged in such a place.
+
+    The strict check (a prompt with an age word, a start picture) uses `strict` whatever the place, unless the place's
+    own limit is lower, and names `strict_clause`.
+    """
 
     name: str
-    scores: tuple[str, ...]
+    weights: Mapping[str, float]
     clause: str
     strict_clause: str
     strict: float
@@ -30,55 +41,43 @@ class Limit:
         return self.strict if here is None else min(here, self.strict)
 
     def reached(self, scores: Mapping[str, float], level: SafetyLevel, strict: bool) -> bool:
-        """Whether the sum of the scores is at the limit; a model that was not asked adds nothing."""
+        """A score that no model gave counts as 0."""
         limit = self.value(level, strict)
-        return limit is not None and sum(scores.get(name, 0.0) for name in self.scores) >= limit
+        if limit is None:
+            return False
+        return sum(weight * scores.get(name, 0.0) for name, weight in self.weights.items()) >= limit
 
 
 def _levels(strict: float | None, standard: float | None, adult: float | None) -> dict[SafetyLevel, float | None]:
     return {SafetyLevel.STRICT: strict, SafetyLevel.STANDARD: standard, SafetyLevel.ADULT: adult}
 
 
+def _sexual(
+    name: str, weights: Mapping[str, float], *, strict: float, direct: float | None, standard: float | None
+) -> Limit:
+    """A house rule that age-restricted channels may lift; after an age word it is clause b, and nobody lifts it."""
+    at = _levels(direct, standard, None)
+    return Limit(name=name, weights=weights, clause="adult", strict_clause="b", strict=strict, at=at)
+
+
+_EXPLICIT = {"nsfwjs.hentai": 1.0, "nsfwjs.porn": 0.5, "open_nsfw.nsfw": 0.5}
+
 LIMITS: tuple[Limit, ...] = (
-    Limit(
-        name="explicit drawing or photo",
-        scores=("nsfwjs.hentai", "nsfwjs.porn"),
-        clause="adult",
-        strict_clause="b",
-        strict=0.35,
-        at=_levels(0.55, 0.7, None),
-    ),
-    Limit(
-        name="suggestive",
-        scores=("nsfwjs.hentai", "nsfwjs.porn", "nsfwjs.sexy"),
-        clause="adult",
-        strict_clause="b",
-        strict=0.5,
-        at=_levels(0.9, None, None),
-    ),
-    Limit(
-        name="nudity in a photo",
-        scores=("open_nsfw.nsfw",),
-        clause="adult",
-        strict_clause="b",
-        strict=0.35,
-        at=_levels(0.6, 0.8, None),
-    ),
-    Limit(
-        name="sexual content",
-        scores=("shock.sexual",),
-        clause="adult",
-        strict_clause="b",
-        strict=0.5,
-        at=_levels(0.75, 0.85, None),
-    ),
+    _sexual("explicit", _EXPLICIT, strict=0.3, direct=0.5, standard=0.6),
+    _sexual("certainly explicit", {"nsfwjs.porn": 1.0}, strict=0.6, direct=0.97, standard=0.97),
+    _sexual("suggestive", {**_EXPLICIT, "nsfwjs.sexy": 1.0}, strict=0.45, direct=0.8, standard=None),
+    _sexual("nudity in a photograph", {"open_nsfw.nsfw": 1.0}, strict=0.4, direct=0.6, standard=0.8),
+    _sexual("sexual content", {"shock.sexual": 1.0}, strict=0.6, direct=0.75, standard=0.85),
+    _sexual("anime rated 18", {"anime.r18": 1.0}, strict=0.2, direct=0.5, standard=0.7),
+    _sexual("anime rated 15", {"anime.r18": 1.0, "anime.r15": 1.0}, strict=0.6, direct=0.9, standard=None),
+    _sexual("flagged by diffusers' checker", {"sd_checker.flagged": 1.0}, strict=0.5, direct=0.5, standard=0.5),
     Limit(
         name="gore",
-        scores=("shock.graphic",),
+        weights={"shock.graphic": 1.0},
         clause="gore",
         strict_clause="gore",
         strict=0.6,
-        at=_levels(0.75, 0.85, 0.85),
+        at=_levels(0.7, 0.85, 0.85),
     ),
 )
 
