@@ -11,6 +11,7 @@ import asyncio
 import io
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ SECONDS_PER_PLACE = 0.5
 MOST_EDITS_AT_ONCE = 8
 # A changed estimate is worth an edit only if it moved by this share (and Discord counts down by itself).
 DUE_TOLERANCE_SECONDS = 15
+REMEMBERED_DELETIONS = 200
 
 
 @dataclass(slots=True)
@@ -63,6 +65,8 @@ class Board(commands.Cog):
         self._clock = clock
         self._lives: dict[int, Live] = {}
         self._showing: set[int] = set()
+        # A message may be deleted before we have heard which one it is.
+        self._deleted: deque[int] = deque(maxlen=REMEMBERED_DELETIONS)
         self._changed = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
 
@@ -92,6 +96,7 @@ class Board(commands.Cog):
             await self.bot.service.attach_message(job.id, message_id)
             live = Live(await self.bot.service.job(job.id), interaction, edited_at=self._clock())
             self._lives[job.id] = live
+            await self._take_back_if_deleted(live)
         finally:
             self._showing.discard(job.id)
             self._changed.set()
@@ -176,9 +181,13 @@ class Board(commands.Cog):
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Somebody took the message away: an open job behind it is taken back, its cost returns."""
+        self._deleted.append(payload.message_id)
         for live in list(self._lives.values()):
-            if live.job.message_id == payload.message_id:
-                await self.bot.service.delete(live.job.id, live.job.user_id)
+            await self._take_back_if_deleted(live)
+
+    async def _take_back_if_deleted(self, live: Live) -> None:
+        if live.job.message_id in self._deleted:
+            await self.bot.service.delete(live.job.id, live.job.user_id)
 
 
 def _is_editing(live: Live) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from bot import create_bot
 from cogs.client import Bot
+from domain import JobStatus
 from engine.model import LoadedModel, load_model
 from engine.safety import FixedScores, SafetyChecker
 from engine.worker import LocalBackend
@@ -53,6 +54,7 @@ class Stage:
     server: LoopbackDiscord
     settings: Settings
     bot: Bot
+    backend: LocalBackend
     ana: Person
     ben: Person
     mira: Person  # the moderator
@@ -72,6 +74,15 @@ class Stage:
         """Skip the first-use consent for these people."""
         for person in people:
             await self.service.agree(person.id)
+
+    async def until_status(self, job_id: int, status: JobStatus, seconds: float = 30.0) -> None:
+        """Wait, change by change, until a job has this status and the engine is through with it."""
+        changed = asyncio.Event()
+        self.service.subscribe(lambda _: changed.set())
+        async with asyncio.timeout(seconds):
+            while (await self.service.job(job_id)).status is not status or self.service.progress(job_id):
+                await changed.wait()
+                changed.clear()
 
     async def picture(self, person: Person, channel: Channel | None = None, **options: Any) -> Message:
         """Ask for a picture and wait until it is delivered."""
@@ -131,7 +142,7 @@ async def make_stage(
         backend = LocalBackend(model, checker)
         bot = await stack.enter_async_context(running_bot(server, settings, backend))
         people = {user.name: Person(server, user.id) for user in server.world.users.values()}
-        yield Stage(server, settings, bot, people["ana"], people["ben"], people["mira"])
+        yield Stage(server, settings, bot, backend, people["ana"], people["ben"], people["mira"])
     assert server.violations == []
 
 
