@@ -33,6 +33,7 @@ from domain import (
 )
 from engine.cost import credits_in_words, millicredits_for
 from engine.policy import approve
+from engine.presets import apply_preset
 from permits import fetch_allowances, use_allowance, write_refusal
 
 QUEUE_STATE = "queue state"
@@ -95,6 +96,26 @@ class Admission:
     def price(self, request: Request) -> int:
         """What the request costs, in thousandths of a credit."""
         return millicredits_for(request, self._profile)
+
+    def usual_prices(self, settings: GuildSettings) -> dict[str, int]:
+        """What this model's usual pictures cost, by name, in thousandths of a credit."""
+        profile = self._profile
+        usual = Request(
+            prompt="",
+            width=0,
+            height=0,
+            num_inference_steps=profile.num_inference_steps,
+            guidance_scale=profile.guidance_scale,
+            scheduler=profile.scheduler,
+            seed=0,
+        )
+        usual = apply_preset(usual, settings.preset)
+        return {
+            f"{shape}, {width}×{height}, {usual.num_inference_steps} steps": self.price(
+                replace(usual, width=width, height=height)
+            )
+            for shape, (width, height) in profile.shapes.items()
+        }
 
     async def standing(self, asker: Asker, now: datetime) -> QuotaStanding:
         """Where a member stands: the same sums that decide about the next request."""

@@ -10,14 +10,16 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from cogs import appeals, buttons, community, terms
+from cogs import appeals, buttons, community, moderators, terms
 from cogs.board import EDIT_INTERVAL_SECONDS, Board
 from cogs.community import community_cogs
 from cogs.delivery import Delivery
 from cogs.errors import Tree
 from cogs.imagine import Imagine
 from cogs.info import Info
+from cogs.moderators import moderators_cogs
 from cogs.pace import Pace
+from cogs.prompt_messages import PromptMessages
 from cogs.review import Review
 from cogs.rounds import Rounds
 from cogs.terms import Terms, ask_for_consent
@@ -58,6 +60,7 @@ class Bot(commands.Bot):
         self.remedy_for = appeals.remedy_for
         self.rounds = Rounds(self)
         self.review = Review(self)
+        self.prompts = PromptMessages(self)
 
     @property
     def service(self) -> Service:
@@ -67,8 +70,11 @@ class Bot(commands.Bot):
 
     async def add_command_cogs(self) -> None:
         """The cogs with commands in them."""
-        for cog in (Imagine(self), Info(self), Terms(self), *community_cogs(self)):
+        for cog in (Imagine(self), Info(self), Terms(self), *community_cogs(self), *moderators_cogs(self)):
             await self.add_cog(cog)
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """There are no text commands; what is written in prompt channels is their cog's business."""
 
     async def delete_quietly(self, channel_id: int, message_id: int) -> None:
         """Take a message away, unless somebody was faster or we may not."""
@@ -78,11 +84,12 @@ class Bot(commands.Bot):
             log.info("message %d could not be deleted: %s", message_id, error)
 
     async def setup_hook(self) -> None:
-        self.add_dynamic_items(*buttons.BUTTONS, *terms.BUTTONS, *community.BUTTONS)
+        self.add_dynamic_items(*buttons.BUTTONS, *terms.BUTTONS, *community.BUTTONS, *moderators.BUTTONS)
         await self.add_command_cogs()
         await self.add_cog(self.board)
         await self.add_cog(self.delivery)
         await self.add_cog(self.rounds)
+        await self.add_cog(self.prompts)
         await self._register_commands()
 
     def command_payload(self) -> list[dict[str, Any]]:

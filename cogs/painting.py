@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import discord
 
 from cogs.powers import is_moderator
+from db.quota_sql import Asker
 from domain import ConsentRequired, Job, NotAllowed, Origin, Place, Request
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def origin_of(interaction: Interaction, source: str, parent_id: int | None = Non
         filesize_limit=interaction.filesize_limit,
         parent_channel_id=parent_of(interaction.channel),
     )
+
+
+def asker_of(interaction: Interaction) -> Asker:
+    """Whose quota holds here."""
+    return Asker.of(origin_of(interaction, "slash"))
 
 
 def parent_of(channel: object) -> int | None:
