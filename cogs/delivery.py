@@ -8,10 +8,12 @@ looking through the channel's latest messages for one that carries the job's but
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import discord
@@ -21,6 +23,7 @@ from cogs.buttons import ended_buttons, finished_buttons
 from cogs.cards import ended_card, finished_card, held_card
 from cogs.painting import place_of
 from cogs.text import NOBODY
+from db import prompt_channels
 from domain import Job, JobStatus, SafetyLevel
 
 if TYPE_CHECKING:
@@ -54,12 +57,14 @@ class Delivery(commands.Cog):
         self._clock = clock
         self._first_retry = first_retry_seconds
         self._wake = asyncio.Event()
+        self._started_at = datetime.max.replace(tzinfo=UTC)
         self._running: dict[int, asyncio.Task[None]] = {}
         self._failures: dict[int, int] = {}
         self._retry_at: dict[int, float] = {}
         self._loop_task: asyncio.Task[None] | None = None
 
     async def cog_load(self) -> None:
+        self._started_at = self.bot.service.clock()
         self.bot.service.subscribe(lambda _: self.wake())
         self._loop_task = asyncio.create_task(self._run(), name="delivery")
 
@@ -79,10 +84,10 @@ class Delivery(commands.Cog):
             self._wake.clear()
             for job in await self.bot.service.undelivered():
                 self._start(job)
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._patience())
-            except TimeoutError:
-                continue
+            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience()):
+                    await self._wake.wait()
 
     def _start(self, job: Job) -> None:
         is_too_early = self._retry_at.get(job.id, 0.0) > self._clock()
@@ -172,6 +177,8 @@ class Delivery(commands.Cog):
             log.info("job %d: its message can't be edited", job.id)
 
     async def _post(self, job: Job, channel: discord.abc.Messageable) -> int:
+        answers = await self._answered_message(job)
+
         async def send(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
             message = await channel.send(
                 f"<@{job.user_id}>",
@@ -179,6 +186,8 @@ class Delivery(commands.Cog):
                 files=files,
                 view=view,
                 nonce=f"job-{job.id}",
+                reference=answers,
+                mention_author=False,
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.user_id)]),
             )
             return message.id
@@ -203,8 +212,19 @@ class Delivery(commands.Cog):
                 log.info("job %d: Discord found the pictures too large at %d bytes", job.id, int(limit * shrink))
         return await send(ended_card(job), [], ended_buttons(job))
 
+    async def _answered_message(self, job: Job) -> discord.MessageReference:
+        """The message in a prompt channel that this job answers; in a thread of its own there is none."""
+        prompt = await prompt_channels.fetch_message_of_job(self.bot.service.database, job.id)
+        if prompt is None or prompt.message_id == job.channel_id:
+            return discord.utils.MISSING
+        return discord.MessageReference(
+            message_id=prompt.message_id, channel_id=job.channel_id, fail_if_not_exists=False
+        )
+
     async def _find_message(self, job: Job) -> int | None:
-        """The message that already carries this job's buttons, if its id was lost in a crash."""
+        """The message that already carries this job's buttons, if its id was lost in a crash or an error."""
+        if job.created_at >= self._started_at and job.id not in self._failures:
+            return None
         channel = self.bot.get_channel(job.channel_id)
         if not isinstance(channel, discord.abc.Messageable):
             return None
