@@ -1,242 +1,303 @@
 """Step-level batching: every tick is one UNet call over rows of different requests.
 
-Requests join and leave between steps, whatever their steps, guidance, solver or prompt; only the size must be equal
-(one bucket a tick, buckets take turns by the cost they were served). Rows are padded to fixed counts, so that a row's
-numbers do not depend on its neighbours.
+Requests join and leave between steps, whatever their steps, guidance, solver or prompt; only size and prompt length
+must be equal (one bucket a tick). Rows are padded to fixed counts, and whatever happens between two calls is plain
+arithmetic on each row, so that a row's numbers do not depend on its neighbours. State changes only after a call has
+succeeded: a call that runs out of memory is simply made again with fewer rows.
 """
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from domain import Request
-from engine.pipeline import Pipeline, stack
-from engine.solvers import make_scheduler
+from engine.pipeline import Pipeline
+from engine.sample import Bucket, Sample, Slab, Start, second_pass, tables_of
+from engine.solvers import advance, stack_rows
+from engine.turns import ROW_COUNTS, Turns, padded
 
-ROW_COUNTS = (1, 2, 4, 8, 16, 32, 64)
+log = logging.getLogger(__name__)
+
+BROKEN = "The model gave values that are not numbers for this picture; nothing was charged."
+TOO_LARGE = "This picture does not fit into the machine's memory; a smaller one may. Nothing was charged."
+# After so many steps without running out of memory a bucket may try more rows again.
+STEPS_UNTIL_RAISED = 200
 
 
-@dataclass(slots=True, eq=False)
-class Sample:
-    """One picture on its way from noise: its latents, its own solver, and the step it has reached."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """A request that may join; its pictures share the worker as `owner`'s."""
 
     job_id: int
-    seed: int
+    owner: int
     request: Request
-    latents: torch.Tensor
-    generator: torch.Generator
-    scheduler: Any
-    timesteps: torch.Tensor
-    prompt_embeds: torch.Tensor
-    negative_embeds: torch.Tensor
-    step: int = 0
-    pending: torch.Tensor | None = None
-    blend: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None  # start latents, noise, mask
-    failure: str | None = None
-    extra: dict[str, bool] = field(default_factory=dict[str, bool])
+    start: Start | None = None
 
-    @property
-    def bucket(self) -> tuple[int, ...]:
-        """Size and prompt length: only equal ones share a call."""
-        return (*self.latents.shape[2:], self.prompt_embeds.shape[1])
 
-    @property
-    def total_steps(self) -> int:
-        return len(self.timesteps)
+@dataclass(slots=True)
+class Counters:
+    """What the batcher did: UNet calls, rows in them that were needed, and rows that only filled up."""
 
-    @property
-    def is_finished(self) -> bool:
-        return self.step >= self.total_steps
-
-    @property
-    def is_guided(self) -> bool:
-        """Whether this step needs a second row for the negative prompt."""
-        share = self.step / max(self.total_steps, 1)
-        low, high = self.request.guidance_interval
-        return self.request.guidance_scale > 1.0 and low <= share <= high
-
-    @property
-    def rows(self) -> int:
-        return 2 if self.is_guided else 1
+    calls: int = 0
+    rows: int = 0
+    padding: int = 0
 
 
 class Batcher:
     """Holds the samples that are being painted. `step` advances one bucket by one UNet call."""
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        max_rows: int = 16,
-        reproducible: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, max_rows: int = 16, clock: Callable[[], float] = time.monotonic) -> None:
         self._pipeline = pipeline
-        self._max_rows = max_rows
-        self._reproducible = reproducible
+        self._max_rows = max(count for count in ROW_COUNTS if count <= max_rows)
         self._clock = clock
         self._samples: list[Sample] = []
-        self._served: dict[tuple[int, ...], float] = {}
-        self.row_seconds = 0.05
-        self.calls = self.rows = self.padding = 0
+        self._slabs: dict[Bucket, Slab] = {}
+        self._turns: Turns[Sample] = Turns()
+        self._caps: dict[Bucket, int] = {}
+        self._good_steps = 0
+        self.counters = Counters()
+        self.step_seconds = 0.0
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    @property
-    def has_room(self) -> bool:
-        return sum(sample.rows for sample in self._samples) < 2 * self._max_rows
-
     # ---- admit -----------------------------------------------------------------------------------------------------
 
-    def admit(self, job_id: int, request: Request, start: Start | None = None) -> list[Sample]:
-        """Let a request's pictures in; they join at the next step."""
-        embeds, negative = self._pipeline.encode_prompt(request)
-        samples = [
-            self._sample(job_id, request, request.seed + number, embeds, negative, start)
-            for number in range(request.images)
+    def fits(self, owner: int, request: Request) -> bool:
+        """Whether a request may join now: its bucket has rows left, or its owner has nothing here yet."""
+        bucket = self._pipeline.latent_shape(request)[1:]
+        held = [sample for sample in self._samples if sample.bucket[:2] == bucket]
+        rows = 2 * request.images
+        held_rows = 2 * len(held)
+        if held_rows + rows <= self._max_rows or not held:
+            return 2 * len(self._samples) + rows <= 4 * self._max_rows or not self._samples
+        is_new = all(sample.owner != owner for sample in self._samples)
+        return is_new and held_rows + rows <= 4 * self._max_rows
+
+    def admit(self, admissions: Sequence[Admission]) -> list[list[Sample]]:
+        """Let requests in; their pictures join at the next step. Returns each request's samples."""
+        embeds = self._pipeline.encode_prompts([admission.request for admission in admissions])
+        admitted = [
+            [self._first_pass(admission, number, text) for number in range(admission.request.images)]
+            for admission, text in zip(admissions, embeds, strict=True)
         ]
-        self._samples.extend(samples)
-        return samples
+        for samples in admitted:
+            self._samples.extend(samples)
+        return admitted
 
-    def _sample(
-        self,
-        job_id: int,
-        request: Request,
-        seed: int,
-        embeds: torch.Tensor,
-        negative: torch.Tensor,
-        start: Start | None,
-    ) -> Sample:
-        scheduler = make_scheduler(request.scheduler, self._pipeline.model.scheduler_config)
-        scheduler.set_timesteps(request.num_inference_steps)
-        noise, generator = self._pipeline.noise(request, seed)
-        timesteps, blend = scheduler.timesteps, None
-        if start is None:
-            latents = noise * scheduler.init_noise_sigma
-        else:
-            timesteps = _late_timesteps(scheduler, request)
-            latents = scheduler.add_noise(start.latents, noise, timesteps[:1])
-            blend = (start.latents, noise, start.mask) if start.mask is not None else None
-        return Sample(job_id, seed, request, latents, generator, scheduler, timesteps, embeds, negative, blend=blend)
+    def _first_pass(self, admission: Admission, number: int, embeds: torch.Tensor) -> Sample:
+        request, start = admission.request, admission.start
+        first, *later = tables_of(request, self._pipeline.model.scheduler_config)
+        generator = torch.Generator().manual_seed(request.seed + number)
+        noise = self._pipeline.noise(generator, self._pipeline.latent_shape(request))
+        latents = noise * first.start if start is None else _at_level(start.latents, noise, first.levels[0])
+        slab = self._slab(latents, embeds)
+        return Sample(
+            job_id=admission.job_id,
+            owner=admission.owner,
+            seed=request.seed + number,
+            request=request,
+            table=first,
+            generator=generator,
+            slab=slab,
+            slot=slab.put(latents, embeds),
+            later_calls=sum(table.calls for table in later),
+            start=start,
+            start_noise=noise if start is not None and start.mask is not None else None,
+        )
 
-    def remove(self, job_id: int) -> None:
-        """Forget a job's samples; their rows are gone at the next step."""
-        self._samples = [sample for sample in self._samples if sample.job_id != job_id]
+    def _slab(self, latents: torch.Tensor, embeds: torch.Tensor) -> Slab:
+        bucket = (*latents.shape[1:], embeds.shape[1])
+        if bucket not in self._slabs:
+            self._slabs[bucket] = Slab.like(bucket, latents, embeds)
+        return self._slabs[bucket]
+
+    def remove(self, samples: Sequence[Sample]) -> None:
+        """Forget samples; their rows are gone at the next step."""
+        gone = set(map(id, samples))
+        for sample in self._samples:
+            if id(sample) in gone:
+                sample.slab.free.append(sample.slot)
+        self._samples = [sample for sample in self._samples if id(sample) not in gone]
+        self._drop_empty_slabs()
+
+    def _drop_empty_slabs(self) -> None:
+        used = {sample.bucket for sample in self._samples}
+        self._slabs = {bucket: slab for bucket, slab in self._slabs.items() if bucket in used}
 
     # ---- step ------------------------------------------------------------------------------------------------------
 
+    @torch.inference_mode()
     def step(self) -> list[Sample]:
-        """One UNet call for one bucket; the samples that moved. A sample whose numbers break carries `failure`."""
-        batch = self._choose()
+        """One UNet call for one bucket; the samples that moved. One whose numbers broke carries `failure`."""
+        bucket = self._choose_bucket()
         started = self._clock()
-        rows = [self._rows_of(sample) for sample in batch]
-        count = sum(sample.rows for sample in batch)
-        padded = self._padded(count)
-        predictions = self._pipeline.predict(
-            stack([row.latents for row in rows], padded),
-            stack([row.timesteps for row in rows], padded),
-            stack([row.embeds for row in rows], padded),
-        )
-        self._advance(batch, predictions)
-        seconds = self._clock() - started
-        bucket = batch[0].bucket
-        self._served[bucket] = self._served.get(bucket, 0.0) + seconds
-        self.row_seconds += 0.1 * (seconds / count - self.row_seconds)
-        self.calls, self.rows, self.padding = self.calls + 1, self.rows + count, self.padding + padded - count
-        self._samples = [sample for sample in self._samples if not sample.is_finished and sample.failure is None]
-        return batch
-
-    def _choose(self) -> list[Sample]:
-        """The bucket that was served least, oldest samples first, as many as fit."""
-        buckets = {sample.bucket for sample in self._samples}
-        self._served = {bucket: self._served.get(bucket, min(self._served.values(), default=0.0)) for bucket in buckets}
-        bucket = min(buckets, key=lambda key: self._served[key])
-        batch: list[Sample] = []
-        room = self._max_rows
-        for sample in self._samples:
-            if sample.bucket == bucket and sample.rows <= room:
-                batch.append(sample)
-                room -= sample.rows
-        # Whoever was left out goes first next time.
-        chosen = set(map(id, batch))
-        self._samples.sort(key=lambda sample: id(sample) in chosen)
-        return batch
-
-    def _padded(self, count: int) -> int:
-        if self._reproducible:
-            return self._max_rows
-        return next(rows for rows in ROW_COUNTS if rows >= count)
-
-    def _rows_of(self, sample: Sample) -> _Rows:
-        timestep = sample.timesteps[sample.step]
-        scaled = sample.scheduler.scale_model_input(sample.latents, timestep)
-        guided = sample.is_guided
-        return _Rows(
-            scaled.repeat(sample.rows, 1, 1, 1),
-            timestep.float().reshape(1).repeat(sample.rows),
-            torch.cat([sample.prompt_embeds, sample.negative_embeds]) if guided else sample.prompt_embeds,
-        )
-
-    def _advance(self, batch: list[Sample], predictions: torch.Tensor) -> None:
-        """Guidance and solver update, for each sample on its own."""
-        offset = 0
+        batch = self._choose_samples(bucket)
+        while True:
+            try:
+                outputs, rows = self._predict(batch, self._room(bucket))
+                break
+            except torch.OutOfMemoryError:
+                if not self._lower_cap(bucket):
+                    batch[0].failure = TOO_LARGE
+                    return batch[:1]
+                batch = self._choose_samples(bucket)
+        self._advance(batch, outputs)
+        self._account(bucket, batch, self._clock() - started, rows)
         for sample in batch:
-            own = predictions[offset : offset + sample.rows]
-            offset += sample.rows
-            if not torch.isfinite(own).all():
-                sample.failure = "The model gave values that are not numbers for this picture; nothing was charged."
-                continue
-            prediction = own[:1]
-            if sample.is_guided:
-                prediction = own[1:] + sample.request.guidance_scale * (own[:1] - own[1:])
-            timestep = sample.timesteps[sample.step]
-            sample.latents = _solver_step(sample, prediction, timestep)
-            sample.step += 1
-            _blend(sample)
+            if sample.failure is None and sample.call >= sample.table.calls and sample.later_calls:
+                self._begin_second_pass(sample)
+        return batch
+
+    def _choose_bucket(self) -> Bucket:
+        people: dict[Bucket, set[int]] = {}
+        rows: dict[Bucket, int] = {}
+        for sample in self._samples:
+            if not sample.is_finished:
+                people.setdefault(sample.bucket, set()).add(sample.owner)
+                rows[sample.bucket] = rows.get(sample.bucket, 0) + sample.rows
+        capped = {bucket: min(count, self._room(bucket)) for bucket, count in rows.items()}
+        return self._turns.choose_bucket({bucket: len(owners) for bucket, owners in people.items()}, capped)
+
+    def _choose_samples(self, bucket: Bucket) -> list[Sample]:
+        waiting = [sample for sample in self._samples if sample.bucket == bucket and not sample.is_finished]
+        return self._turns.choose_samples(bucket, waiting, self._room(bucket))
+
+    def _room(self, bucket: Bucket) -> int:
+        return min(self._max_rows, self._caps.get(bucket, self._max_rows))
+
+    def _predict(self, batch: list[Sample], room: int) -> tuple[torch.Tensor, int]:
+        """The guided model output [n, 4, h, w] of n samples, and how many rows were computed for it."""
+        slab, count = batch[0].slab, len(batch)
+        guided = [number for number, sample in enumerate(batch) if sample.is_guided]
+        pictures = [*range(count), *guided]
+        texts = [2 * batch[number].slot for number in range(count)] + [2 * batch[number].slot + 1 for number in guided]
+        needed = len(pictures)
+        rows = padded(room) if self._pipeline.reproducible else padded(min(needed, room))
+        missing = -needed % rows
+        pictures += pictures[-1:] * missing
+        texts += texts[-1:] * missing
+        device = self._pipeline.device
+        tables = [(sample.table, sample.call) for sample in batch]
+        scales = torch.tensor([float(table.scales[call]) for table, call in tables], device=device)
+        timesteps = torch.tensor([float(table.timesteps[call]) for table, call in tables], device=device)
+        latents = slab.state[[sample.slot for sample in batch], 0] * scales[:, None, None, None]
+        picture_index = torch.tensor(pictures, device=device)
+        latents, timesteps = latents[picture_index], timesteps[picture_index]
+        embeds = slab.embeds.flatten(0, 1)[torch.tensor(texts, device=device)]
+        # Several calls only where memory allows less than one sample's rows.
+        parts = [slice(start, start + rows) for start in range(0, len(pictures), rows)]
+        output = torch.cat([self._pipeline.predict(latents[part], timesteps[part], embeds[part]) for part in parts])
+        self.counters.calls += len(parts)
+        self.counters.rows += needed
+        self.counters.padding += missing
+        return _guide(output, batch, guided), len(pictures)
+
+    def _advance(self, batch: list[Sample], outputs: torch.Tensor) -> None:
+        """The solvers' step for all samples at once."""
+        slab, slots = batch[0].slab, [sample.slot for sample in batch]
+        state = slab.state[slots]
+        matrices = stack_rows([sample.table for sample in batch], [sample.call for sample in batch], state.device)
+        for number, sample in enumerate(batch):
+            if sample.wants_preview:
+                sample.preview = _clean(sample, state[number], outputs[number])
+        slab.state[slots] = advance(state, outputs, self._fresh_noise(batch), matrices)
+        broken = (~torch.isfinite(outputs).flatten(1).all(1)).tolist()
+        for sample, is_broken in zip(batch, broken, strict=True):
+            sample.call += 1
+            if is_broken:
+                sample.failure = BROKEN
+            _keep_outside_mask(sample)
+
+    def _fresh_noise(self, batch: list[Sample]) -> torch.Tensor | None:
+        wanted = [bool(sample.table.matrices[sample.call, 0, -1]) for sample in batch]
+        if not any(wanted):
+            return None
+        shape = tuple(batch[0].latents.shape)
+        zeros = torch.zeros(shape, device=self._pipeline.device)
+        return torch.stack(
+            [
+                self._pipeline.noise(sample.generator, shape) if wants else zeros
+                for sample, wants in zip(batch, wanted, strict=True)
+            ]
+        )
+
+    def _account(self, bucket: Bucket, batch: list[Sample], seconds: float, rows: int) -> None:
+        self._turns.served(bucket, batch, seconds, rows)
+        self.step_seconds = seconds
+        self._good_steps += 1
+        if bucket in self._caps and self._good_steps >= STEPS_UNTIL_RAISED:
+            self._good_steps = 0
+            self._caps[bucket] = min(2 * self._caps[bucket], self._max_rows)
+
+    def _lower_cap(self, bucket: Bucket) -> bool:
+        """Halve a bucket's rows after it ran out of memory; False if it was at one row already."""
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._good_steps = 0
+        cap = self._room(bucket)
+        log.warning("out of memory with %d rows of %s", cap, bucket)
+        self._caps[bucket] = max(cap // 2, 1)
+        return cap > 1
+
+    def _begin_second_pass(self, sample: Sample) -> None:
+        """Enlarge the latents, put noise on them again, and go on at a later step of the schedule."""
+        unit = self._pipeline.model.profile.unit
+        request = second_pass(sample.request, unit)
+        first, second = tables_of(sample.request, self._pipeline.model.scheduler_config)
+        shape = self._pipeline.latent_shape(request)
+        latents = torch.nn.functional.interpolate(sample.latents[None], shape[1:], mode="bicubic")[0]
+        noise = self._pipeline.noise(sample.generator, shape)
+        start = None if sample.start is None or sample.start.mask is None else _enlarged_start(sample.start, shape)
+        embeds = sample.slab.embeds[sample.slot].clone()
+        sample.slab.free.append(sample.slot)
+        latents = _at_level(latents, noise, second.levels[0])
+        slab = self._slab(latents, embeds)
+        sample.slab, sample.slot = slab, slab.put(latents, embeds)
+        sample.done, sample.call, sample.later_calls = sample.done + first.calls, 0, 0
+        sample.table, sample.start = second, start
+        sample.start_noise = noise if start is not None else None
+        self._drop_empty_slabs()
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where an image-to-image request begins: its latents [1, 4, h, w], and for inpainting a mask [1, 1, h, w]."""
-
-    latents: torch.Tensor
-    mask: torch.Tensor | None = None
+def _at_level(latents: torch.Tensor, noise: torch.Tensor, level: tuple[float, float]) -> torch.Tensor:
+    return level[0] * latents + level[1] * noise
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    latents: torch.Tensor
-    timesteps: torch.Tensor
-    embeds: torch.Tensor
+def _guide(output: torch.Tensor, batch: list[Sample], guided: list[int]) -> torch.Tensor:
+    """Classifier-free guidance: rows are all samples' prompts first, then the guided ones' negative prompts."""
+    count = len(batch)
+    result = output[:count].clone()
+    if guided:
+        scales = torch.tensor([batch[number].request.guidance_scale for number in guided], device=output.device)
+        negative = output[count : count + len(guided)]
+        result[guided] = negative + scales[:, None, None, None] * (output[guided] - negative)
+    return result
 
 
-def _late_timesteps(scheduler: Any, request: Request) -> torch.Tensor:
-    """The last `strength` of the steps, as diffusers' image-to-image pipeline takes them."""
-    steps = min(int(request.num_inference_steps * request.strength), request.num_inference_steps)
-    first = max(len(scheduler.timesteps) - max(steps, 1) * scheduler.order, 0)
-    if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(first)
-    return scheduler.timesteps[first:]
+def _clean(sample: Sample, state: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    """The latents [4, h, w] of the picture that the model sees coming, from state [5, 4, h, w] and its output."""
+    of_x, of_output = sample.table.clean[sample.call][[0, -2]].tolist()
+    return (of_x * state[0] + of_output * output).cpu()
 
 
-def _solver_step(sample: Sample, prediction: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-    import inspect
-
-    takes_generator = "generator" in inspect.signature(sample.scheduler.step).parameters
-    extra = {"generator": sample.generator} if takes_generator else {}
-    return sample.scheduler.step(prediction, timestep, sample.latents, return_dict=False, **extra)[0]
-
-
-def _blend(sample: Sample) -> None:
+def _keep_outside_mask(sample: Sample) -> None:
     """Inpainting: outside the mask the picture stays the start picture at the current noise level."""
-    if sample.blend is None:
+    if sample.start is None or sample.start.mask is None or sample.start_noise is None:
         return
-    start, noise, mask = sample.blend
-    if not sample.is_finished:
-        start = sample.scheduler.add_noise(start, noise, sample.timesteps[sample.step : sample.step + 1])
-    sample.latents = mask * sample.latents + (1 - mask) * start
+    kept = _at_level(sample.start.latents, sample.start_noise, sample.table.levels[sample.call])
+    mask = sample.start.mask
+    sample.slab.state[sample.slot, 0] = mask * sample.latents + (1 - mask) * kept
+
+
+def _enlarged_start(start: Start, shape: tuple[int, int, int]) -> Start:
+    assert start.mask is not None
+    latents = torch.nn.functional.interpolate(start.latents[None], shape[1:], mode="bicubic")[0]
+    mask = torch.nn.functional.interpolate(start.mask[None], shape[1:], mode="nearest")[0]
+    return Start(latents, mask)

@@ -2,12 +2,16 @@
 
 Nothing here knows jobs or queues: a picture depends on the model, the request and the seed alone.
 """
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
+import copy
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -16,84 +20,147 @@ from engine.model import LoadedModel
 from engine.prompt import encode, token_ids
 
 PREVIEW_SIDE = 256
+MOST_TEXTS = 16
+KEPT_TEXTS = 256
+
+Text = tuple[str, int, int]  # text, clip_skip, windows
 
 
 class Pipeline:
-    """The loaded model's stages. Not thread-safe: only the worker's thread calls it."""
+    """The loaded model's stages. Not thread-safe but for `preview`: only the worker's thread calls it."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, *, reproducible: bool = False, low_vram: bool = False) -> None:
         self.model = model
+        self.reproducible = reproducible
+        self.low_vram = low_vram
         self.device = torch.device(model.device)
         self.dtype: torch.dtype = model.unet.dtype
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
-        self._to_rgb: torch.Tensor | None = None
+        # An own copy: a tokenizer must not be used by two threads, and requests are validated in another.
+        self._tokenizer = copy.deepcopy(model.tokenizer)
+        self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
+        self._windows = lru_cache(maxsize=4096)(self._count_windows)
+        self._to_rgb = fit_latent_to_rgb(self)
 
     # 1. Encode prompts
+    def _count_windows(self, prompt: str, negative_prompt: str) -> int:
+        """How many windows of 77 tokens the longer of two texts needs."""
+        window = self._tokenizer.model_max_length - 2
+        texts = (prompt, negative_prompt)
+        return max(-(-max(len(token_ids(self._tokenizer, text)), 1) // window) for text in texts)
+
     @torch.inference_mode()
-    def encode_prompt(self, request: Request) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings of prompt and negative prompt, each [1, 77 * chunks, dim], of equal length."""
-        tokenizer = self.model.tokenizer
-        window = tokenizer.model_max_length - 2
-        texts = [request.prompt, request.negative_prompt]
-        chunks = max(-(-max(len(token_ids(tokenizer, text)), 1) // window) for text in texts)
-        both = encode(self.model.text_encoder, tokenizer, texts, request.clip_skip, chunks).to(self.dtype)
-        return both[:1], both[1:]
+    def encode_prompts(self, requests: Sequence[Request]) -> list[torch.Tensor]:
+        """For each request the embeddings [2, 77 * windows, dim] of its prompt and negative prompt.
+
+        Texts that are not known yet are encoded together (one by one if pictures must be reproducible).
+        """
+        pairs: list[tuple[Text, Text]] = []
+        for request in requests:
+            windows = self._windows(request.prompt, request.negative_prompt)
+            pairs.append(
+                (
+                    (request.prompt, request.clip_skip, windows),
+                    (request.negative_prompt, request.clip_skip, windows),
+                )
+            )
+        known = self._encode_missing([text for pair in pairs for text in pair])
+        return [torch.stack([known[positive], known[negative]]) for positive, negative in pairs]
+
+    def _encode_missing(self, texts: Sequence[Text]) -> dict[Text, torch.Tensor]:
+        found = {text: self._texts[text] for text in texts if text in self._texts}
+        missing: dict[tuple[int, int], list[Text]] = {}
+        for text in dict.fromkeys(texts):
+            if text not in found:
+                missing.setdefault(text[1:], []).append(text)
+        at_once = 1 if self.reproducible else MOST_TEXTS
+        for (clip_skip, windows), group in missing.items():
+            for start in range(0, len(group), at_once):
+                part = group[start : start + at_once]
+                found.update(zip(part, self._encode([text[0] for text in part], clip_skip, windows), strict=True))
+        for text, embeds in found.items():
+            self._texts[text] = embeds
+            self._texts.move_to_end(text)
+        while len(self._texts) > KEPT_TEXTS:
+            self._texts.popitem(last=False)
+        return found
+
+    def _encode(self, texts: list[str], clip_skip: int, windows: int) -> list[torch.Tensor]:
+        encoder = self._on_device(self.model.text_encoder)
+        embeds = encode(encoder, self._tokenizer, texts, clip_skip, windows).to(self.dtype)
+        self._off_device(encoder)
+        return list(embeds)
 
     # 2. Prepare latents
-    def noise(self, request: Request, seed: int) -> tuple[torch.Tensor, torch.Generator]:
-        """Unit noise [1, 4, h, w] from a CPU generator, so that a seed means the same on every device."""
-        generator = torch.Generator().manual_seed(seed)
-        channels = self.model.unet.config.in_channels
-        shape = (1, channels, request.height // self.factor, request.width // self.factor)
-        return torch.randn(shape, generator=generator), generator
+    def noise(self, generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:
+        """Unit noise from a CPU generator, so that a seed means the same on every device."""
+        return torch.randn(shape, generator=generator).to(self.device)
+
+    def latent_shape(self, request: Request) -> tuple[int, int, int]:
+        return (self.model.unet.config.in_channels, request.height // self.factor, request.width // self.factor)
 
     @torch.inference_mode()
     def encode_image(self, image: Image.Image) -> torch.Tensor:
-        """Scaled latents [1, 4, h, w] of a picture (the mode of the VAE's distribution)."""
-        pixels = torch.frombuffer(bytearray(image.convert("RGB").tobytes()), dtype=torch.uint8)
-        pixels = pixels.view(1, image.height, image.width, 3).permute(0, 3, 1, 2).float() / 127.5 - 1
-        mean = self.model.vae.encode(pixels.to(self.device, self.model.vae.dtype)).latent_dist.mode()
-        return (mean * self.scaling).float().cpu()
+        """Scaled latents [4, h, w] of a picture (the mode of the VAE's distribution)."""
+        pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        vae = self._on_device(self.model.vae)
+        mean = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist.mode()
+        self._off_device(vae)
+        return (mean * self.scaling).float()[0]
 
     # 3. Predict the noise (or velocity) of many rows at once
     @torch.inference_mode()
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
         """One UNet call: latents [n, 4, h, w], timesteps [n], embeds [n, tokens, dim] → [n, 4, h, w] in float32."""
         prediction = self.model.unet(
-            latents.to(self.device, self.dtype),
-            timesteps.to(self.device),
-            encoder_hidden_states=embeds,
-            return_dict=False,
+            latents.to(self.dtype), timesteps, encoder_hidden_states=embeds, return_dict=False
         )[0]
-        return prediction.float().cpu()
+        return prediction.float()
 
     # 4. Decode
     @torch.inference_mode()
-    def decode(self, latents: torch.Tensor) -> list[Image.Image]:
-        """Pictures of latents [n, 4, h, w]. Raises FloatingPointError if one is not finite."""
-        vae = self.model.vae
-        pixels = vae.decode(latents.to(self.device, vae.dtype) / self.scaling, return_dict=False)[0].float().cpu()
-        if not torch.isfinite(pixels).all():
-            raise FloatingPointError("the decoder gave values that are not numbers")
-        return to_images(pixels)
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pixels [n, 3, h, w] in -1…1, on the CPU, of latents [n, 4, h, w]. May hold values that are not finite."""
+        vae = self._on_device(self.model.vae)
+        pixels = vae.decode(latents.to(vae.dtype) / self.scaling, return_dict=False)[0]
+        self._off_device(vae)
+        return pixels.float().cpu()
+
+    @torch.inference_mode()
+    def decode_exactly(self, latents: torch.Tensor) -> torch.Tensor:
+        """The same in float32, for latents that overflow the VAE's half precision."""
+        vae, dtype = self.model.vae, self.model.vae.dtype
+        vae.to(torch.float32)
+        try:
+            return self.decode(latents)
+        finally:
+            vae.to(dtype)
+
+    def decode_in_tiles(self) -> None:
+        """From now on decode large pictures piece by piece: slower, in less memory."""
+        self.model.vae.enable_tiling()
 
     # 5. Preview
     @torch.inference_mode()
     def preview(self, latents: torch.Tensor) -> Image.Image:
-        """A rough picture of latents [1, 4, h, w] by the linear map from latent to colour."""
-        if self._to_rgb is None:
-            self._to_rgb = fit_latent_to_rgb(self)
-        flat = torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1)
-        pixels = torch.einsum("nchw,cr->nrhw", flat, self._to_rgb)
-        image = to_images(pixels)[0]
+        """A rough picture of latents [4, h, w] by the linear map from latent to colour."""
+        flat = torch.cat([latents, torch.ones_like(latents[:1])])
+        image = to_images(torch.einsum("chw,cr->rhw", flat.cpu(), self._to_rgb)[None])[0]
         scale = max(PREVIEW_SIDE // max(image.size), 1)
         return image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
+
+    def _on_device(self, part: torch.nn.Module) -> torch.nn.Module:
+        return part.to(self.device) if self.low_vram else part
+
+    def _off_device(self, part: torch.nn.Module) -> None:
+        if self.low_vram:
+            part.to("cpu")
 
 
 def to_images(pixels: torch.Tensor) -> list[Image.Image]:
     """Pictures of pixels [n, 3, h, w] in -1…1."""
-    scaled = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    scaled = ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
     return [Image.fromarray(picture) for picture in scaled]
 
 
@@ -103,18 +170,10 @@ def fit_latent_to_rgb(pipeline: Pipeline) -> torch.Tensor:
 
     The VAE's own encodings of coloured blocks are the samples: no extra weights, one encode at start.
     """
-    side = 16
     generator = torch.Generator().manual_seed(0)
-    colours = torch.rand((1, 3, side, side), generator=generator) * 2 - 1
-    blocks = torch.nn.functional.interpolate(colours, scale_factor=pipeline.factor * 2, mode="nearest")
-    latents = pipeline.encode_image(to_images(blocks)[0])
-    small = torch.nn.functional.avg_pool2d(blocks, pipeline.factor)
-    samples = torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1)[0].flatten(1).T
-    return torch.linalg.lstsq(samples, small[0].flatten(1).T).solution
-
-
-def stack(tensors: Sequence[torch.Tensor], rows: int) -> torch.Tensor:
-    """Concatenate rows and repeat the last one up to `rows`: fixed shapes give the same picture under any load."""
-    missing = rows - sum(tensor.shape[0] for tensor in tensors)
-    padding: list[Any] = [tensors[-1][-1:]] * missing
-    return torch.cat([*tensors, *padding])
+    colours = torch.rand((1, 3, 12, 12), generator=generator) * 2 - 1
+    blocks = torch.nn.functional.interpolate(colours, scale_factor=2 * pipeline.factor, mode="nearest")
+    latents = pipeline.encode_image(to_images(blocks)[0]).cpu()
+    samples = torch.cat([latents, torch.ones_like(latents[:1])]).flatten(1).T
+    targets = torch.nn.functional.interpolate(colours, scale_factor=2, mode="nearest")
+    return torch.linalg.lstsq(samples, targets[0].flatten(1).T).solution

@@ -78,11 +78,14 @@ class FairQueue(Generic[Item]):
     def __contains__(self, job_id: int) -> bool:
         return job_id in self._entries
 
-    def push(self, entry: Entry[Item]) -> None:
-        """Let a job wait. Raises QueueFull at the limit and ValueError for a job that waits already."""
+    def push(self, entry: Entry[Item], *, is_known: bool = False) -> None:
+        """Let a job wait. Raises ValueError for a job that waits already, and QueueFull at the limit.
+
+        A known job comes back after it was taken out, which the limit does not hinder.
+        """
         if entry.job_id in self._entries:
             raise ValueError(f"job {entry.job_id} is in the queue already")
-        if len(self._entries) >= self._limit:
+        if len(self._entries) >= self._limit and not is_known:
             raise QueueFull("The queue is full at the moment. Please try again in a few minutes; nothing was charged.")
         guild = self._guilds.setdefault(entry.guild_key, _Guild())
         if not guild.waiting:

@@ -1,0 +1,120 @@
+"""Whose turn it is inside the worker: which size bucket, and which of its samples.
+
+Buckets take turns by deficit round robin on measured seconds, weighted by the number of people in each. Within a
+bucket every person gets as many rows as the one who asks for least; what is left over is filled up as long as that
+does not slow down the small asker much. So a lone picture beside a flood runs at close to its own speed, and equal
+askers share full batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+ROW_COUNTS = (1, 2, 4, 8, 16, 32, 64)
+# How much longer than alone a step may take because others' rows fill up the batch.
+MOST_SLOWDOWN = 1.6
+_SMOOTHING = 0.2
+
+Bucket = tuple[int, ...]
+
+
+class Turn(Protocol):
+    """What the choice needs to know of a sample."""
+
+    @property
+    def owner(self) -> Hashable: ...
+    @property
+    def rows(self) -> int: ...
+
+
+TurnT = TypeVar("TurnT", bound=Turn)
+
+
+def padded(rows: int) -> int:
+    """The fixed row count that so many rows are padded to."""
+    return next(count for count in ROW_COUNTS if count >= rows)
+
+
+class StepCosts:
+    """Measured seconds of a step by bucket and row count, with an estimate for what was not measured yet."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[Bucket, int], float] = {}
+
+    def measure(self, bucket: Bucket, rows: int, seconds: float) -> None:
+        known = self._seconds.get((bucket, rows))
+        self._seconds[bucket, rows] = seconds if known is None else known + _SMOOTHING * (seconds - known)
+
+    def seconds(self, bucket: Bucket, rows: int) -> float:
+        """Of the nearest measured count, in proportion to rows; 0.05 s a row before anything is known."""
+        known = {count: cost for (place, count), cost in self._seconds.items() if place == bucket}
+        if not known:
+            return 0.05 * rows
+        nearest = min(known, key=lambda count: (abs(count - rows), count))
+        return known[nearest] * rows / nearest if nearest != rows else known[rows]
+
+
+class Turns(Generic[TurnT]):
+    """Remembers what buckets and people were served. Pure bookkeeping: the batcher does the work."""
+
+    def __init__(self) -> None:
+        self.costs = StepCosts()
+        self._deficits: dict[Bucket, float] = {}
+        self._served: dict[Hashable, float] = {}
+
+    def choose_bucket(self, people: Mapping[Bucket, int], rows: Mapping[Bucket, int]) -> Bucket:
+        """The bucket to step next; `people` and `rows` say how many wait in each."""
+        cost = {bucket: self.costs.seconds(bucket, padded(rows[bucket])) for bucket in people}
+        # Insertion order is the round: a bucket stays first until its deficit is used up.
+        self._deficits = {bucket: owed for bucket, owed in self._deficits.items() if bucket in people}
+        for bucket in people:
+            self._deficits.setdefault(bucket, 0.0)
+        quantum = max(cost.values())
+        while True:
+            bucket = next(iter(self._deficits))
+            if self._deficits[bucket] >= cost[bucket]:
+                return bucket
+            self._deficits[bucket] = self._deficits.pop(bucket) + quantum * people[bucket]
+            if len(self._deficits) == 1:
+                return bucket
+
+    def choose_samples(self, bucket: Bucket, samples: Sequence[TurnT], room: int) -> list[TurnT]:
+        """The samples for one step: at least one, together at most `room` rows if there are more."""
+        waiting: dict[Hashable, list[TurnT]] = {}
+        for sample in samples:
+            waiting.setdefault(sample.owner, []).append(sample)
+        start = min((self._served[owner] for owner in waiting if owner in self._served), default=0.0)
+        self._served = {owner: max(self._served.get(owner, start), start) for owner in waiting}
+        queues = [waiting[owner] for owner in sorted(waiting, key=lambda owner: self._served[owner])]
+        longest = max(len(queue) for queue in queues)
+        in_order = [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
+        return _fill(in_order, min(room, self._most_rows(bucket, queues, room)))
+
+    def served(self, bucket: Bucket, samples: Sequence[TurnT], seconds: float, rows: int) -> None:
+        """Account for one step of `rows` padded rows."""
+        self.costs.measure(bucket, rows, seconds)
+        if bucket in self._deficits:
+            self._deficits[bucket] -= seconds
+        own_rows = sum(sample.rows for sample in samples)
+        for sample in samples:
+            self._served[sample.owner] = self._served.get(sample.owner, 0.0) + seconds * sample.rows / own_rows
+
+    def _most_rows(self, bucket: Bucket, queues: Sequence[Sequence[TurnT]], room: int) -> int:
+        demands = [sum(sample.rows for sample in queue) for queue in queues]
+        least = min(demands)
+        rows = padded(min(sum(min(demand, least) for demand in demands), room))
+        bearable = MOST_SLOWDOWN * self.costs.seconds(bucket, padded(min(least, room)))
+        for count in ROW_COUNTS:
+            if rows < count <= room and self.costs.seconds(bucket, count) <= bearable:
+                rows = count
+        return rows
+
+
+def _fill(samples: Sequence[TurnT], room: int) -> list[TurnT]:
+    chosen: list[TurnT] = []
+    for sample in samples:
+        if not chosen or sample.rows <= room:
+            chosen.append(sample)
+            room -= sample.rows
+    return chosen
