@@ -43,7 +43,9 @@ class DiffusersRater:
         return None if self._folder.is_dir() else f"{self._folder} is missing."
 
     def rate(self, images: Sequence[Image.Image]) -> list[dict[str, float]]:
-        """One score for each of `images` (RGB, any size); OSError if the folder holds no such model."""
+        """One score for each of `images` (RGB, any size); OSError if there is no such folder or it holds no such model."""
+        if (problem := self.problem()) is not None:
+            raise FileNotFoundError(problem)
         import torch
 
         model = self._open()
@@ -63,8 +65,11 @@ class DiffusersRater:
         with self._lock:
             if self._model is None:
                 loader: Any = StableDiffusionSafetyChecker
-                loaded = loader.from_pretrained(self._folder, local_files_only=True, use_safetensors=True)
-                self._model = loaded.eval()
+                loaded: StableDiffusionSafetyChecker = loader.from_pretrained(
+                    self._folder, local_files_only=True, use_safetensors=True
+                )
+                self._model = loaded
+                loaded.eval()
             return self._model
 
 

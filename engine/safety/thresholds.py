@@ -5,8 +5,8 @@ recall rests on the models' authors; each limit is set well above what 700 harml
 authors call unsafe.
 
 - "hentai" never passes 0.12 on harmless pictures (flat skin tones) and 0.01 on drawn characters.
-- "porn" alone reaches 0.96 on strongly blurred photographs (25 pixels wide, enlarged), where Open-NSFW stays under 0.03;
-  so the two are averaged, and "porn" counts for itself only when it is all but certain.
+- "porn" alone reaches 0.96 on strongly blurred photographs (25 pixels wide, enlarged), where Open-NSFW stays under
+  0.03; so the two are averaged, and "porn" counts for itself only when it is all but certain.
 - Open-NSFW's authors call less than 0.2 safe and more than 0.8 unsafe; flat skin tones reach 0.29.
 - The gore model's package blocks at 0.85 and reviews at 0.35; an all-black picture has 0.47 "sexual".
 """
