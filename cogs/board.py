@@ -12,7 +12,8 @@ import io
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +89,7 @@ class Board(commands.Cog):
 
     async def show(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """Answer the interaction with the job's message and remember which message that is."""
-        self._showing.add(job.id)
-        try:
+        with self.showing(job.id):
             standing = self.bot.service.standing(job.id)
             card = waiting_card(job, standing, self.bot.service.clock())
             message_id = await _answer(interaction, card, open_buttons(job))
@@ -97,8 +97,45 @@ class Board(commands.Cog):
             live = Live(await self.bot.service.job(job.id), interaction, edited_at=self._clock())
             self._lives[job.id] = live
             await self._take_back_if_deleted(live)
+
+    async def show_reply(self, message: discord.Message, job: Job) -> None:
+        """Answer a message with the job's message, if the channel has room for one more now.
+
+        In a burst there is none; then the finished picture is the answer (the delivery loop replies to the message).
+        """
+        if not self.bot.pace.try_take(message.channel.id):
+            self.bot.delivery.wake()
+            return
+        with self.showing(job.id):
+            card = waiting_card(job, self.bot.service.standing(job.id), self.bot.service.clock())
+            try:
+                reply = await message.reply(
+                    embed=card,
+                    view=open_buttons(job),
+                    nonce=f"job-{job.id}",
+                    mention_author=False,
+                    allowed_mentions=NOBODY,
+                )
+            except discord.HTTPException as error:
+                log.info("job %d could not be shown as a reply: %s", job.id, error)
+                return
+            await self.bot.service.attach_message(job.id, reply.id)
+            live = self._lives[job.id] = Live(await self.bot.service.job(job.id), edited_at=self._clock())
+            await self._take_back_if_deleted(live)
+
+    def follow(self, job: Job) -> None:
+        """Keep a message up to date that shows the job already."""
+        self._lives[job.id] = Live(job)
+        self._changed.set()
+
+    @contextmanager
+    def showing(self, job_id: int) -> Generator[None]:
+        """While the job's first message, or the thread for it, is on its way."""
+        self._showing.add(job_id)
+        try:
+            yield
         finally:
-            self._showing.discard(job.id)
+            self._showing.discard(job_id)
             self._changed.set()
             self.bot.delivery.wake()
 

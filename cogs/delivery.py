@@ -14,16 +14,16 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord.ext import commands
 
 from cogs.buttons import ended_buttons, finished_buttons
 from cogs.cards import ended_card, finished_card, held_card
-from cogs.painting import place_of
+from cogs.painting import parent_of, place_of
 from cogs.text import NOBODY
-from db import prompt_channels
+from db import guild_settings, prompt_channels
 from domain import Job, JobStatus, SafetyLevel
 
 if TYPE_CHECKING:
@@ -140,14 +140,17 @@ class Delivery(commands.Cog):
         await self.bot.service.mark_delivered(job.id, message_id)
 
     async def _judge_place_again(self, job: Job) -> Job:
-        """A picture painted for an age-restricted channel is not shown once the channel is none any more."""
+        """A picture painted for an adult channel is not shown once Discord or the moderators say otherwise."""
         channel = self.bot.get_channel(job.channel_id)
         if job.status is not JobStatus.DONE or job.place.level is not SafetyLevel.ADULT or channel is None:
             return job
-        if place_of(channel, job.guild_id, job.channel_id).age_restricted:
+        chosen = await guild_settings.load_channel(
+            self.bot.service.database, job.guild_id or 0, parent_of(channel) or job.channel_id
+        )
+        if chosen.level == "adult" and place_of(channel, job.guild_id, job.channel_id).age_restricted:
             return job
         return await self.bot.service.withhold(
-            job.id, "This channel is not age-restricted any more, so the picture can't be shown here."
+            job.id, "This channel takes no adult pictures any more, so this one can't be shown here."
         )
 
     # ---- showing ---------------------------------------------------------------------------------------------------
@@ -178,6 +181,7 @@ class Delivery(commands.Cog):
 
     async def _post(self, job: Job, channel: discord.abc.Messageable) -> int:
         answers = await self._answered_message(job)
+        reference: dict[str, Any] = {"reference": answers} if answers else {}
 
         async def send(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
             message = await channel.send(
@@ -186,8 +190,7 @@ class Delivery(commands.Cog):
                 files=files,
                 view=view,
                 nonce=f"job-{job.id}",
-                reference=answers,
-                mention_author=False,
+                **reference,
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.user_id)]),
             )
             return message.id
@@ -212,11 +215,11 @@ class Delivery(commands.Cog):
                 log.info("job %d: Discord found the pictures too large at %d bytes", job.id, int(limit * shrink))
         return await send(ended_card(job), [], ended_buttons(job))
 
-    async def _answered_message(self, job: Job) -> discord.MessageReference:
+    async def _answered_message(self, job: Job) -> discord.MessageReference | None:
         """The message in a prompt channel that this job answers; in a thread of its own there is none."""
         prompt = await prompt_channels.fetch_message_of_job(self.bot.service.database, job.id)
         if prompt is None or prompt.message_id == job.channel_id:
-            return discord.utils.MISSING
+            return None
         return discord.MessageReference(
             message_id=prompt.message_id, channel_id=job.channel_id, fail_if_not_exists=False
         )

@@ -38,6 +38,8 @@ MOST_LISTED = 20
 FAILED_PAUSE_SECONDS = 300.0
 
 
+@app_commands.guild_only()
+@app_commands.default_permissions(moderate_members=True)
 class Review(commands.GroupCog, group_name="review"):
     """Appeals, reports and approvals, as the moderators see them."""
 

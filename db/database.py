@@ -67,8 +67,9 @@ class Database:
             raise DatabaseError("The database is closed.")
         async with self._lock:
             writer = self._writer
-            await writer.execute("BEGIN IMMEDIATE")
             try:
+                # Inside the try: a task that is cancelled while it begins must not leave a transaction open.
+                await writer.execute("BEGIN IMMEDIATE")
                 yield writer
             except BaseException:
                 await writer.rollback()
