@@ -25,6 +25,7 @@ from settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from cogs.client import Bot
+    from engine.safety import SafetyChecker
     from engine.worker import Backend
 
 NO_TOKEN = (
@@ -126,13 +127,27 @@ def load_backend(settings: Settings) -> Backend:
     from engine.worker import LocalBackend
 
     model = load_model(settings.model, weights=settings.weights, dtype=settings.dtype, device=settings.device)
+    checker = load_safety_checker()
+    _warm_up(checker)
     return LocalBackend(
         model,
-        load_safety_checker(),
+        checker,
         max_queue=settings.max_queue,
         max_rows=settings.max_rows,
         reproducible=settings.reproducible,
     )
+
+
+def _warm_up(checker: SafetyChecker) -> None:
+    """Read the policy's rules and the picture check's models now: the first member must not wait for them."""
+    from PIL import Image
+
+    from domain import Place, Request, SafetyLevel
+    from engine.policy import judge
+
+    numbers = {"width": 64, "height": 64, "num_inference_steps": 1, "seed": 0}
+    judge(Request(prompt="1girl", guidance_scale=1.0, scheduler="ddim", **numbers), Place())
+    checker.check([Image.new("RGB", (64, 64), "white")], SafetyLevel.STRICT)
 
 
 async def _print_commands(settings: Settings) -> int:
