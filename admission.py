@@ -6,6 +6,7 @@ spends the credits. Knows the engine's policy and the database, like service.py,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from domain import (
     ModelProfile,
     NotAllowed,
     Origin,
+    Place,
     PromptRefused,
     QueueFull,
     QuotaExceeded,
@@ -32,7 +34,7 @@ from domain import (
     UserError,
 )
 from engine.cost import credits_in_words, millicredits_for
-from engine.policy import approve
+from engine.policy import approve, judge
 from engine.presets import apply_preset
 from permits import fetch_allowances, use_allowance, write_refusal
 
@@ -97,19 +99,14 @@ class Admission:
         """What the request costs, in thousandths of a credit."""
         return millicredits_for(request, self._profile)
 
+    async def warm_up(self) -> None:
+        """Read the policy's rules now, beside the event loop: the first member must not wait for them."""
+        await asyncio.to_thread(judge, _usual_request(self._profile), Place())
+
     def usual_prices(self, settings: GuildSettings) -> dict[str, int]:
         """What this model's usual pictures cost, by name, in thousandths of a credit."""
         profile = self._profile
-        usual = Request(
-            prompt="",
-            width=0,
-            height=0,
-            num_inference_steps=profile.num_inference_steps,
-            guidance_scale=profile.guidance_scale,
-            scheduler=profile.scheduler,
-            seed=0,
-        )
-        usual = apply_preset(usual, settings.preset)
+        usual = apply_preset(_usual_request(profile), settings.preset)
         return {
             f"{shape}, {width}×{height}, {usual.num_inference_steps} steps": self.price(
                 replace(usual, width=width, height=height)
@@ -209,6 +206,19 @@ class Admission:
                 f"{credits_in_words(cost)}. Please try again later; nothing was charged."
             )
         return NotAllowed("You can't ask for pictures here at the moment.")
+
+
+def _usual_request(profile: ModelProfile) -> Request:
+    width, height = profile.shapes["square"]
+    return Request(
+        prompt="1girl, smile",
+        width=width,
+        height=height,
+        num_inference_steps=profile.num_inference_steps,
+        guidance_scale=profile.guidance_scale,
+        scheduler=profile.scheduler,
+        seed=0,
+    )
 
 
 def _too_expensive(standing: QuotaStanding, cost: int, now: datetime) -> QuotaExceeded:

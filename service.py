@@ -75,6 +75,7 @@ class Service:
         self._loop = asyncio.get_running_loop()
         if await self.queue_state() == PAUSED:
             self._backend.pause()
+        await self.admission.warm_up()
         await self.recover()
         return self
 
@@ -206,9 +207,13 @@ class Service:
                 if not painting.safety.is_safe:
                     await decisions.record_picture(connection, painting.safety, job.request, origin, now, job.id)
 
-    async def _end(self, job_id: int, status: JobStatus, outcome: str | None) -> bool:
+    async def _end(self, job_id: int, status: JobStatus, outcome: str | None, moderator_id: int | None = None) -> bool:
+        now = self.clock()
         async with self.database.transaction() as connection:
-            return await jobs.end(connection, job_id, status, outcome, self.clock())
+            has_ended = await jobs.end(connection, job_id, status, outcome, now)
+            if has_ended and moderator_id is not None:
+                await audit.record_about_job(connection, job_id, moderator_id, "job.cancel", now)
+        return has_ended
 
     async def recover(self) -> None:
         """Give every accepted, unfinished job back to the backend, through the policy as it is today."""
@@ -238,7 +243,8 @@ class Service:
         """Take an open job back; its cost returns. Raises NotAllowed, or NotFound if it is over already."""
         job = await self._own_job(job_id, user_id, is_moderator)
         who = "you" if user_id == job.user_id else "a moderator"
-        if not await self._end(job_id, JobStatus.CANCELLED, f"Cancelled by {who}; nothing was charged."):
+        outcome = f"Cancelled by {who}; nothing was charged."
+        if not await self._end(job_id, JobStatus.CANCELLED, outcome, None if who == "you" else user_id):
             raise NotFound("This picture is finished already, so there is nothing to cancel.")
         self._backend.cancel(job_id)
         self._tell(job_id)
@@ -260,6 +266,8 @@ class Service:
         async with self.database.transaction() as connection:
             await jobs.erase_pictures(connection, job_id)
             await jobs.mark_delivered(connection, job_id, None, self.clock())
+            if user_id != job.user_id:
+                await audit.record_about_job(connection, job_id, user_id, "job.delete", self.clock())
         return job
 
     async def _own_job(self, job_id: int, user_id: int, is_moderator: bool) -> Job:

@@ -9,6 +9,7 @@ import discord
 
 from cogs.text import inert, plural
 from domain import Job, JobStatus, ModelProfile, Painting, Progress, Standing
+from engine.cost import credits_in_words
 
 GREY, BLUE, GREEN, RED = 0x8A8F98, 0x5B8DEF, 0x57A773, 0xC8553D
 BAR_CELLS = 12
@@ -65,7 +66,8 @@ def finished_card(job: Job, paintings: Sequence[Painting], profile: ModelProfile
             value=f"{plural(withheld, 'picture')} did not pass the picture check and cannot be shown.",
             inline=False,
         )
-    embed.set_footer(text=f"{job.model.name if job.model else profile.identity.name} · picture {job.id} · AI-generated")
+    model = job.model.name if job.model else profile.identity.name
+    embed.set_footer(text=f"{model} · picture {job.id} · {credits_in_words(job.cost)} · AI-generated")
     return embed
 
 
@@ -82,7 +84,8 @@ def held_card(job: Job) -> discord.Embed:
 
 def _card(job: Job, title: str, line: str, colour: int) -> discord.Embed:
     embed = discord.Embed(title=title, description=f"{inert(job.request.prompt, 300)}\n\n{line}", colour=colour)
-    embed.set_footer(text=f"picture {job.id} · seed {job.request.seed}")
+    cost = f" · {credits_in_words(job.cost)}" if job.status.is_open else ""
+    embed.set_footer(text=f"picture {job.id} · seed {job.request.seed}{cost}")
     return embed
 
 

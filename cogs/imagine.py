@@ -11,6 +11,7 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 
 from cogs.painting import paint
+from db import guild_settings
 from domain import SEED_LIMIT, InvalidRequest, ModelProfile, Request
 from engine.presets import PRESETS, apply_preset
 
@@ -69,7 +70,9 @@ class Imagine(commands.Cog):
     ) -> None:
         """Paint a picture from words"""
         profile = self.bot.service.profile
-        size = choose_size(profile, shape, width, height)
+        chosen = await guild_settings.load(self.bot.service.database, interaction.guild_id or 0)
+        usual = chosen.shape if width is None and height is None else None
+        size = choose_size(profile, shape or usual, width, height)
         request = Request(
             prompt=prompt,
             negative_prompt=negative_prompt,
@@ -85,7 +88,9 @@ class Imagine(commands.Cog):
             strength=strength,
             upscale=upscale,
         )
-        request = apply_preset(request, preset, steps=steps, guidance_scale=guidance_scale, scheduler=scheduler)
+        request = apply_preset(
+            request, preset or chosen.preset, steps=steps, guidance_scale=guidance_scale, scheduler=scheduler
+        )
         await paint(interaction, request, source="slash")
 
     @imagine.autocomplete("scheduler")

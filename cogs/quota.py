@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 Credits = Range[float, 0.0, 1_000_000.0]
-Place = discord.TextChannel | discord.ForumChannel | discord.VoiceChannel
+Place = discord.TextChannel | discord.VoiceChannel
 
 MOST_LISTED = 25
 
@@ -151,7 +151,7 @@ class Quota(commands.GroupCog, group_name="quota"):
         interaction: Interaction,
         member: discord.Member | None = None,
         role: discord.Role | None = None,
-        channel: discord.TextChannel | discord.ForumChannel | discord.VoiceChannel | None = None,
+        channel: discord.TextChannel | discord.VoiceChannel | None = None,
         everyone: bool = False,
         per_hour: Credits | None = None,
         per_day: Credits | None = None,
@@ -189,7 +189,7 @@ class Quota(commands.GroupCog, group_name="quota"):
         interaction: Interaction,
         member: discord.Member | None = None,
         role: discord.Role | None = None,
-        channel: discord.TextChannel | discord.ForumChannel | discord.VoiceChannel | None = None,
+        channel: discord.TextChannel | discord.VoiceChannel | None = None,
         everyone: bool = False,
     ) -> None:
         """Take a quota rule away, so that the next one down holds"""
@@ -213,7 +213,7 @@ class Quota(commands.GroupCog, group_name="quota"):
         amount: Range[float, 0.01, 100_000.0],
         member: discord.Member | None = None,
         role: discord.Role | None = None,
-        channel: discord.TextChannel | discord.ForumChannel | discord.VoiceChannel | None = None,
+        channel: discord.TextChannel | discord.VoiceChannel | None = None,
         everyone: bool = False,
         reason: Range[str, 1, 200] = "no reason given",
         expires: Range[str, 1, 20] | None = None,
@@ -244,7 +244,7 @@ class Quota(commands.GroupCog, group_name="quota"):
         interaction: Interaction,
         member: discord.Member | None = None,
         role: discord.Role | None = None,
-        channel: discord.TextChannel | discord.ForumChannel | discord.VoiceChannel | None = None,
+        channel: discord.TextChannel | discord.VoiceChannel | None = None,
         everyone: bool = False,
         reason: Range[str, 1, 200] = "no reason given",
     ) -> None:

@@ -61,6 +61,15 @@ async def record(
     return int(row["id"])
 
 
+async def record_about_job(
+    connection: aiosqlite.Connection, job_id: int, actor_id: int, action: str, now: datetime
+) -> None:
+    """A moderator acted on a member's job."""
+    row = await fetch_one(connection, "SELECT guild_id, user_id FROM jobs WHERE id = ?", (job_id,))
+    if row is not None:
+        await record(connection, row["guild_id"], actor_id, action, f"job:{job_id}", {"member": row["user_id"]}, now)
+
+
 async def search(
     database: Database,
     guild_id: int,
