@@ -3,7 +3,7 @@
     python scripts/measure_safety.py FOLDER… [--shock-model ONNX] [--anime-model ONNX] [--sd-checker FOLDER]
 
 For each folder: pictures, how many are withheld in each kind of place (ordinary and strict check), CPU milliseconds a
-picture, and the highest of every score a limit uses. The pictures must be harmless: everything withheld counts as false.
+picture, and the highest of every score a limit uses. The pictures must be harmless: all that is withheld is false.
 """
 
 from __future__ import annotations

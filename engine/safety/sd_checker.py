@@ -43,7 +43,7 @@ class DiffusersRater:
         return None if self._folder.is_dir() else f"{self._folder} is missing."
 
     def rate(self, images: Sequence[Image.Image]) -> list[dict[str, float]]:
-        """One score for each of `images` (RGB, any size); OSError if there is no such folder or it holds no such model."""
+        """One score for each of `images` (RGB, any size); OSError if the folder is missing or holds no such model."""
         if (problem := self.problem()) is not None:
             raise FileNotFoundError(problem)
         import torch
