@@ -25,6 +25,9 @@ LIMITS = {
 }
 WIDE = Limit(50, 1)
 
+# The status of a fault that answers nothing and breaks the connection.
+CUT = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -61,13 +64,14 @@ class RateLimits:
 
 @dataclass(slots=True)
 class Fault:
-    """The next `times` requests whose method and route match are answered with `status`."""
+    """The next `times` requests whose method and route match are answered with `status` and Discord's error `code`."""
 
     method: str
     route: str
     status: int
     times: int = 1
     retry_after: float = 0.05
+    code: int = 0
     after: bool = False  # answer wrongly only after the request was carried out
 
     def matches(self, method: str, route: str) -> bool:

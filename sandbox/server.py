@@ -10,33 +10,37 @@ against hand rules for what that misses; what breaks them is collected in `viola
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-import discord
-import yarl
 from aiohttp import web
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
+from sandbox.attach import API, point_discord_at
 from sandbox.gateway import Gateway
-from sandbox.limits import Answer, Fault, RateLimits
-from sandbox.rest import Rest
+from sandbox.limits import CUT, Answer, Fault, RateLimits
+from sandbox.rest import all_routes
+from sandbox.routing import json_response
 from sandbox.rules import broken_rules
 from sandbox.spec import OpenApi
+from sandbox.things import ApiError, Attachment
 from sandbox.uploads import Body, read_body
-from sandbox.world import ApiError, Event, World, default_world
+from sandbox.world import World, default_world
 
-API = "/api/v10"
+__all__ = ["API", "Call", "LoopbackDiscord", "point_discord_at"]
+
 Handler = Callable[[web.Request], Awaitable[Any]]
+# One grey pixel: nobody here has a portrait.
+AVATAR = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a494441"
+    "54789c636800000082008177cd72b60000000049454e44ae426082"
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One request of the bot."""
+    """One request of the bot; `status` is what it was answered with, None while it is being carried out."""
 
     method: str
     path: str
@@ -44,14 +48,19 @@ class Call:
     body: Any
     files: int
     at: float
+    status: int | None = None
 
 
 class LoopbackDiscord:
-    """The server. `on_call` hears of every request "before" and "after" it is carried out."""
+    """The server. `on_call` hears of every request "before" and "after" it is carried out.
+
+    `token`, if set, is the only one that the bot may log in with.
+    """
 
     def __init__(self, world: World | None = None, port: int = 0) -> None:
         self.world = world or default_world()
         self.port = port
+        self.token: str | None = None
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.rate_limited: list[Call] = []
@@ -59,12 +68,10 @@ class LoopbackDiscord:
         self.rate_limits = RateLimits(self.world.now)
         self.spec = OpenApi.load()
         self.on_call: Callable[[str, Call], None] | None = None
-        self.rest = Rest(self.world, lambda: self.base_url)
         self.gateway = Gateway(self.world, lambda: self.base_url)
+        self._watchers: list[Callable[[], None]] = []
         self.app = self._make_app()
         self._runner = web.AppRunner(self.app, shutdown_timeout=0.2)
-        self._flushing: set[asyncio.Task[None]] = set()
-        self._stop = self.world.subscribe(self._flush_soon)
 
     @property
     def base_url(self) -> str:
@@ -79,7 +86,6 @@ class LoopbackDiscord:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stop()
         await self.gateway.close()
         await self._runner.cleanup()
 
@@ -89,44 +95,72 @@ class LoopbackDiscord:
         with point_discord_at(self.port):
             yield
 
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Call `watcher` after everything that happens in the world and every request; returns the way to stop it."""
+        stop_events = self.world.subscribe(lambda _: watcher())
+        self._watchers.append(watcher)
+
+        def stop() -> None:
+            stop_events()
+            self._watchers.remove(watcher)
+
+        return stop
+
     # ---- requests --------------------------------------------------------------------------------------------------
 
     def _make_app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 2**20)
-        for method, path, handler in self.rest.routes():
+        for method, path, handler in all_routes(self.world, lambda: self.base_url):
             app.router.add_route(method, API + path, self._wrap(path, handler))
         app.router.add_route("*", API + "/{rest:.*}", self._wrap("/{rest}", _unknown))
         app.router.add_get("/gateway/", self.gateway.handle)
         app.router.add_get("/attachments/{channel_id}/{attachment_id}/{filename}", self._attachment)
+        app.router.add_get("/embed/avatars/{name}", _avatar)
         return app
 
     def _wrap(self, route: str, handler: Any) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             body = await read_body(request)
             call = self._record(request, route, body)
-            counted = self.rate_limits.count(request.method, route, _major(request))
-            if counted.is_over:
-                self.rate_limited.append(call)
-                return _too_many(counted.reset_after, counted)
-            if (fault := self._fault(call, after=False)) is not None:
-                return _faulty(fault)
-            response = await self._carry_out(request, call, handler)
-            response.headers.update(_headers(counted))
-            if (fault := self._fault(call, after=True)) is not None:
-                return _faulty(fault)
+            response = await self._respond(request, call, handler)
+            call.status = response.status
+            for watcher in list(self._watchers):
+                watcher()
             return response
 
         return handle
+
+    async def _respond(self, request: web.Request, call: Call, handler: Any) -> web.StreamResponse:
+        if not self._is_authorized(request):
+            return json_response({"message": "401: Unauthorized", "code": 0}, 401)
+        counted = self.rate_limits.count(request.method, call.route, _major(request))
+        if counted.is_over:
+            self.rate_limited.append(call)
+            return self._too_many(counted.reset_after, counted)
+        if (fault := self._fault(call, after=False)) is not None:
+            return self._faulty(request, fault)
+        response = await self._carry_out(request, call, handler)
+        response.headers.update(self._headers(counted))
+        if (fault := self._fault(call, after=True)) is not None:
+            return self._faulty(request, fault)
+        return response
+
+    def _is_authorized(self, request: web.Request) -> bool:
+        """Interaction tokens carry their own right; everything else needs the bot's token, if one is asked for."""
+        self.gateway.token = self.token
+        if self.token is None or "token" in request.match_info:
+            return True
+        return request.headers.get("Authorization") == f"Bot {self.token}"
 
     async def _carry_out(self, request: web.Request, call: Call, handler: Any) -> web.StreamResponse:
         self._hear("before", call)
         try:
             answer = await handler(request)
         except ApiError as error:
-            return _json({"message": error.message, "code": error.code}, error.status)
+            return json_response({"message": error.message, "code": error.code}, error.status)
         finally:
             self._hear("after", call)
-        return answer if isinstance(answer, web.StreamResponse) else _json(answer)
+        return answer if isinstance(answer, web.StreamResponse) else json_response(answer)
 
     def _hear(self, moment: str, call: Call) -> None:
         if self.on_call is not None:
@@ -148,78 +182,58 @@ class LoopbackDiscord:
         return None
 
     async def _attachment(self, request: web.Request) -> web.Response:
-        wanted = int(request.match_info["attachment_id"])
-        for message in self.world.messages.values():
-            for one in message.attachments:
-                if one.id == wanted:
-                    return web.Response(body=one.data, content_type=one.content_type)
-        for data in self.world.interactions.values():
-            for one in data.payload.get("_files", []):
-                if one.id == wanted:
-                    return web.Response(body=one.data, content_type=one.content_type)
+        wanted = request.match_info["attachment_id"]
+        for one in self._attachments():
+            if str(one.id) == wanted:
+                return web.Response(body=one.data, content_type=one.content_type)
         raise web.HTTPNotFound
 
-    def _flush_soon(self, _: Event) -> None:
-        try:
-            task = asyncio.get_running_loop().create_task(self.gateway.flush())
-        except RuntimeError:
-            return  # the world is being built before the server runs
-        self._flushing.add(task)
-        task.add_done_callback(self._flushing.discard)
+    def _attachments(self) -> Iterator[Attachment]:
+        for message in self.world.messages.values():
+            yield from message.attachments
+        for interaction in self.world.interactions.values():
+            yield from interaction.files
 
+    # ---- answers that are not the handler's ------------------------------------------------------------------------
 
-@contextmanager
-def point_discord_at(port: int) -> Iterator[None]:
-    """Let discord.py talk to a loopback server on this port. Never anywhere else."""
-    saved = (Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE)
-    Route.BASE = f"http://127.0.0.1:{port}{API}"
-    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://127.0.0.1:{port}/gateway/")
-    setattr(discord.Asset, "BASE", f"http://127.0.0.1:{port}")  # noqa: B010 - its type is a literal
-    try:
-        yield
-    finally:
-        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE = saved
+    def _headers(self, counted: Answer) -> dict[str, str]:
+        method, route, _ = counted.bucket.split(":", 2)
+        return {
+            "X-RateLimit-Limit": str(counted.limit),
+            "X-RateLimit-Remaining": str(counted.remaining),
+            "X-RateLimit-Reset-After": f"{counted.reset_after:.3f}",
+            "X-RateLimit-Reset": f"{self.world.now() + counted.reset_after:.3f}",
+            "X-RateLimit-Bucket": method + route.replace("/", "-"),
+        }
+
+    def _too_many(self, retry_after: float, counted: Answer | None = None) -> web.Response:
+        body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": False}
+        response = json_response(body, 429)
+        # Without Via, discord.py takes a 429 for a ban of the whole address.
+        response.headers.update({"Via": "1.1 loopback", "Retry-After": f"{retry_after:.3f}"})
+        response.headers["X-RateLimit-Scope"] = "user"
+        if counted is not None:
+            response.headers.update(self._headers(counted))
+        return response
+
+    def _faulty(self, request: web.Request, fault: Fault) -> web.Response:
+        if fault.status == CUT and request.transport is not None:
+            request.transport.abort()
+        if fault.status == 429:
+            return self._too_many(fault.retry_after)
+        if fault.status == 413:
+            return json_response({"message": "Request entity too large", "code": 40005}, 413)
+        return json_response({"message": f"injected {fault.status}", "code": fault.code}, fault.status or 500)
 
 
 async def _unknown(request: web.Request) -> Any:
     raise ApiError(404, 0, "404: Not Found")
 
 
+async def _avatar(request: web.Request) -> web.Response:
+    return web.Response(body=AVATAR, content_type="image/png")
+
+
 def _major(request: web.Request) -> str:
     info = request.match_info
     return info.get("token") or info.get("channel_id") or info.get("guild_id") or ""
-
-
-def _headers(counted: Answer) -> dict[str, str]:
-    return {
-        "X-RateLimit-Limit": str(counted.limit),
-        "X-RateLimit-Remaining": str(counted.remaining),
-        "X-RateLimit-Reset-After": f"{counted.reset_after:.3f}",
-        "X-RateLimit-Reset": f"{counted.reset_after:.3f}",
-        "X-RateLimit-Bucket": counted.bucket.split(":")[0] + counted.bucket.split(":")[1].replace("/", "-"),
-    }
-
-
-def _too_many(retry_after: float, counted: Answer | None = None) -> web.Response:
-    body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": False}
-    response = _json(body, 429)
-    # Without Via, discord.py takes a 429 for a ban of the whole address.
-    response.headers.update({"Via": "1.1 loopback", "Retry-After": f"{retry_after:.3f}"})
-    if counted is not None:
-        response.headers.update(_headers(counted))
-    return response
-
-
-def _faulty(fault: Fault) -> web.Response:
-    if fault.status == 429:
-        return _too_many(fault.retry_after)
-    if fault.status == 413:
-        return _json({"message": "Request entity too large", "code": 40005}, 413)
-    return _json({"message": f"injected {fault.status}", "code": 0}, fault.status)
-
-
-def _json(data: Any, status: int = 200) -> web.Response:
-    import json
-
-    # aiohttp's own json_response adds a charset, which discord.py takes for text.
-    return web.Response(body=json.dumps(data).encode(), status=status, headers={"Content-Type": "application/json"})

@@ -10,7 +10,10 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from PIL import Image, UnidentifiedImageError
 
-from sandbox.world import ApiError, Attachment, World
+from sandbox.things import ApiError, Attachment
+from sandbox.world import World
+
+MOST_FILES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ def take_attachments(world: World, body: Body, existing: list[Attachment]) -> li
         keep = {int(one["id"]) for one in listed}
         kept = [one for one in existing if one.id in keep]
         described = {int(one["id"]): one for one in listed}
+    if len(kept) + len(body.files) > MOST_FILES:
+        raise ApiError(400, 30015, f"Maximum number of attachments in a message reached ({MOST_FILES})")
     return kept + [_new(world, upload, described.get(number, {})) for number, upload in sorted(body.files.items())]
 
 

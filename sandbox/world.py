@@ -6,144 +6,42 @@ Everything that happens is told to subscribers as `Event`s: the gateway passes t
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import discord
 
+from sandbox import permissions as rules
+from sandbox.permissions import ALL, BOT_NEEDS, DIRECT, EVERYONE, MODERATOR
+from sandbox.things import (
+    DM,
+    EPHEMERAL,
+    LOADING,
+    TEXT,
+    THREAD,
+    V2,
+    ApiError,
+    Attachment,
+    Channel,
+    Event,
+    Guild,
+    Interaction,
+    Message,
+    Role,
+    User,
+)
+
+__all__ = [
+    "ALL", "BOT_NEEDS", "DM", "EPHEMERAL", "EVERYONE", "LOADING", "MODERATOR", "TEXT", "THREAD", "V2", "ApiError",
+    "Attachment", "Channel", "Event", "Guild", "Interaction", "Message", "Role", "User", "World", "default_world",
+]  # fmt: skip
+
 EPOCH_MS = 1_420_070_400_000
-TEXT, DM, THREAD = 0, 1, 11
-EPHEMERAL, LOADING, V2 = 64, 128, 1 << 15
 TOKEN_SECONDS, ACK_SECONDS = 900.0, 3.0
 NONCE_SECONDS = 300.0
-
-EVERYONE = discord.Permissions(
-    view_channel=True,
-    send_messages=True,
-    send_messages_in_threads=True,
-    create_public_threads=True,
-    embed_links=True,
-    attach_files=True,
-    read_message_history=True,
-    add_reactions=True,
-    use_application_commands=True,
-).value
-BOT_NEEDS = EVERYONE | discord.Permissions(manage_messages=True, manage_threads=True).value
-MODERATOR = EVERYONE | discord.Permissions(manage_messages=True, manage_guild=True, moderate_members=True).value
-ALL = discord.Permissions.all().value
-
-
-class ApiError(Exception):
-    """What Discord answers: an HTTP status and its own error code."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(f"{status} {code} {message}")
-        self.status, self.code, self.message = status, code, message
-
-
-@dataclass(slots=True)
-class User:
-    id: int
-    name: str
-    bot: bool = False
-    locale: str = "en-US"
-
-
-@dataclass(slots=True)
-class Role:
-    id: int
-    name: str
-    permissions: int
-    position: int = 0
-
-
-@dataclass(slots=True)
-class Channel:
-    """`overwrites` maps a role's or user's id to (allow, deny)."""
-
-    id: int
-    type: int
-    name: str
-    guild_id: int | None = None
-    nsfw: bool = False
-    recipient_id: int | None = None
-    parent_id: int | None = None
-    owner_id: int | None = None
-    topic: str | None = None
-    slowmode_seconds: int = 0
-    overwrites: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
-
-
-@dataclass(slots=True)
-class Guild:
-    id: int
-    name: str
-    owner_id: int
-    system_channel_id: int | None = None
-    roles: dict[int, Role] = field(default_factory=dict[int, Role])
-    members: dict[int, list[int]] = field(default_factory=dict[int, list[int]])  # user id → role ids
-
-
-@dataclass(slots=True)
-class Attachment:
-    id: int
-    filename: str
-    data: bytes = field(repr=False)
-    content_type: str = "application/octet-stream"
-    description: str | None = None
-    size: tuple[int, int] | None = None
-
-
-@dataclass(slots=True)
-class Message:
-    """`only_for` is the one user who sees an ephemeral message."""
-
-    id: int
-    channel_id: int
-    author_id: int
-    content: str = ""
-    embeds: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    components: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    attachments: list[Attachment] = field(default_factory=list[Attachment])
-    flags: int = 0
-    only_for: int | None = None
-    reference: dict[str, Any] | None = None
-    mentions: list[int] = field(default_factory=list[int])
-    created_at: float = 0.0
-    edited_at: float | None = None
-    nonce: str | None = None
-    interaction_id: int | None = None
-    reactions: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
-    edits: int = 0
-
-
-@dataclass(slots=True)
-class Interaction:
-    id: int
-    token: str
-    user_id: int
-    channel_id: int
-    guild_id: int | None
-    created_at: float
-    payload: dict[str, Any]
-    source_message_id: int | None = None
-    acknowledged: int | None = None  # the callback type
-    response_message_id: int | None = None
-    modal: dict[str, Any] | None = None
-    choices: list[dict[str, Any]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened; `only_for` limits it to one user (never the bot)."""
-
-    name: str
-    data: dict[str, Any]
-    channel_id: int | None = None
-    only_for: int | None = None
 
 
 class World:
@@ -157,9 +55,13 @@ class World:
         self.guilds: dict[int, Guild] = {}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
-        self.interactions: dict[str, Interaction] = {}
+        self.interactions: dict[str, Interaction] = {}  # by token
+        self.interactions_by_id: dict[int, Interaction] = {}
         self.commands: dict[int | None, list[dict[str, Any]]] = {None: []}
         self.upload_limit = 10 * 2**20
+        self.ack_seconds, self.token_seconds = ACK_SECONDS, TOKEN_SECONDS
+        # Whether the bot asked for (and got) the message content intent; set by the gateway.
+        self.bot_reads_content = True
         self._subscribers: list[Callable[[Event], None]] = []
         self.bot = self.add_user("painter", bot=True)
         self.application_id = self.bot.id
@@ -182,6 +84,16 @@ class World:
         """Call `subscriber` for every event; returns the way to stop it."""
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Everything that happens from the first step of the iteration on, in order, until the iteration ends."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        stop = self.subscribe(queue.put_nowait)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            stop()
 
     def tell(self, name: str, data: dict[str, Any], channel_id: int | None = None, only_for: int | None = None) -> None:
         for subscriber in list(self._subscribers):
@@ -231,32 +143,15 @@ class World:
     # ---- permissions -----------------------------------------------------------------------------------------------
 
     def permissions(self, user_id: int, channel: Channel) -> int:
-        """Discord's order: everyone, roles, then the channel's overwrites for everyone, roles and the user."""
+        """The bits that a user holds in a channel, thread or direct message."""
         if channel.guild_id is None:
-            return ALL if user_id in (channel.recipient_id, self.bot.id) else 0
+            return DIRECT if user_id in (channel.recipient_id, self.bot.id) else 0
         guild = self.guilds[channel.guild_id]
-        if user_id not in guild.members:
-            return 0
-        base = self.guild_permissions(user_id, guild)
-        if base & discord.Permissions.administrator.flag:
-            return ALL
-        source = self.channels[channel.parent_id] if channel.type == THREAD and channel.parent_id else channel
-        roles = guild.members[user_id]
-        for group in ([guild.id], roles, [user_id]):
-            allow = deny = 0
-            for key in group:
-                one_allow, one_deny = source.overwrites.get(key, (0, 0))
-                allow, deny = allow | one_allow, deny | one_deny
-            base = base & ~deny | allow
-        return base if base & discord.Permissions.view_channel.flag else 0
+        source = self._source_of(channel)
+        return rules.in_channel(user_id, guild, source, self.now(), is_thread=channel.is_thread)
 
     def guild_permissions(self, user_id: int, guild: Guild) -> int:
-        if user_id == guild.owner_id:
-            return ALL
-        base = guild.roles[guild.id].permissions
-        for role_id in guild.members.get(user_id, []):
-            base |= guild.roles[role_id].permissions
-        return ALL if base & discord.Permissions.administrator.flag else base
+        return rules.in_guild(user_id, guild)
 
     def require(self, user_id: int, channel: Channel, *names: str) -> None:
         """Raise 50001 or 50013 if the user lacks one of the permissions there."""
@@ -266,11 +161,21 @@ class World:
         if any(not getattr(held, name) for name in names):
             raise ApiError(403, 50013, "Missing Permissions")
 
+    def require_sending(self, user_id: int, channel: Channel, *names: str) -> None:
+        """The same for sending a message there, with the further permissions `names`."""
+        self.require(user_id, channel, "send_messages_in_threads" if channel.is_thread else "send_messages", *names)
+        if channel.recipient_id is not None and not self.users[channel.recipient_id].accepts_dms:
+            raise ApiError(403, 50007, "Cannot send messages to this user")
+
     def can_see(self, user_id: int, channel: Channel) -> bool:
         return bool(self.permissions(user_id, channel) & discord.Permissions.view_channel.flag)
 
     def is_nsfw(self, channel: Channel) -> bool:
-        return self.channels[channel.parent_id].nsfw if channel.type == THREAD and channel.parent_id else channel.nsfw
+        return self._source_of(channel).nsfw
+
+    def _source_of(self, channel: Channel) -> Channel:
+        """The channel whose permissions and age restriction hold: for a thread the one that it belongs to."""
+        return self.channels[channel.parent_id] if channel.is_thread and channel.parent_id else channel
 
     # ---- looking up ------------------------------------------------------------------------------------------------
 
@@ -297,18 +202,20 @@ class World:
 
     def post(self, message: Message) -> Message:
         """Put a message into its channel, or give back the one that carried the same nonce a moment ago."""
-        if message.nonce is not None:
-            for earlier in self.messages.values():
-                is_same = (earlier.nonce, earlier.author_id, earlier.channel_id) == (
-                    message.nonce,
-                    message.author_id,
-                    message.channel_id,
-                )
-                if is_same and self.now() - earlier.created_at < NONCE_SECONDS:
-                    return earlier
+        earlier = self._same_nonce(message) if message.nonce is not None else None
+        if earlier is not None:
+            return earlier
         message.created_at = self.now()
         self.messages[message.id] = message
         return message
+
+    def _same_nonce(self, message: Message) -> Message | None:
+        wanted = (message.nonce, message.author_id, message.channel_id)
+        for earlier in self.messages.values():
+            is_same = (earlier.nonce, earlier.author_id, earlier.channel_id) == wanted
+            if is_same and self.now() - earlier.created_at < NONCE_SECONDS:
+                return earlier
+        return None
 
     def delete(self, message: Message) -> None:
         del self.messages[message.id]
@@ -333,7 +240,7 @@ class World:
             payload,
             source_message_id,
         )
-        self.interactions[interaction.token] = interaction
+        self.interactions[interaction.token] = self.interactions_by_id[interaction.id] = interaction
         return interaction
 
     def by_token(self, token: str, *, answered: bool) -> Interaction:
@@ -343,13 +250,15 @@ class World:
             raise ApiError(404, 10015 if answered else 10062, "Unknown Webhook" if answered else "Unknown interaction")
         age = self.now() - interaction.created_at
         if answered:
-            if age > TOKEN_SECONDS:
+            if age > self.token_seconds:
                 raise ApiError(401, 50027, "Invalid Webhook Token")
             if interaction.acknowledged is None:
                 raise ApiError(404, 10015, "Unknown Webhook")
         elif interaction.acknowledged is not None:
             raise ApiError(400, 40060, "Interaction has already been acknowledged.")
-        elif age > ACK_SECONDS:
+        elif age > self.ack_seconds:
+            interaction.is_missed = True
+            self.tell("INTERACTION_FAILED", {"id": str(interaction.id)}, interaction.channel_id, interaction.user_id)
             raise ApiError(404, 10062, "Unknown interaction")
         return interaction
 
