@@ -1,4 +1,4 @@
-"""The page's side of the loopback server: what a person sees as JSON, what happens as events, what they do as actions."""
+"""The page: what a person sees as JSON, what happens as events, what they do as actions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class PageServer:
         self.people, self.note = people, note
 
     def mount(self) -> None:
-        """Add the page's routes; before the server starts."""
+        """Add the page's routes, and the people's direct messages; before the server starts."""
+        for user_id in self.people:
+            self.world.open_dm(user_id)
         router = self.server.app.router
         router.add_get("/", self._file)
         router.add_get("/page/{name}", self._file)

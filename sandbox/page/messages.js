@@ -63,7 +63,7 @@ function card(embed, context) {
 function gallery(files, context) {
   const box = make("div", "files");
   for (const file of files) {
-    if (file.content_type.startsWith("image/")) box.append(image(file.url, file.description ?? file.filename, context));
+    if (file.content_type.startsWith("image/")) box.append(image(file.url, file.description ?? file.filename, context, file));
     else {
       const link = make("a", "file");
       Object.assign(link, { href: file.url, textContent: `${file.filename} (${Math.ceil(file.size / 1024)} kB)`, download: file.filename });
@@ -73,8 +73,10 @@ function gallery(files, context) {
   return box;
 }
 
-function image(url, alt, context) {
+function image(url, alt, context, size) {
   const picture = make("img");
+  // Known sides keep the list from jumping when the picture arrives.
+  if (size?.width) Object.assign(picture, { width: size.width, height: size.height });
   Object.assign(picture, { src: url, alt, title: alt, onclick: () => context.zoom(url) });
   return picture;
 }
