@@ -239,7 +239,7 @@ class PromptMessages(commands.Cog):
         await self.bot.pace.take(message.channel.id)
         try:
             reply = await message.reply(
-                text, view=view, nonce=f"answer-{message.id}", mention_author=False, allowed_mentions=NOBODY
+                text, view=view, nonce=f"a-{message.id}", mention_author=False, allowed_mentions=NOBODY
             )
         except discord.NotFound:
             return
