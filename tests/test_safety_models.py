@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 
 from domain import SafetyLevel
-from engine.safety import PictureChecker, load_safety_checker
+from engine.safety import PictureChecker, SafetyChecker, load_safety_checker
 from engine.safety.__main__ import main
 from engine.safety.anime import anime_rater
 from engine.safety.anime import prepare as prepare_anime
@@ -66,17 +66,23 @@ def write_classifier(path: Path, side: int | str, classes: int, seed: int = 0) -
     return path
 
 
-@pytest.mark.parametrize("level", SafetyLevel)
+@pytest.fixture(scope="module")
+def checker() -> SafetyChecker:
+    """The models of the repository, opened once."""
+    return load_safety_checker()
+
+
 @pytest.mark.parametrize("side", [64, 128, 512, 1024])
-def test_a_drawn_character_is_released_at_every_size(side: int, level: SafetyLevel) -> None:
-    report = load_safety_checker().check([draw_character(side)], level, strict=True)[0]
-    assert report.verdict == "safe"
-    assert report.scores["nsfwjs.hentai"] < 0.1
+def test_a_drawn_character_is_released_at_every_size(side: int, checker: SafetyChecker) -> None:
+    for level in SafetyLevel:
+        report = checker.check([draw_character(side)], level, strict=True)[0]
+        assert report.verdict == "safe"
+        assert report.scores["nsfwjs.hentai"] < 0.1
 
 
-def test_public_domain_photographs_are_released_in_direct_messages() -> None:
+def test_public_domain_photographs_are_released_in_direct_messages(checker: SafetyChecker) -> None:
     pictures = [Image.open(path) for path in PHOTOGRAPHS]
-    reports = load_safety_checker().check(pictures, SafetyLevel.STRICT)
+    reports = checker.check(pictures, SafetyLevel.STRICT)
     assert [report.verdict for report in reports] == ["safe"] * 3
 
 
