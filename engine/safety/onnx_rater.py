@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-BATCH = 2  # pictures a call: bounds memory to about 30 MB above the weights, and one core gains nothing from more
+BATCH = 2  # pictures a call: bounds memory, and one core gains nothing from more
 
 # RGB pictures and the input's shape as the file states it → the model's input, pictures first.
 Prepare = Callable[[Sequence[Image.Image], Sequence[Any]], NDArray[Any]]
