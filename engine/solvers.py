@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -93,8 +93,14 @@ def solver_table(name: str, config: dict[str, Any], steps: int, strength: float 
 
 
 def make_scheduler(name: str, config: dict[str, Any]) -> Any:
-    """A fresh diffusers scheduler with the model's noise schedule. Raises InvalidRequest for an unknown name."""
-    return _make(_SOLVERS[_canonical(name)], dict(config))
+    """diffusers' own scheduler of that name with the model's noise schedule, to compare with.
+
+    Raises InvalidRequest for an unknown name.
+    """
+    solver = _SOLVERS[_canonical(name)]
+    if solver.formula is formulas.lms:
+        solver = replace(solver, class_name="LMSDiscreteScheduler")
+    return _make(solver, dict(config))
 
 
 def calls_of(name: str, steps: int) -> int:

@@ -30,14 +30,8 @@ def model(x: torch.Tensor, timestep: float) -> torch.Tensor:
 def reference(
     name: str, config: dict[str, Any], steps: int, seed: int, dtype: torch.dtype = torch.float32
 ) -> torch.Tensor:
-    """What diffusers makes of it; LMS with its own class, which the engine does not need."""
+    """What diffusers makes of it."""
     scheduler = make_scheduler(name, config)
-    if name == "lms":
-        from diffusers import LMSDiscreteScheduler
-
-        alphas = scheduler.alphas_cumprod.double()
-        betas = 1 - torch.cat([alphas[:1], alphas[1:] / alphas[:-1]])
-        scheduler = LMSDiscreteScheduler.from_config(scheduler.config, trained_betas=betas.tolist())
     scheduler.set_timesteps(steps)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn((1, *SHAPE), generator=generator).to(dtype) * scheduler.init_noise_sigma

@@ -1,0 +1,163 @@
+"""Paint one request without Discord or a database: same policy, same picture check, same pictures.
+
+    python -m engine "1girl, pink hair, smile" -o out.png --seed 7
+
+Model, device and the like come from the same settings as the bot's (`.env`). Exit status: 0 painted, 1 refused,
+withheld or failed, 2 the request or the settings are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from domain import (
+    SEED_LIMIT,
+    InvalidRequest,
+    ModelProfile,
+    ModelUnavailable,
+    Place,
+    Progress,
+    Request,
+    Result,
+    Task,
+    UserError,
+)
+from engine.presets import PRESETS, apply_preset
+
+if TYPE_CHECKING:
+    from engine.backend import Backend
+    from settings import Settings  # noqa: TID251  the command line is a composition root of its own
+
+BackendFactory = Callable[["Settings"], "Backend"]
+
+
+def main(arguments: list[str] | None = None, make_backend: BackendFactory | None = None) -> int:
+    """Run the command line; returns the exit status. `make_backend` builds the backend from the settings."""
+    from settings import SettingsError, load_settings  # noqa: TID251
+
+    options = _parse(arguments)
+    try:
+        settings = load_settings()
+        if options.model is not None:
+            settings = settings.model_copy(update={"model": options.model})
+        backend = (make_backend or load_backend)(settings)
+    except (SettingsError, ModelUnavailable) as error:
+        return _fail(str(error), 2)
+    try:
+        result = paint(backend, make_request(options, backend.profile))
+    except (InvalidRequest, OSError) as error:
+        return _fail(str(error), 2)
+    except UserError as error:
+        return _fail(str(error), 1)
+    finally:
+        backend.close()
+    return save(result, options.output)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m engine", description="Paint one picture without Discord.")
+    parser.add_argument("prompt", help="what to paint, best as tags: 1girl, pink hair, smile")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out.png"), help="the file (default: out.png)")
+    parser.add_argument("--negative", default="", help="what to leave out")
+    parser.add_argument("--seed", type=int, help="the same seed and words give the same picture (default: a new one)")
+    parser.add_argument("--steps", type=int, help="default: the model's")
+    parser.add_argument("--guidance", type=float, help="how closely to follow the prompt (default: the model's)")
+    parser.add_argument("--scheduler", help="how noise becomes a picture (default: the model's)")
+    parser.add_argument("--width", type=int, help="pixels (default: the model's)")
+    parser.add_argument("--height", type=int, help="pixels (default: the model's)")
+    parser.add_argument("--images", type=int, default=1, help="how many; picture i is painted with seed + i")
+    parser.add_argument("--preset", choices=PRESETS, help="a named set of steps, scheduler and guidance")
+    parser.add_argument("--clip-skip", type=int, default=1, choices=(1, 2), help="which layer of the text encoder")
+    parser.add_argument("--start", type=Path, help="a start picture to paint on from")
+    parser.add_argument("--mask", type=Path, help="with --start: paint where this picture is white")
+    parser.add_argument("--strength", type=float, default=0.75, help="with --start: how much may change, up to 1")
+    parser.add_argument("--upscale", type=float, default=1.0, help="paint a second, larger pass, up to 2")
+    parser.add_argument("--model", help="a checkpoint, a diffusers folder or a name (default: MODEL, or the demo)")
+    return parser.parse_args(arguments)
+
+
+def load_backend(settings: Settings) -> Backend:
+    """The model of the settings on its device. Slow; raises ModelUnavailable."""
+    from engine.model import load_model
+    from engine.safety import load_safety_checker
+    from engine.worker import LocalBackend
+
+    model = load_model(settings.model, weights=settings.weights, dtype=settings.dtype, device=settings.device)
+    return LocalBackend(
+        model,
+        load_safety_checker(),
+        max_rows=settings.max_rows,
+        reproducible=settings.reproducible,
+        low_vram=settings.low_vram,
+    )
+
+
+def make_request(options: argparse.Namespace, profile: ModelProfile) -> Request:
+    """What the command line asks for, with the model's own values for the rest. Raises OSError, InvalidRequest."""
+    width, height = profile.shapes["square"]
+    request = Request(
+        prompt=options.prompt,
+        negative_prompt=options.negative,
+        width=options.width or width,
+        height=options.height or height,
+        num_inference_steps=profile.num_inference_steps,
+        guidance_scale=profile.guidance_scale,
+        scheduler=profile.scheduler,
+        seed=secrets.randbelow(SEED_LIMIT) if options.seed is None else options.seed,
+        images=options.images,
+        clip_skip=options.clip_skip,
+        init_image=None if options.start is None else options.start.read_bytes(),
+        mask_image=None if options.mask is None else options.mask.read_bytes(),
+        strength=options.strength,
+        upscale=options.upscale,
+    )
+    return apply_preset(
+        request, options.preset, steps=options.steps, guidance_scale=options.guidance, scheduler=options.scheduler
+    )
+
+
+def paint(backend: Backend, request: Request) -> Result:
+    """Paint with a progress bar on standard error. Raises UserError. Judged as strictly as a direct message."""
+    from tqdm import tqdm
+
+    from engine.policy import approve
+
+    backend.validate(request)
+    approved = approve(request, Place())
+    with tqdm(unit="step", dynamic_ncols=True) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.total = progress.total_steps
+            bar.update(progress.step - bar.n)
+
+        return backend.submit(Task(job_id=1, user_id=0, approved=approved), show).result()
+
+
+def save(result: Result, output: Path) -> int:
+    """Write the released pictures; with several, `out.png` becomes `out-1.png`, `out-2.png`, …"""
+    for number, painting in enumerate(result.paintings, start=1):
+        path = output if len(result.paintings) == 1 else output.with_stem(f"{output.stem}-{number}")
+        if painting.png is None:
+            why = "could not be checked" if painting.safety.verdict == "error" else "did not pass the picture check"
+            sys.stderr.write(f"The picture with seed {painting.seed} {why} and was withheld.\n")
+            continue
+        try:
+            path.write_bytes(painting.png)
+        except OSError as error:
+            return _fail(f"{path} can't be written: {error.strerror}.", 2)
+        print(f"{path}  {painting.width}×{painting.height}  seed {painting.seed}")
+    return 0 if result.released else 1
+
+
+def _fail(sentence: str, status: int) -> int:
+    sys.stderr.write(sentence + "\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

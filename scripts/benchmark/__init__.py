@@ -1,0 +1,1 @@
+"""Parts of scripts/bench.py: baselines, workloads, measuring, and the table."""
