@@ -27,12 +27,16 @@ NO_CHANNEL = (
     "they do."
 )
 
+# Nothing about these is a matter of judgement.
+FACTS = frozenset({"length"})
+
 
 def remedy_for(interaction: Interaction, error: BaseException) -> View | None:
     """The Appeal button for a refusal that a server's moderators may look at again; None for everything else."""
     if not isinstance(error, PromptRefused) or error.decision_id is None or interaction.guild_id is None:
         return None
-    return appeal_view(error.decision_id) if is_appealable(error.verdict) else None
+    is_arguable = is_appealable(error.verdict) and error.verdict.clause not in FACTS
+    return appeal_view(error.decision_id) if is_arguable else None
 
 
 def appeal_view(decision_id: int) -> View:
@@ -43,7 +47,8 @@ def appeal_view(decision_id: int) -> View:
 
 def may_be_appealed(grounds: Grounds) -> bool:
     """Never for clause b and rules that no moderator may lift; nothing is kept of those."""
-    return is_appealable(Verdict(action=Action.REFUSE, clause=grounds.clause, tier=grounds.tier))
+    verdict = Verdict(action=Action.REFUSE, clause=grounds.clause, tier=grounds.tier)
+    return grounds.clause not in FACTS and is_appealable(verdict)
 
 
 class AppealButton(RowButton, template=r"appeal:prompt:(?P<row_id>[0-9]+)"):

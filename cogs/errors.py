@@ -16,14 +16,16 @@ import discord
 from discord import app_commands, ui
 
 from cogs.text import NOBODY
-from domain import UserError
+from domain import PromptRefused, UserError
+from engine.policy.wording import grounds
 
 log = logging.getLogger(__name__)
 
 
 async def reply_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell the person, privately, what went wrong; unknown errors show a reference that the log shows too."""
-    sentence, remedy = _sentence_for(error), _remedy_for(interaction, error)
+    remedy = _remedy_for(interaction, error)
+    sentence = _sentence_for(error, is_private=interaction.guild_id is None)
     try:
         if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
             # "thinking" is public; the error is for its member only.
@@ -36,9 +38,11 @@ async def reply_error(interaction: discord.Interaction[Any], error: BaseExceptio
         log.warning("could not tell user %d about an error: %s", interaction.user.id, failure)
 
 
-def _sentence_for(error: BaseException) -> str:
+def _sentence_for(error: BaseException, *, is_private: bool) -> str:
     """Walk to the original error; only a UserError's text is meant for people."""
     original = getattr(error, "original", error)
+    if isinstance(original, PromptRefused) and is_private:  # no moderator could look at an appeal
+        return grounds(original.verdict.clause or "", appealable=False)
     if isinstance(original, UserError):
         return str(original)
     if isinstance(original, app_commands.NoPrivateMessage):

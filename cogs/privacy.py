@@ -104,7 +104,8 @@ class Privacy(commands.GroupCog, group_name="privacy"):
         async with self.bot.service.database.transaction() as connection:
             changed = await privacy.forget_old(connection, now)
             guild_ids = await privacy.erase_departed(connection, now)
-        if changed or guild_ids:
+        # The first time also for an erasure after which the process ended before it could do this.
+        if changed or guild_ids or self._forgot_at is None:
             await self.bot.service.database.scrub()
             log.info("retention: %d rows changed, %d left servers erased", changed, len(guild_ids))
         self._forgot_at = now

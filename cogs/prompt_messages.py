@@ -6,9 +6,11 @@ was claimed when the process ended is taken up again. The picture itself comes b
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakValueDictionary
 
 import aiosqlite
 import discord
@@ -22,7 +24,7 @@ from cogs.powers import is_moderating_member
 from cogs.prompt_text import changed, prompt_in, request_for
 from cogs.text import NOBODY
 from db import appeals, guild_settings, jobs, prompt_channels
-from db.prompt_channels import PromptChannel
+from db.prompt_channels import PromptChannel, PromptMessage
 from domain import ConsentRequired, Job, NotAllowed, NotFound, Origin, PromptRefused, Request, UserError
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class PromptMessages(commands.Cog):
         self.bot = bot
         self._channels: dict[int, PromptChannel] = {}
         self._is_caught_up = False
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def cog_load(self) -> None:
         await self.refresh()
@@ -66,15 +69,14 @@ class PromptMessages(commands.Cog):
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        content = payload.data.get("content")
-        row = await prompt_channels.fetch_message(self.bot.service.database, payload.message_id)
-        channel = self._channels.get(row.channel_id) if row else None
-        if row is None or channel is None or not content or self.bot.user is None:
+        message = payload.message
+        if self._channel_of(message.channel) is None or self._text(message) is None:
             return
-        text = prompt_in(content, self.bot.user.id, needs_mention=self.needs_mention)
-        if text is not None:
-            place = self.bot.get_partial_messageable(payload.channel_id, guild_id=row.guild_id)
-            await self._repaint(channel, await place.fetch_message(payload.message_id), text, row.job_id)
+        async with self._one_at_a_time(message.id):
+            row = await prompt_channels.fetch_message(self.bot.service.database, message.id)
+            channel = self._channels.get(row.channel_id) if row else None
+            if row is not None and channel is not None:
+                await self._repaint(channel, message, row.job_id)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
@@ -88,6 +90,7 @@ class PromptMessages(commands.Cog):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Read what was written while the bot was away, and what it had begun with when it stopped."""
+        await self.refresh()
         for channel in list(self._channels.values()):
             try:
                 await self._catch_up(channel)
@@ -96,7 +99,9 @@ class PromptMessages(commands.Cog):
         self._is_caught_up = True
 
     async def _catch_up(self, channel: PromptChannel) -> None:
-        place = self.bot.get_partial_messageable(channel.channel_id, guild_id=channel.guild_id)
+        place = self.bot.get_channel(channel.channel_id)
+        if not isinstance(place, discord.TextChannel):
+            return  # deleted, or not visible any more
         if not self._is_caught_up:
             for row in await prompt_channels.fetch_unfinished(self.bot.service.database, channel.channel_id):
                 try:
@@ -109,6 +114,10 @@ class PromptMessages(commands.Cog):
         async for message in place.history(limit=CAUGHT_UP_MESSAGES, after=after, oldest_first=True):
             if _is_from_member(message):
                 await self._take(channel, message)
+
+    def _one_at_a_time(self, message_id: int) -> asyncio.Lock:
+        """An edit or a deletion waits until the message's own answer is there."""
+        return self._locks.setdefault(message_id, asyncio.Lock())
 
     def _channel_of(self, place: object) -> PromptChannel | None:
         """The prompt channel that a message is in, or that its thread belongs to."""
@@ -129,7 +138,8 @@ class PromptMessages(commands.Cog):
         async with self.bot.service.database.transaction() as connection:
             claim = await prompt_channels.take_message(connection, channel, message.id, message.author.id, now)
         if claim == "taken":
-            await self._paint(channel, message)
+            async with self._one_at_a_time(message.id):
+                await self._paint(channel, message)
         elif claim == "cooling":
             await self._ask_to_wait(channel, message)
 
@@ -205,7 +215,7 @@ class PromptMessages(commands.Cog):
             await self.bot.board.show_reply(message, job)
 
     async def _origin(self, channel: PromptChannel, message: discord.Message) -> Origin:
-        author, guild = message.author, message.guild
+        author, guild = await self._author(message), message.guild
         opens_thread = _opens_thread(channel, message)
         # A thread that is opened from a message bears the message's id.
         channel_id = message.id if opens_thread else message.channel.id
@@ -222,6 +232,15 @@ class PromptMessages(commands.Cog):
             parent_channel_id=channel.channel_id if channel_id != channel.channel_id else None,
             is_moderator=is_member and await is_moderating_member(self.bot, author),
         )
+
+    async def _author(self, message: discord.Message) -> discord.Member | discord.User:
+        """The author with their roles, which Discord leaves out of messages that are read later."""
+        if isinstance(message.author, discord.Member) or message.guild is None:
+            return message.author
+        try:
+            return await message.guild.fetch_member(message.author.id)
+        except discord.NotFound:
+            return message.author
 
     # ---- answers in words ------------------------------------------------------------------------------------------
 
@@ -278,14 +297,15 @@ class PromptMessages(commands.Cog):
 
     # ---- edits and deletions ---------------------------------------------------------------------------------------
 
-    async def _repaint(self, channel: PromptChannel, message: discord.Message, text: str, job_id: int | None) -> None:
+    async def _repaint(self, channel: PromptChannel, message: discord.Message, job_id: int | None) -> None:
         """An edited message: the same seed, the new words, in the same message of ours."""
         service = self.bot.service
         job = await jobs.fetch(service.database, job_id) if job_id else None
         if job is None:
             await self._paint(channel, message)
             return
-        request = replace(changed_words(job, channel, text, service.profile), seed=job.request.seed)
+        new = await self._request(channel, message, self._text(message) or "")
+        request = replace(job.request, prompt=new.prompt)
         if request.prompt == job.request.prompt:
             return  # Discord also calls it an edit when it has loaded a preview
         if job.status.is_open:
@@ -298,10 +318,13 @@ class PromptMessages(commands.Cog):
 
     async def _forget(self, message_id: int) -> None:
         """A deleted prompt takes its picture with it."""
+        async with self._one_at_a_time(message_id):
+            row = await prompt_channels.fetch_message(self.bot.service.database, message_id)
+            if row is not None:
+                await self._forget_row(row)
+
+    async def _forget_row(self, row: PromptMessage) -> None:
         service = self.bot.service
-        row = await prompt_channels.fetch_message(service.database, message_id)
-        if row is None:
-            return
         if row.reply_id is not None:
             await self.bot.delete_quietly(row.channel_id, row.reply_id)
         if row.job_id is not None:
@@ -309,12 +332,7 @@ class PromptMessages(commands.Cog):
             if job.message_id is not None:
                 await self.bot.delete_quietly(job.channel_id, job.message_id)
         async with service.database.transaction() as connection:
-            await prompt_channels.forget_message(connection, message_id)
-
-
-def changed_words(job: Job, channel: PromptChannel, text: str, profile: Any) -> Request:
-    """The job's request with the message's new words, by the channel's rules of now."""
-    return replace(job.request, prompt=request_for(text, channel, profile).prompt)
+            await prompt_channels.forget_message(connection, row.message_id)
 
 
 def _is_from_member(message: discord.Message) -> bool:

@@ -185,7 +185,7 @@ async def test_an_edited_message_is_painted_again_in_the_same_place(open_stage: 
     picture = await picture_for(open_stage, said)
     before = request_of(picture)
     await open_stage.ana.edit(said, "1girl, smile, umbrella")
-    await open_stage.ana.until(lambda: bool(picture.attachments) and "umbrella" in str(request_of(picture)["prompt"]))
+    await open_stage.ana.until(lambda: is_delivered(picture) and "umbrella" in str(request_of(picture)["prompt"]))
     assert request_of(picture)["seed"] == before["seed"]
     assert len(answers_to(open_stage, said)) == 1
 
