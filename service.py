@@ -332,6 +332,7 @@ class Service:
     async def mark_delivered(self, job_id: int, message_id: int | None) -> None:
         async with self.database.transaction() as connection:
             await jobs.mark_delivered(connection, job_id, message_id, self.clock())
+        self._tell(job_id)
 
     # ---- the bot's owner acts on the queue --------------------------------------------------------------------------
 
