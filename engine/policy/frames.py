@@ -1,6 +1,6 @@
 """Rules over found terms: which of them fire, and where.
 
-The order of comma-separated tags never matters: "prompt" looks at everything, "tag" and "near" within one part only.
+The order of comma-separated tags never matters: "prompt" looks at everything, the others within one part only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from engine.policy.rules import Rule
 
 NEAR = 8
 """How many words may lie between the terms of a rule with scope "near"."""
+
+CLOSE = 1
+"""The same for scope "close"."""
+
+_REACH = {"near": NEAR, "close": CLOSE}
+
+_MOST_HITS = 30
+"""How many hits of a group are tried: a limit for texts that repeat one word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +50,37 @@ def _meet(rule: Rule, found: Groups) -> tuple[Hit, ...] | None:
     if rule.scope == "prompt":
         if any(group in found for group in rule.none):
             return None
-        hits = tuple(hit for group in rule.all for hit in found[group])
-        return hits if _are_apart(rule, hits) else None
+        return _choose([found[group] for group in rule.all], reach=None)
     tags = set.intersection(*({hit.tag for hit in found[group]} for group in rule.all))
     for tag in sorted(tags):
         if any(hit.tag == tag for group in rule.none for hit in found.get(group, ())):
             continue
         hits = [[hit for hit in found[group] if hit.tag == tag] for group in rule.all]
-        if rule.scope != "near" or _are_near(hits):
-            met = tuple(hit for group in hits for hit in group)
-            if _are_apart(rule, met):
-                return met
+        chosen = _choose(hits, reach=_REACH.get(rule.scope))
+        if chosen:
+            return chosen
     return None
 
 
-def _are_apart(rule: Rule, hits: Sequence[Hit]) -> bool:
-    """One word alone never makes a frame: there are as many words as groups."""
-    return len({index for hit in hits for index in range(hit.first, hit.last + 1)}) >= len(rule.all)
-
-
-def _are_near(groups: list[list[Hit]]) -> bool:
-    """Whether one hit of each group lies within NEAR words of one hit of the first group."""
-    return any(all(any(_gap(anchor, hit) <= NEAR for hit in group) for group in groups[1:]) for anchor in groups[0])
+def _choose(groups: Sequence[Sequence[Hit]], *, reach: int | None) -> tuple[Hit, ...] | None:
+    """One hit of each group, none sharing a word with another, and within reach of the first; None if there is none."""
+    for anchor in groups[0][:_MOST_HITS]:
+        chosen = [anchor]
+        for group in groups[1:]:
+            fitting = (
+                hit
+                for hit in group[:_MOST_HITS]
+                if all(_gap(hit, other) >= 0 for other in chosen) and (reach is None or _gap(anchor, hit) <= reach)
+            )
+            hit = next(fitting, None)
+            if hit is None:
+                break
+            chosen.append(hit)
+        else:
+            return tuple(chosen)
+    return None
 
 
 def _gap(one: Hit, other: Hit) -> int:
+    """How many words lie between two hits; negative when they share some."""
     return max(one.first, other.first) - min(one.last, other.last) - 1

@@ -14,7 +14,7 @@ from engine.policy.normalise import fold
 from engine.policy.reading import Reader, Reading, places
 from engine.policy.respell import Speller
 from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, default_rules
-from engine.policy.semantic import Opinion, SemanticModel, default_model
+from engine.policy.semantic import NO_OPINION, Opinion, SemanticModel, default_model
 from engine.policy.tokens import read
 from engine.policy.wording import grounds
 
@@ -57,7 +57,7 @@ class Policy:
         negative = self._negative_groups(request.negative_prompt)
         grounds_found = list(self._rule_grounds(readings, negative, allowances))
         opinion = self._opinion(readings[-1], allowances)
-        grounds_found += _semantic_grounds(opinion, place)
+        grounds_found += _semantic_grounds(opinion, place, allowances)
         verdict = self._decide([g for g in grounds_found if _counts(g, place, allowances)], place)
         strict = any(group in reading.found.groups for reading in readings for group in _AGE_GROUPS)
         verdict = replace(verdict, scores=opinion.scores, strict_picture=strict or verdict.action is Action.REVIEW)
@@ -71,6 +71,10 @@ class Policy:
         if verdict.action is Action.REFUSE:
             raise PromptRefused(verdict)
         return ApprovedRequest(request, place, verdict)
+
+    def forget(self) -> None:
+        """Empty the speller's caches (for measurements)."""
+        self._reader.speller.forget()
 
     def _refusal(self, verdict: Verdict) -> Verdict:
         reason = grounds(verdict.clause or "", appealable=is_appealable(verdict))
@@ -92,7 +96,7 @@ class Policy:
 
     def _opinion(self, reading: Reading, allowances: Allowances) -> Opinion:
         if self.model is None:
-            return Opinion({}, {}, {})
+            return NO_OPINION
         hidden = reading.found.covered | lifted_tokens(reading, allowances)
         return self.model.opinion([token for index, token in enumerate(reading.tokens) if index not in hidden])
 
@@ -131,14 +135,22 @@ def _is_lifted(firing: Firing, lifted: frozenset[int]) -> bool:
     return any(lifted.issuperset(range(hit.first, hit.last + 1)) for hit in firing.hits)
 
 
-def _semantic_grounds(opinion: Opinion, place: Place) -> Iterable[_Ground]:
+def _semantic_grounds(opinion: Opinion, place: Place, allowances: Allowances) -> Iterable[_Ground]:
     """Above the upper threshold a prompt is refused, between the two it is reviewed; in direct messages refused too."""
-    for clause, score in opinion.scores.items():
-        if score >= opinion.refuse_at[clause]:
-            tier = Tier.AGE_RESTRICTED_ONLY if clause == "adult" else Tier.BLOCK
-            yield _Ground(f"semantic.{clause}", clause, tier)
-        elif score >= opinion.review_at[clause]:
-            yield _Ground(f"semantic.{clause}", clause, Tier.REVIEW)
+    grounds_here = [(score, _semantic_ground(clause)) for clause, score in opinion.scores.items()]
+    counting = [(score, ground) for score, ground in grounds_here if _counts(ground, place, allowances)]
+    if not counting:
+        return
+    total = sum(score for score, _ in counting)
+    likeliest = max(counting, key=lambda pair: pair[0])[1]
+    if total >= opinion.refuse_at[likeliest.clause]:
+        yield likeliest
+    elif total >= opinion.review_at[likeliest.clause]:
+        yield replace(likeliest, tier=Tier.REVIEW)
+
+
+def _semantic_ground(clause: str) -> _Ground:
+    return _Ground(f"semantic.{clause}", clause, Tier.AGE_RESTRICTED_ONLY if clause == "adult" else Tier.BLOCK)
 
 
 def _counts(ground: _Ground, place: Place, allowances: Allowances) -> bool:

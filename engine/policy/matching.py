@@ -48,7 +48,7 @@ class Lexicon:
             for term in terms:
                 for key, before, after in _keys(term):
                     entries.setdefault(key, []).append((group, before, after))
-                words.update(_words(term))
+                words.update(() if term in rules.foreign else _words(term))
         self.words = frozenset(words)
         self._automaton = ahocorasick.Automaton()
         for key, found in entries.items():

@@ -22,6 +22,8 @@ _SHORT_WORDS = frozenset("a i an as at be by do ex go he if in is it me my no of
 _SHORT_RANK = 2_500
 _LONGEST_WORD = 40
 _LONGEST_PIECE = 18
+_STRAY_COST = 9.0
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 @lru_cache(maxsize=1)
@@ -46,6 +48,11 @@ class Speller:
         self.respell = lru_cache(maxsize=20_000)(self._respell)
         self.segment = lru_cache(maxsize=5_000)(self._segment)
 
+    def forget(self) -> None:
+        """Empty the caches."""
+        self.respell.cache_clear()
+        self.segment.cache_clear()
+
     def _index(self, word: str) -> None:
         self._by_squeeze.setdefault(squeeze(word), word)
         self._by_length.setdefault(len(word), []).append(word)
@@ -64,7 +71,7 @@ class Speller:
     def _respell(self, word: str) -> tuple[str, ...]:
         """What an unknown word (symbols allowed) was meant to be; the empty tuple when nobody can say."""
         if len(word) > _LONGEST_WORD:
-            return ()
+            return self.segment("".join(character for character in word if character.isalnum()))
         candidates = list(dict.fromkeys(_plain_spellings(word)))
         for candidate in candidates:
             if self.knows(candidate) and len(candidate) > 1:
@@ -81,13 +88,18 @@ class Speller:
         return ()
 
     def unmask(self, word: str) -> str:
-        """The looked-for word behind `f*ck`; every symbol stands for one letter. Empty when there is none."""
-        if sum(character.isalpha() for character in word) * 2 < len(word) or len(word) < 3:
+        """The word behind `f*ck`; every symbol stands for one letter. Empty when there is none."""
+        letters = sum(character.isalpha() for character in word)
+        if letters * 2 < len(word) or len(word) < 3 or len(word) - letters == 0:
             return ""
         for known in self._by_length.get(len(word), ()):
             if all(a == b or not a.isalnum() for a, b in zip(word, known, strict=True)):
                 return known
-        return ""
+        if len(word) - letters > 1 or len(word) < 4:
+            return ""
+        at = next(index for index, character in enumerate(word) if not character.isalpha())
+        filled = (word[:at] + letter + word[at + 1 :] for letter in _ALPHABET)
+        return min((w for w in filled if w in self.vocabulary), key=self.vocabulary.__getitem__, default="")
 
     def _unsqueezed(self, word: str) -> str:
         squeezed = squeeze(word)
@@ -136,14 +148,18 @@ class Speller:
             return next((turned for turned in turns if turned in self.lexicon), "")
         return ""
 
-    def _segment(self, letters: str) -> tuple[str, ...]:
-        """`letters` as a row of known words, the likeliest; empty when it is none or a single unknown one."""
+    def _segment(self, letters: str, *, lenient: bool = False) -> tuple[str, ...]:
+        """`letters` as a row of known words, the likeliest; empty when it is none.
+
+        With `lenient` letters may be left over as words of their own, so that unknown names don't spoil the rest.
+        """
         if not 5 <= len(letters) <= 4 * _LONGEST_WORD or not letters.isalpha() or not letters.isascii():
             return ()
+        stray = _STRAY_COST if lenient else math.inf
         best: list[tuple[float, int]] = [(0.0, 0)] + [(math.inf, 0)] * len(letters)
         for end in range(1, len(letters) + 1):
             for start in range(max(0, end - _LONGEST_PIECE), end):
-                cost = best[start][0] + self._cost(letters[start:end])
+                cost = best[start][0] + min(self._cost(letters[start:end]), stray if end - start == 1 else math.inf)
                 if cost < best[end][0]:
                     best[end] = (cost, start)
         if math.isinf(best[-1][0]):

@@ -1,8 +1,9 @@
 """Rules as data: what a rule is, and how the TOML files under `rules/` become a rule set.
 
 A file may hold `[groups]` (name → list of terms), `allow` (phrases whose words never count) and `[[rule]]` tables.
+The terms of a file that says `foreign = true` are found as written only: misspelt names would hit too many of them.
 A rule fires when every group of `all` and none of `none` is met: anywhere in the prompt, within one tag, or within a
-few words (`scope` "prompt", "tag", "near"). `negative` lists groups that the negative prompt must name besides.
+few words (`scope` "prompt", "tag", "near", "close"). `negative` lists groups that the negative prompt must name besides.
 A term `@name` stands for all terms of that group. Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several words.
 """
 
@@ -16,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-SCOPES = ("prompt", "tag", "near")
+SCOPES = ("prompt", "tag", "near", "close")
 RULE_SET = "2026.11.23"
 """The version that every verdict carries; the newest of the files' own versions."""
 
@@ -59,6 +60,7 @@ class RuleSet:
     groups: Mapping[str, tuple[str, ...]] = field(repr=False)
     rules: tuple[Rule, ...] = field(repr=False)
     allow: tuple[str, ...] = field(default=(), repr=False)
+    foreign: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __post_init__(self) -> None:
         known = set(self.groups)
@@ -79,19 +81,21 @@ def assemble(documents: Iterable[Mapping[str, Any]]) -> RuleSet:
     groups: dict[str, list[str]] = {}
     rules: dict[str, Rule] = {}
     allow: list[str] = []
+    foreign: set[str] = set()
     version = ""
     for document in documents:
         version = max(version, str(document.get("version", "")))
         allow += document.get("allow", [])
         for name, terms in document.get("groups", {}).items():
             groups.setdefault(name, []).extend(terms)
+            foreign.update(terms if document.get("foreign") else ())
         for entry in document.get("rule", []):
             rule = _rule(entry, groups)
             if rule.id in rules:
                 raise ValueError(f"two rules are called {rule.id}")
             rules[rule.id] = rule
     frozen = {name: tuple(dict.fromkeys(_spread(terms, groups))) for name, terms in groups.items()}
-    return RuleSet(version=version, groups=frozen, rules=tuple(rules.values()), allow=tuple(allow))
+    return RuleSet(version=version, groups=frozen, rules=tuple(rules.values()), allow=tuple(allow), foreign=frozenset(foreign))
 
 
 def _spread(terms: Iterable[str], groups: Mapping[str, list[str]], depth: int = 3) -> Iterator[str]:

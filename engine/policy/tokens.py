@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from engine.policy.normalise import Folded
 from engine.policy.respell import Speller
@@ -12,6 +13,9 @@ _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:'[^\W_{_UNSPACED}]+)*")
 _BREAK = re.compile(r"[,;\u3001\u3002\n|]")
 _SPACED_LETTERS = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,5}[^\W_](?![^\W_])){2,}")
+_LONGEST_ROW = 150
+_LONGEST_RUN = 24
+_GAP = re.compile(r"[\W_]+")
 _CHUNK = re.compile(r"[^\s,;\u3001\u3002]+")
 _LOOK_ALIKES = str.maketrans(
     "аеорсухіѕјԁһӏєзвнкмтпигяьбоυνκρτοαειηωγχβμσπѵԛԝғցոսօհզքԍ",
@@ -49,11 +53,22 @@ def read(folded: Folded) -> list[Token]:
 
 def repair(folded: Folded, tokens: list[Token], speller: Speller) -> list[Token]:
     """The words with spelling tricks undone; `tokens` itself when there are none."""
-    if all(speller.knows(token.text) for token in tokens):
+    if "*" not in folded.text and all(speller.knows(token.text) for token in tokens):
         return tokens
+    tokens = _turn_back(tokens, speller)
     tokens = _join_spaced(folded, tokens, speller)
+    tokens = _respace(tokens, speller)
     tokens = _mend_chunks(folded, tokens, speller)
-    return _join_fragments(tokens, speller)
+    return _join_pairs(tokens, speller)
+
+
+def _turn_back(tokens: list[Token], speller: Speller) -> list[Token]:
+    """Text of which most unknown words are known when read backwards."""
+    unknown = [token.text for token in tokens if not speller.knows(token.text)]
+    turned = sum(len(word) >= 4 and speller.knows(word[::-1]) for word in unknown)
+    if turned < 2 or 2 * turned < len(unknown):
+        return tokens
+    return [replace(token, text=token.text[::-1]) if speller.knows(token.text[::-1]) else token for token in tokens]
 
 
 def _latinise(word: str) -> str:
@@ -65,35 +80,88 @@ def _latinise(word: str) -> str:
 
 def _join_spaced(folded: Folded, tokens: list[Token], speller: Speller) -> list[Token]:
     """`n u d e`, `n.u.d.e`: rows of three and more single letters."""
-    for match in reversed(list(_SPACED_LETTERS.finditer(folded.text))):
-        start, end = folded.positions[match.start()], folded.positions[match.end() - 1] + 1
-        inside = [index for index, token in enumerate(tokens) if start <= token.start < end]
+    joined: list[Token] = []
+    index = 0
+    for match in _SPACED_LETTERS.finditer(folded.text):
+        places = [folded.positions[match.start() + at] for at, c in enumerate(match.group()) if c.isalnum()]
+        while index < len(tokens) and tokens[index].start < places[0]:
+            joined.append(tokens[index])
+            index += 1
+        inside = [token for token in tokens[index : index + len(places)] if token.start <= places[-1]]
         words = _spaced_words(match.group(), speller)
         if inside and words:
-            tag = tokens[inside[0]].tag
-            tokens = [
-                *tokens[: inside[0]],
-                *(Token(word, start, end, tag) for word in words),
-                *tokens[inside[-1] + 1 :],
-            ]
-    return tokens
+            index += len(inside)
+            joined += _laid_out(words, places, inside[0].tag)
+    return joined + tokens[index:]
+
+
+def _laid_out(words: tuple[str, ...], places: list[int], tag: int) -> Iterator[Token]:
+    """The words as tokens, each over its own letters as far as their number allows."""
+    at = 0
+    for word in words:
+        first = min(at, len(places) - 1)
+        at += len(word)
+        yield Token(word, places[first], places[min(at, len(places)) - 1] + 1, tag)
 
 
 def _spaced_words(row: str, speller: Speller) -> tuple[str, ...]:
     """The words of a row of letters: by its wider gaps if it has any, by the vocabulary otherwise."""
-    gaps = re.findall(r"[\W_]+", row)
-    narrow = min(map(len, gaps))
-    wide = max(map(len, gaps))
-    if wide > narrow:
-        parts = [re.sub(r"[\W_]+", "", part) for part in re.split(rf"[\W_]{{{narrow + 1},}}", row)]
-        words = [word for part in parts for word in _meant(part, speller)]
-        if words and len("".join(words)) >= len("".join(parts)) - len(parts):
-            return tuple(words)
-    return _meant("".join(character for character in row if character.isalnum()), speller)
+    gaps = [_width(gap) for gap in _GAP.findall(row)]
+    narrow = min(gaps)
+    parts = _parts(row, narrow) if max(gaps) > narrow else [_GAP.sub("", row)]
+    return tuple(word for part in parts for word in (_meant(part, speller) or speller.segment(part, lenient=True)))
+
+
+def _width(gap: str) -> int:
+    """How wide a gap looks: blanks part more than other characters."""
+    return len(gap) + 2 * gap.count(" ")
+
+
+def _parts(row: str, narrow: int) -> list[str]:
+    """The row's letters, parted at the gaps wider than `narrow`."""
+    parts: list[str] = [""]
+    for letter, gap in re.findall(r"([^\W_])([\W_]*)", row):
+        parts[-1] += letter
+        if _width(gap) > narrow:
+            parts.append("")
+    return [part for part in parts if part]
 
 
 def _meant(word: str, speller: Speller) -> tuple[str, ...]:
-    return (word,) if speller.knows(word) or len(word) == 1 else speller.respell(word)
+    if speller.knows(word) or len(word) == 1:
+        return (word,)
+    if len(word) <= _LONGEST_ROW:
+        return speller.respell(word)
+    blocks = (word[start : start + _LONGEST_ROW] for start in range(0, len(word), _LONGEST_ROW))
+    return tuple(meant for block in blocks for meant in speller.respell(block))
+
+
+def _respace(tokens: list[Token], speller: Speller) -> list[Token]:
+    """`na ked wo man`: unknown words and their neighbours, parted anew where that gives known words only."""
+    unknown = [not speller.knows(token.text) for token in tokens]
+    respaced: list[Token] = []
+    index = 0
+    while index < len(tokens):
+        end = index
+        while end < len(tokens) and end - index < _LONGEST_RUN and tokens[end].tag == tokens[index].tag:
+            if not any(unknown[max(0, end - 1) : end + 2]):
+                break
+            end += 1
+        run = tokens[index : max(end, index + 1)]
+        respaced += _parted_anew(run, speller)
+        index += len(run)
+    return respaced
+
+
+def _parted_anew(run: list[Token], speller: Speller) -> list[Token]:
+    letters = "".join(token.text for token in run)
+    if len(run) < 2 or not letters.isalpha():
+        return run
+    words = speller.segment(letters)
+    if not words or len(words) > len(run) or words == tuple(token.text for token in run):
+        return run
+    places = [token.start + min(at, token.end - token.start - 1) for token in run for at in range(len(token.text))]
+    return list(_laid_out(words, places, run[0].tag))
 
 
 def _mend_chunks(folded: Folded, tokens: list[Token], speller: Speller) -> list[Token]:
@@ -112,7 +180,8 @@ def _mend_chunks(folded: Folded, tokens: list[Token], speller: Speller) -> list[
 
 
 def _mend(inside: list[Token], chunk: str, speller: Speller) -> list[Token]:
-    if not inside or all(speller.knows(token.text) and len(token.text) > 1 for token in inside):
+    masked = "*" in chunk.strip("*")
+    if not inside or (not masked and all(speller.knows(token.text) and len(token.text) > 1 for token in inside)):
         return inside
     whole = _mend_whole(inside, chunk, speller)
     if whole:
@@ -132,7 +201,7 @@ def _mend_whole(inside: list[Token], chunk: str, speller: Speller) -> tuple[str,
     return (unmasked,) if unmasked else speller.respell(chunk)
 
 
-def _join_fragments(tokens: list[Token], speller: Speller) -> list[Token]:
+def _join_pairs(tokens: list[Token], speller: Speller) -> list[Token]:
     """`na ked`: neighbours that only make a word together."""
     joined: list[Token] = []
     index = 0

