@@ -13,7 +13,7 @@ from cogs.appeals import PictureAppealButton
 from cogs.errors import Modal, RowButton, View
 from cogs.painting import paint
 from cogs.powers import may_tidy_up
-from cogs.report import ReportButton
+from cogs.report import ReportButton, copies_of
 from domain import SEED_LIMIT, InvalidRequest, Job, JobStatus, NotFound
 
 if TYPE_CHECKING:
@@ -52,10 +52,12 @@ class DeleteButton(RowButton, template=r"job:delete:(?P<row_id>[0-9]+)"):
             self.row_id, interaction.user.id, is_moderator=await may_tidy_up(interaction)
         )
         await interaction.response.defer()
+        bot = cast("Bot", interaction.client)
+        places = await copies_of(bot.service.database, self.row_id)
         if interaction.message is not None:
-            await cast("Bot", interaction.client).http.delete_message(
-                interaction.message.channel.id, interaction.message.id
-            )
+            places.add((interaction.message.channel.id, interaction.message.id))
+        for channel_id, message_id in places:
+            await bot.delete_quietly(channel_id, message_id)
 
 
 class AgainButton(RowButton, template=r"job:again:(?P<row_id>[0-9]+)"):

@@ -28,6 +28,7 @@ HELP = """
 **While it waits or is painted**, ✖️ takes it back; nothing is charged.
 
 `/queue` shows what is being painted and where you stand.
+`/challenges` shows what is running and who has won. `/privacy` shows, downloads and erases what is stored of you.
 `/terms` and `/license` say what the model may not be used for. `/about` says which model this is.
 """
 

@@ -34,6 +34,18 @@ async def job_of_message(database: Database, message_id: int) -> Job | None:
     return await jobs.fetch(database, row["job_id"]) if row else None
 
 
+async def copies_of(database: Database, job_id: int) -> set[tuple[int, int]]:
+    """(channel, message) of every copy of a job's picture: entries in challenges, the starboard."""
+    rows = await database.fetch_all(
+        """SELECT channel_id, message_id FROM starred WHERE job_id = :id AND message_id IS NOT NULL
+           UNION SELECT challenges.channel_id, challenge_entries.message_id FROM challenge_entries
+           JOIN challenges ON challenges.id = challenge_id
+           WHERE job_id = :id AND challenge_entries.message_id IS NOT NULL""",
+        {"id": job_id},
+    )
+    return {(row["channel_id"], row["message_id"]) for row in rows}
+
+
 class ReportButton(RowButton, template=r"report:open:(?P<row_id>[0-9]+)"):
     """Tell the moderators about a picture; the row is the job."""
 

@@ -13,6 +13,7 @@ from cogs.appeals import may_be_appealed
 from cogs.case_cards import ENDS
 from cogs.errors import Modal, RowButton, View
 from cogs.powers import require_moderator
+from cogs.report import copies_of
 from db import allowances, appeals, audit, blocks, jobs, strikes
 from db.appeals import Case, Grounds
 from domain import Action, InvalidRequest, NotAllowed, NotFound, Request, Verdict
@@ -266,16 +267,8 @@ class RejectButton(RowButton, template=r"case:reject:(?P<row_id>[0-9]+)"):
 
 async def remove_picture(bot: Bot, job_id: int) -> None:
     """Erase a job's pictures and every message that shows them."""
-    database = bot.service.database
     job = await bot.service.delete(job_id, 0, is_moderator=True)
-    rows = await database.fetch_all(
-        """SELECT channel_id, message_id FROM starred WHERE job_id = :id AND message_id IS NOT NULL
-           UNION SELECT challenges.channel_id, challenge_entries.message_id FROM challenge_entries
-           JOIN challenges ON challenges.id = challenge_id
-           WHERE job_id = :id AND challenge_entries.message_id IS NOT NULL""",
-        {"id": job_id},
-    )
-    places = {(row["channel_id"], row["message_id"]) for row in rows}
+    places = await copies_of(bot.service.database, job_id)
     if job.message_id is not None:
         places.add((job.channel_id, job.message_id))
     for channel_id, message_id in places:
