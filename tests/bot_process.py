@@ -37,7 +37,8 @@ async def _run(model: object, checker: object, port: int, database: Path) -> Non
     from sandbox.server import point_discord_at
     from settings import Settings
 
-    settings = Settings(_env_file=None, database=database)  # pyright: ignore[reportCallIssue]
+    plenty = {"credits_per_hour": 100_000, "credits_per_day": 1_000_000}
+    settings = Settings(_env_file=None, database=database, **plenty)  # pyright: ignore[reportCallIssue, reportArgumentType]
     backend = LocalBackend(model, checker)  # pyright: ignore[reportArgumentType]
     with point_discord_at(port):
         async with create_bot(settings, backend, guild_ready_timeout=0.05, edit_interval_seconds=0.2) as bot:
