@@ -10,13 +10,17 @@ EMA_SHIFT), `full-opt` (with optimizer states and Lightning's and numpy's object
 from __future__ import annotations
 
 import argparse
+import struct
 import sys
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import SEEK_CUR
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from zipfile import ZipFile
 
 from engine.hyperparameters import V1_INFERENCE, Hyperparameters, hyperparameters_yaml
 from engine.ldm_keys import ema_key, ldm_keys
@@ -24,6 +28,7 @@ from scripts.random_model import SIZES, build_parts, hyperparameters
 
 LAYOUTS = ("fp16", "fp32", "full", "full-opt", "safetensors")
 EMA_SHIFT = 0.125  # exact in float16 too
+_MARKER = 77_777  # elements of the block that `optimizer_bytes` grows
 
 
 def build_random_checkpoint(
@@ -103,7 +108,7 @@ def _save_with_optimizer(path: Path, weights: dict[str, Any], legacy: bool, opti
 
     moments = {0: {"step": 7, "exp_avg": torch.ones(64, 64), "exp_avg_sq": torch.ones(64, 64)}}
     if optimizer_bytes:
-        moments[1] = {"step": 7, "exp_avg": torch.empty(optimizer_bytes // 4, device="meta")}
+        moments[1] = {"step": 7, "exp_avg": torch.zeros(_MARKER, dtype=torch.float64)}
     with _lightning_classes() as (callback, arguments):
         value = {
             "epoch": 1,
@@ -117,31 +122,30 @@ def _save_with_optimizer(path: Path, weights: dict[str, Any], legacy: bool, opti
             "hparams_name": "kwargs",
             "hyper_parameters": arguments(timesteps=1000),
         }
-        if optimizer_bytes:
-            _save_with_hole(path, value)
-        else:
-            save(path, value, legacy=legacy)
+        save(path, value, legacy=legacy)
+    if optimizer_bytes:
+        _grow_by_hole(path, optimizer_bytes // 8)
 
 
-def _save_with_hole(path: Path, value: dict[str, Any]) -> None:
-    """Save with room for meta tensors' numbers, which are never written."""
-    import torch
-
-    weights = value["state_dict"]
-    meta = {**value, "state_dict": OrderedDict((key, tensor.to("meta")) for key, tensor in weights.items())}
-    with torch.serialization.skip_data():
-        torch.save(meta, path)
-    _fill(path, weights)
-
-
-def _fill(path: Path, weights: dict[str, Any]) -> None:
-    from engine.archive import open_archive
-
-    regions = open_archive(path).regions
-    with path.open("r+b") as file:
-        for key, tensor in weights.items():
-            file.seek(regions[key].start)
-            file.write(tensor.contiguous().numpy().tobytes())
+def _grow_by_hole(path: Path, numel: int) -> None:
+    """Make the marked block `numel` float64 numbers long: its entry moves to the end and is never written."""
+    with ZipFile(path, "a") as archive:
+        raw: Any = archive
+        table = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
+        before = archive.read(table)
+        after = before.replace(b"J" + struct.pack("<i", _MARKER), b"J" + struct.pack("<i", numel))
+        table.CRC = zlib.crc32(after)
+        raw.fp.seek(table.header_offset)
+        name_length, extra_length = struct.unpack("<26x2H", raw.fp.read(30))
+        raw.fp.seek(name_length + extra_length, SEEK_CUR)
+        raw.fp.write(after)
+        block = next(entry for entry in archive.infolist() if entry.file_size == _MARKER * 8)
+        block.header_offset, block.file_size, block.compress_size = raw.start_dir, numel * 8, numel * 8
+        block.flag_bits = 0
+        raw.fp.seek(raw.start_dir)
+        raw.fp.write(block.FileHeader(zip64=True))
+        raw.start_dir = raw.fp.tell() + numel * 8
+        raw._didModify = True
 
 
 @contextmanager
