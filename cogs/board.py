@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -195,6 +195,8 @@ class Board(commands.Cog):
             wanted, progress = self._wanted(live), self.bot.service.progress(live.job.id)
             live.shown, live.edited_at = wanted, self._clock()
             if progress is not None:
+                if progress.preview is not None and await self.bot.review.asks_for_approval(live.job):
+                    progress = replace(progress, preview=None)
                 card, preview = painting_card(live.job, progress), progress.preview
             else:
                 standing = self.bot.service.standing(live.job.id)

@@ -164,6 +164,22 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
     async def suggest_preset(self, interaction: Interaction, current: str) -> list[Choice[str]]:
         return [Choice(name=name, value=name) for name in PRESETS if current.casefold() in name]
 
+    @commands.Cog.listener()
+    async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
+        """Slow mode in a prompt channel surprises people; its moderators hear so once."""
+        if not isinstance(before, discord.TextChannel) or not isinstance(after, discord.TextChannel):
+            return
+        channel = await prompt_channels.fetch(self.bot.service.database, after.id)
+        if channel is not None and after.slowmode_delay and not before.slowmode_delay:
+            await self.bot.prompts.complain(channel, f"<#{after.id}> is a prompt channel. {slow_mode_words(after)}")
+
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        async with self.bot.service.database.transaction() as connection:
+            was_open = await prompt_channels.close(connection, channel.id)
+        if was_open:
+            await self.bot.prompts.refresh()
+
     async def _opened(self, channel_id: int) -> PromptChannel:
         channel = await prompt_channels.fetch(self.bot.service.database, channel_id)
         if channel is None:
@@ -198,10 +214,7 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
                 "switches on the Message Content intent (MESSAGE_CONTENT_INTENT in .env)."
             )
         if place.slowmode_delay:
-            warnings.append(
-                f"⚠️ Slow mode lets members write every {place.slowmode_delay} seconds only. "
-                "My cooldown does the same without stopping them from talking; you may want to switch slow mode off."
-            )
+            warnings.append(f"⚠️ {slow_mode_words(place)}")
         needed = NEEDED | NEEDED_FOR_THREADS if channel.answer == "thread" else NEEDED
         if channel.other_messages == "delete":
             needed |= discord.Permissions(manage_messages=True)
@@ -211,6 +224,13 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         if missing:
             warnings.append("⚠️ I am missing permissions there: " + ", ".join(missing).replace("_", " ") + ".")
         return warnings
+
+
+def slow_mode_words(place: discord.TextChannel) -> str:
+    return (
+        f"Slow mode lets members write every {place.slowmode_delay} seconds only. My cooldown does the same without "
+        "stopping them from talking; you may want to switch slow mode off."
+    )
 
 
 def rules_in_words(channel: PromptChannel) -> str:

@@ -95,7 +95,7 @@ class PromptMessages(commands.Cog):
             try:
                 await self._catch_up(channel)
             except discord.HTTPException as error:
-                await self._complain(channel, f"I can't read <#{channel.channel_id}>: {error.text or error.status}.")
+                await self.complain(channel, f"I can't read <#{channel.channel_id}>: {error.text or error.status}.")
         self._is_caught_up = True
 
     async def _catch_up(self, channel: PromptChannel) -> None:
@@ -156,7 +156,7 @@ class PromptMessages(commands.Cog):
         except discord.NotFound:
             log.info("message %d was deleted already", message.id)
         except discord.Forbidden:
-            await self._complain(
+            await self.complain(
                 channel,
                 f"I can't delete messages in <#{channel.channel_id}>: I am missing Manage Messages. "
                 "Give me that permission, or let other messages stay with `/channel edit`.",
@@ -173,7 +173,7 @@ class PromptMessages(commands.Cog):
         except UserError as error:
             await self._answer_error(message, error)
         except discord.Forbidden:
-            await self._complain(
+            await self.complain(
                 channel,
                 f"I can't answer in <#{channel.channel_id}>: I need View Channel, Send Messages, Embed Links, Attach "
                 "Files, Read Message History and, for threads, Create Public Threads and Send Messages in Threads.",
@@ -280,7 +280,7 @@ class PromptMessages(commands.Cog):
             text = f"Please wait a little: you can ask for the next picture here <t:{int(free_at) + 1}:R>."
             await message.reply(text, mention_author=False, allowed_mentions=NOBODY)
 
-    async def _complain(self, channel: PromptChannel, problem: str) -> None:
+    async def complain(self, channel: PromptChannel, problem: str) -> None:
         """Tell the moderators about a problem, once until the channel is edited."""
         async with self.bot.service.database.transaction() as connection:
             if not await prompt_channels.note_problem(connection, channel.channel_id, problem):

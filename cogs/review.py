@@ -247,6 +247,14 @@ class Review(commands.GroupCog, group_name="review"):
 
     # ---- approval mode ---------------------------------------------------------------------------------------------
 
+    async def asks_for_approval(self, job: Job) -> bool:
+        """Whether nothing of a picture, no preview either, may be seen in its channel before a moderator's yes."""
+        if job.guild_id is None:
+            return False
+        channel = self.bot.get_channel(job.channel_id)
+        parent_id = getattr(channel, "parent_id", None) or job.channel_id
+        return await appeals.needs_approval(self.bot.service.database, (job.channel_id, parent_id))
+
     async def holds(self, job: Job) -> bool:
         """Whether a finished picture waits for a moderator; opens its case if its channel asks for one."""
         if job.status is not JobStatus.DONE or job.guild_id is None:
@@ -255,9 +263,7 @@ class Review(commands.GroupCog, group_name="review"):
         case = await appeals.fetch_approval(database, job.id)
         if case is not None:
             return case.status == "open"
-        channel = self.bot.get_channel(job.channel_id)
-        parent_id = getattr(channel, "parent_id", None) or job.channel_id
-        if not await appeals.needs_approval(database, (job.channel_id, parent_id)):
+        if not await self.asks_for_approval(job):
             return False
         async with database.transaction() as connection:
             await appeals.open_case(

@@ -237,6 +237,8 @@ async def test_a_thread_for_each_picture(open_stage: Stage) -> None:
     thread = await open_stage.ana.until(lambda: open_stage.server.world.channels.get(said.id))
     await open_stage.ana.until(lambda: any(is_delivered(one) for one in open_stage.ana.sees(thread)))
     picture = next(one for one in open_stage.ana.sees(thread) if is_delivered(one))
+    while (await job_of(open_stage, said)).delivered_at is None:
+        pass
     await open_stage.ana.say(thread, "nice!")
     reply = await open_stage.ana.say(thread, "+ hat", reply_to=picture)
     assert request_of(await picture_for(open_stage, reply))["prompt"] == "1girl, smile, hat"
@@ -271,6 +273,7 @@ async def test_a_burst_of_fifty_messages_is_answered_without_hitting_a_limit(ope
         world.advance(seconds)
 
     open_stage.bot.pace = Pace(clock=world.now, sleep=sleep)
+    await edit_channel(open_stage, preset="fast")
     people = (open_stage.ana, open_stage.ben, open_stage.mira)
     async with open_stage.service.database.transaction() as connection:
         await connection.execute(

@@ -247,7 +247,13 @@ async def waiting_picture(stage: Stage) -> tuple[Message, Message]:
 
 async def test_in_approval_mode_a_picture_appears_after_a_moderators_yes(review: Stage) -> None:
     await approval_on(review)
+    shown: list[str] = []
+    review.server.on_call = lambda _, __: shown.extend(
+        one.filename for message in review.ben.sees(review.paintings) for one in message.attachments
+    )
     message, card = await waiting_picture(review)
+    review.server.on_call = None
+    assert shown == []  # no preview either
     await review.ana.until(lambda: message.embeds[0]["title"] == "Waiting for a moderator")
     assert not is_delivered(message)
     await decide(review, card, "Show it")
