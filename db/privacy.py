@@ -110,6 +110,11 @@ _RETAIN = (
     f"""UPDATE jobs SET request = json_set(request, '$.prompt', '', '$.negative_prompt', '')
         WHERE json_extract(request, '$.prompt') || json_extract(request, '$.negative_prompt') <> ''
           AND id IN ({_OLD_JOBS})""",
+    """UPDATE cases SET statement = ''
+       WHERE statement <> '' AND resolved_at < :now - 86400.0 * (
+           SELECT value FROM place_settings AS kept
+           WHERE kept.guild_id = cases.guild_id AND kept.channel_id = 0 AND kept.name = 'retention_days'
+             AND kept.value <> 'null')""",
     """UPDATE decisions SET prompt = NULL, negative_prompt = NULL
        WHERE prompt IS NOT NULL AND decided_at < :now - 86400.0 * (
            SELECT value FROM place_settings AS kept

@@ -147,7 +147,8 @@ async def test_a_challenge_that_ends_while_the_bot_dies_has_one_result(theatre: 
         await challenges.vote(connection, entry.id, theatre.ben.id, now)
         await connection.execute("UPDATE challenges SET ends_at = ?", (now.timestamp() - 1,))
     killer = theatre.kill_at(POST, moment)
-    await theatre.start()
+    theatre.server.gateway.sessions.clear()
+    await theatre.bot.start()
     await theatre.die_and_come_back(killer)
     results = "Challenge over: snow"
     await until(lambda: any(results in str(one.embeds) for one in theatre.ben.sees(paintings)))

@@ -40,6 +40,8 @@ CREATE UNIQUE INDEX cases_one_approval ON cases (job_id) WHERE kind = 'approval'
 CREATE UNIQUE INDEX cases_one_report ON cases (job_id, opened_by) WHERE kind = 'report';
 CREATE INDEX cases_by_guild ON cases (guild_id, status);
 CREATE INDEX cases_by_user ON cases (user_id);
+CREATE INDEX cases_unshown ON cases (id) WHERE shown_status IS NOT status;
+CREATE INDEX cases_untold ON cases (id) WHERE status != 'open' AND told_at IS NULL;
 
 -- Moderators' corrections of the policy: one request once, or a phrase from now on.
 CREATE TABLE allowances (
