@@ -1,0 +1,120 @@
+"""The sandbox page in a real browser: from typing /imagine to the picture and its buttons."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import running_bot
+from playwright.async_api import Page, async_playwright, expect
+
+from engine.model import LoadedModel
+from engine.safety import SafetyChecker
+from engine.worker import LocalBackend
+from sandbox.page_server import PageServer
+from sandbox.server import LoopbackDiscord
+from sandbox.world import default_world
+from settings import Settings
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+PATIENCE_MS = 30_000
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium; .ci/run installs it"),
+]
+
+
+@dataclass(slots=True)
+class Opened:
+    """The page, and what went wrong in it."""
+
+    page: Page
+    errors: list[str]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker) -> AsyncGenerator[Opened]:
+    async with AsyncExitStack() as stack:
+        server = LoopbackDiscord(default_world())
+        people = {user.name: user.id for user in server.world.users.values()}
+        PageServer(server, [people["ana"], people["ben"], people["mira"]], "tiny model").mount()
+        await stack.enter_async_context(server)
+        stack.enter_context(server.attached())
+        settings = Settings(_env_file=None, database=tmp_path / "bot.sqlite3")  # pyright: ignore[reportCallIssue]
+        await stack.enter_async_context(running_bot(server, settings, LocalBackend(tiny_model, checker)))
+        playwright = await stack.enter_async_context(async_playwright())
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        stack.push_async_callback(browser.close)
+        page = await browser.new_page(viewport={"width": 1280, "height": 860})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_default_timeout(PATIENCE_MS)
+        await page.goto(server.base_url)
+        yield Opened(page, errors)
+        assert errors == []
+        assert server.violations == []
+
+
+async def ask(page: Page, prompt: str) -> None:
+    """Type a command as a newcomer would: pick it from the list, type the prompt, press Enter."""
+    await page.locator("#input").press_sequentially("/im")
+    await page.locator("#picker li", has_text="/imagine").wait_for()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type(prompt)
+    await page.keyboard.press("Enter")
+
+
+async def test_from_typing_imagine_to_the_picture_with_its_buttons(opened: Opened) -> None:
+    page = opened.page
+    await expect(page.locator("aside")).to_contain_text("not Discord")
+    await ask(page, "1girl, pink hair, smile")
+    consent = page.locator(".message.private")
+    await expect(consent).to_contain_text("Only you can see this")
+    await consent.get_by_role("button", name="I agree").click()
+    picture = page.locator(".files img")
+    await picture.wait_for(timeout=PATIENCE_MS)
+    message = page.locator(".message", has=picture)
+    await expect(message).to_contain_text("1girl, pink hair, smile")
+    for label in ("Again", "Vary", "Edit", "Delete"):
+        await expect(message.get_by_role("button", name=label)).to_be_visible()
+    await message.get_by_role("button", name="Edit").click()
+    dialog = page.locator("dialog[open]")
+    await dialog.locator("textarea").first.fill("1boy, glasses")
+    await dialog.get_by_role("button", name="Submit").click()
+    await expect(page.locator(".files img")).to_have_count(2, timeout=PATIENCE_MS)
+    await message.first.get_by_role("button", name="Delete").click()
+    await expect(page.locator(".files img")).to_have_count(1)
+
+
+async def test_people_see_what_discord_would_show_them(opened: Opened) -> None:
+    page = opened.page
+    await expect(page.locator("#channels button", has_text="mod-review")).to_have_count(0)
+    await expect(page.locator("#channels button", has_text="after-dark")).to_contain_text("18+")
+    await page.locator("#input").press_sequentially("/setup")
+    await expect(page.locator("#picker li")).to_have_count(0)
+    await page.locator("#input").fill("")
+    await page.locator("#people button[data-name=mira]").click()
+    await expect(page.locator("#channels button", has_text="mod-review")).to_have_count(1)
+    await page.locator("#input").press_sequentially("/setup")
+    await expect(page.locator("#picker li")).to_have_count(1)
+
+
+async def test_a_mistake_is_answered_privately(opened: Opened) -> None:
+    page = opened.page
+    await ask(page, "1girl")
+    await page.locator(".message.private").get_by_role("button", name="I agree").click()
+    await page.locator(".files img").wait_for(timeout=PATIENCE_MS)
+    await page.locator("#input").press_sequentially("/im")
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("1girl")
+    await page.get_by_role("button", name="+ width").click()
+    await page.keyboard.type("65")
+    await page.locator("#input").press("Enter")
+    await expect(page.locator(".message.private").last).to_contain_text("must be a multiple of")
