@@ -42,11 +42,12 @@ class Admission:
 
 @dataclass(slots=True)
 class Counters:
-    """What the batcher did: UNet calls, rows in them that were needed, and rows that only filled up."""
+    """What the batcher did: UNet calls, rows that were needed, rows that only filled up, and seconds of all steps."""
 
     calls: int = 0
     rows: int = 0
     padding: int = 0
+    seconds: float = 0.0
 
 
 class Batcher:
@@ -231,6 +232,7 @@ class Batcher:
     def _account(self, bucket: Bucket, batch: list[Sample], seconds: float, rows: int) -> None:
         self._turns.served(bucket, batch, seconds, rows)
         self.step_seconds = seconds
+        self.counters.seconds += seconds
         self._good_steps += 1
         if bucket in self._caps and self._good_steps >= STEPS_UNTIL_RAISED:
             self._good_steps = 0

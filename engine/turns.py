@@ -1,9 +1,9 @@
 """Whose turn it is inside the worker: which size bucket, and which of its samples.
 
 Buckets take turns by deficit round robin on measured seconds, weighted by the number of people in each. Within a
-bucket every person gets as many rows as the one who asks for least; what is left over is filled up as long as that
-does not slow down the small asker much. So a lone picture beside a flood runs at close to its own speed, and equal
-askers share full batches.
+bucket people share full batches, unless somebody asks for much more than somebody else: then every person gets as many
+rows as the one who asks for least, and what is left over is filled up as long as that does not slow down the small
+asker much. So a lone picture beside a flood runs at close to its own speed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Generic, Protocol, TypeVar
 ROW_COUNTS = (1, 2, 4, 8, 16, 32, 64)
 # How much longer than alone a step may take because others' rows fill up the batch.
 MOST_SLOWDOWN = 1.6
+# From this many times the rows of the smallest asker on, the others count as a flood.
+FLOOD = 4
 _SMOOTHING = 0.2
 
 Bucket = tuple[int, ...]
@@ -103,6 +105,8 @@ class Turns(Generic[TurnT]):
     def _most_rows(self, bucket: Bucket, queues: Sequence[Sequence[TurnT]], room: int) -> int:
         demands = [sum(sample.rows for sample in queue) for queue in queues]
         least = min(demands)
+        if max(demands) < FLOOD * least:
+            return room
         rows = padded(min(sum(min(demand, least) for demand in demands), room))
         bearable = MOST_SLOWDOWN * self.costs.seconds(bucket, padded(min(least, room)))
         for count in ROW_COUNTS:

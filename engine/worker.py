@@ -30,7 +30,7 @@ from domain import (
     UserError,
 )
 from engine.backend import Backend, EngineReport, OnProgress
-from engine.batcher import Admission, Batcher
+from engine.batcher import Admission, Batcher, Counters
 from engine.cost import millicredits_for
 from engine.decoding import Decoded, Decoder
 from engine.finishing import Finisher
@@ -92,6 +92,11 @@ class LocalBackend:
     @property
     def profile(self) -> ModelProfile:
         return self._model.profile
+
+    @property
+    def counters(self) -> Counters:
+        """What the batcher did since the worker's last start."""
+        return self._batcher.counters
 
     def start(self) -> None:
         """Start the worker thread; `submit` does it too."""
@@ -155,7 +160,7 @@ class LocalBackend:
         return Standing(ahead=position.ahead, wait_seconds=(owed + position.cost) * self._pace.seconds_per_cost)
 
     def report(self) -> EngineReport:
-        counters = self._batcher.counters
+        counters = self.counters
         with self._lock:
             return EngineReport(
                 queued=len(self._queue),

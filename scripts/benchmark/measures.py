@@ -1,0 +1,208 @@
+"""Rounds of interleaved runs, and the numbers that come out of them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import resource
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.acceleration import accelerate
+from engine.model import LoadedModel
+from scripts.benchmark.arrivals import poisson_latencies
+from scripts.benchmark.baselines import Picture
+from scripts.benchmark.variants import Bench, Run, paint_exactly
+from scripts.benchmark.workloads import Order, Scale, make_orders
+
+CANCEL_EVERY = 5
+Variant = Callable[[Sequence[Order]], Run]
+
+
+@dataclass(slots=True, kw_only=True)
+class Measures:
+    """What a benchmark found; `runs` are the rounds of every variant in the order they were made."""
+
+    options: argparse.Namespace
+    model: LoadedModel
+    baseline_dtype: str
+    orders: list[Order]
+    runs: dict[str, list[Run]]
+    parity: tuple[float, float]
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def is_wall(self) -> bool:
+        return self.model.device != "cpu"
+
+    def seconds(self, run: Run) -> float:
+        return run.wall_seconds if self.is_wall else run.cpu_seconds
+
+    def speedup(self, baseline: str) -> float | None:
+        """Median over the rounds of the baseline's seconds by the engine's."""
+        if baseline not in self.runs:
+            return None
+        pairs = zip(self.runs[baseline], self.runs["E"], strict=True)
+        return round(statistics.median(self.seconds(slow) / self.seconds(fast) for slow, fast in pairs), 3)
+
+    def as_json(self) -> dict[str, Any]:
+        engine = self.runs["E"]
+        latencies = [second for run in engine for second in run.latencies.values()]
+        reports = [run.report for run in engine if run.report is not None]
+        maximum, psnr = self.parity
+        return {
+            "workload": self.options.workload,
+            "model": self.options.model,
+            "device": device_name(self.model.device),
+            "dtype": self.model.profile.identity.dtype,
+            "baseline_dtype": self.baseline_dtype,
+            "clock": "wall" if self.is_wall else "cpu",
+            "threads": self.options.threads,
+            "requests": len(self.orders),
+            "rounds": len(engine),
+            "speedup_vs_b0": self.speedup("B0"),
+            "speedup_vs_b1": self.speedup("B1"),
+            "speedup_vs_b0c": self.speedup("B0c"),
+            "speedup_vs_b1c": self.speedup("B1c"),
+            "pictures_per_second": round(len(engine[0].latencies) / statistics.median(map(self.seconds, engine)), 3),
+            "parity_max_abs": maximum,
+            "parity_psnr": psnr,
+            "mean_seconds": round(statistics.fmean(latencies), 4),
+            "p50_seconds": round(percentile(latencies, 50), 4),
+            "p95_seconds": round(percentile(latencies, 95), 4),
+            "p99_seconds": round(percentile(latencies, 99), 4),
+            "jain_index": round(statistics.median(jain_index(run.latencies, self.orders) for run in engine), 4),
+            "rows_per_call": round(statistics.fmean(report.rows_per_call for report in reports), 2),
+            "padding_waste": round(statistics.fmean(report.padding_waste for report in reports), 4),
+            "overhead": round(statistics.median(run.overhead for run in engine), 4),
+            "peak_memory_mib": peak_memory_mib(self.model.device),
+            **self.extra,
+        }
+
+    def table(self) -> str:
+        lines = [f"{'variant':<8} {'CPU s':>8} {'wall s':>8} {'pictures/s':>11} {'E is faster by':>15}"]
+        for name, runs in self.runs.items():
+            cpu = statistics.median(run.cpu_seconds for run in runs)
+            wall = statistics.median(run.wall_seconds for run in runs)
+            rate = len(runs[0].latencies) / statistics.median(map(self.seconds, runs))
+            ratio = "" if name == "E" else f"{self.speedup(name):.2f}×"
+            lines.append(f"{name:<8} {cpu:>8.2f} {wall:>8.2f} {rate:>11.2f} {ratio:>15}")
+        return "\n".join(lines)
+
+
+def measure(model: LoadedModel, baseline: LoadedModel, scale: Scale, options: argparse.Namespace) -> Measures:
+    """Run the workload in all variants, interleaved, after one round to warm up that also measures the parity."""
+    if options.requests:
+        scale = replace(scale, requests=options.requests)
+    orders = make_orders(options.workload, model.profile, scale)
+    bench = Bench(
+        model, baseline, max_rows=options.max_rows, reproducible=options.reproducible, preset=options.preset
+    )  # fmt: skip
+    sample = orders[: min(len(orders), 8)]
+    expected = bench.one_by_one(sample).pictures
+    parity = compare(paint_exactly(model, sample, options.max_rows), expected)
+    if options.workload == "flood":
+        return _measure_flood(model, baseline, orders, bench, parity, options)
+    variants: dict[str, Variant] = {"B0": bench.one_by_one, "B1": bench.naive}
+    painted = orders
+    if options.workload == "cancels":
+        painted = [order for number, order in enumerate(orders) if number % CANCEL_EVERY]
+    runs: dict[str, list[Run]] = {name: [] for name in (*variants, "E")}
+    bench.engine(orders[:2])
+    for _ in range(options.rounds):
+        for name, variant in variants.items():
+            runs[name].append(variant(painted))
+        runs["E"].append(bench.engine(orders, CANCEL_EVERY if options.workload == "cancels" else 0))
+    if options.compile and model.device != "cpu":
+        _measure_compiled(model, orders, bench, runs, options)
+    measures = Measures(
+        options=options, model=model, baseline_dtype=baseline.profile.identity.dtype, orders=orders, runs=runs,
+        parity=parity,
+    )  # fmt: skip
+    if options.workload == "cancels":
+        measures.extra["steps_after_cancel"] = max(run.steps_after_cancel for run in runs["E"])
+    if options.arrivals == "poisson":
+        measures.extra["poisson"] = poisson_latencies(bench, orders, runs["B1"], options.load)
+    return measures
+
+
+def _measure_flood(
+    model: LoadedModel,
+    baseline: LoadedModel,
+    orders: list[Order],
+    bench: Bench,
+    parity: tuple[float, float],
+    options: argparse.Namespace,
+) -> Measures:
+    """How long light users wait beside a flood, against having the worker for themselves."""
+    light = [order for order in orders if order.user_id != 0]
+    alone: list[float] = []
+    flooded: list[float] = []
+    runs: dict[str, list[Run]] = {"E": []}
+    for _ in range(options.rounds):
+        alone += bench.engine_alone(light).latencies.values()
+        run = bench.engine_flooded(orders)
+        flooded += [second for number, second in run.latencies.items() if orders[number].user_id != 0]
+        runs["E"].append(run)
+    for run in runs["E"]:  # the Jain index is over the equal askers
+        run.latencies = {number: second for number, second in run.latencies.items() if orders[number].user_id != 0}
+    ratio = percentile(flooded, 95) / percentile(alone, 95)
+    return Measures(
+        options=options, model=model, baseline_dtype=baseline.profile.identity.dtype, orders=orders, runs=runs,
+        parity=parity,
+        extra={"light_p95_alone": percentile(alone, 95), "light_p95_flooded": percentile(flooded, 95),
+               "light_p95_ratio": round(ratio, 3)},
+    )  # fmt: skip
+
+
+def _measure_compiled(
+    model: LoadedModel, orders: list[Order], bench: Bench, runs: dict[str, list[Run]], options: argparse.Namespace
+) -> None:
+    """The same once more with layout and compile switches, for the baselines and for the engine."""
+    accelerate(model, compile_blocks=True)
+    variants = {"B0c": bench.one_by_one, "B1c": bench.naive}
+    for variant in (*variants.values(), bench.engine):  # warm up
+        variant(orders)
+    runs["E"] = []
+    for name in variants:
+        runs[name] = []
+    for _ in range(options.rounds):
+        for name, variant in variants.items():
+            runs[name].append(variant(orders))
+        runs["E"].append(bench.engine(orders))
+
+
+def compare(ours: dict[int, Picture], theirs: dict[int, Picture]) -> tuple[float, float]:
+    """The largest difference of any pixel (of 0…1), and the smallest peak signal-to-noise ratio in dB."""
+    differences = [np.abs(ours[number] - picture) for number, picture in theirs.items()]
+    worst = max(float(np.square(difference).mean()) for difference in differences)
+    psnr = 99.0 if worst == 0 else min(-10 * math.log10(worst), 999.0)
+    return max(float(difference.max()) for difference in differences), round(psnr, 1)
+
+
+def jain_index(latencies: dict[int, float], orders: Sequence[Order]) -> float:
+    """(Σx)² / (n Σx²) over users, x being a user's mean latency: 1 if all are treated alike."""
+    by_user: dict[int, list[float]] = {}
+    for number, seconds in latencies.items():
+        by_user.setdefault(orders[number].user_id, []).append(seconds)
+    means = [statistics.fmean(seconds) for seconds in by_user.values()]
+    return sum(means) ** 2 / (len(means) * sum(mean * mean for mean in means))
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    return float(np.percentile(list(values), share))
+
+
+def peak_memory_mib(device: str) -> int:
+    if device == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return torch.cuda.max_memory_allocated() // 2**20
+
+
+def device_name(device: str) -> str:
+    return device if device == "cpu" else torch.cuda.get_device_name()

@@ -1,0 +1,232 @@
+"""The ways to paint a workload that are timed against each other. Every one ends with checked PNG files."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from domain import JobCancelled, Place, Progress, Request, SafetyLevel, Task
+from engine.backend import EngineReport
+from engine.model import LoadedModel
+from engine.pipeline import Pipeline
+from engine.png import write_png
+from engine.policy import approve
+from engine.presets import PRESETS
+from engine.safety import FixedScores
+from engine.worker import LocalBackend
+from scripts.benchmark.baselines import Picture, Stock, groups_of_equals
+from scripts.benchmark.workloads import Order
+
+PLACE = Place(guild_id=1, channel_id=1)
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One timed run: CPU and wall seconds, each finished order's latency, and what the engine says of itself."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    latencies: dict[int, float] = field(default_factory=dict[int, float])
+    pictures: dict[int, Picture] = field(default_factory=dict[int, Picture])
+    report: EngineReport | None = None
+    overhead: float = 0.0
+    steps_after_cancel: int = 0
+
+
+class TimedPipeline(Pipeline):
+    """Knows how long its model calls took, so that the rest of a step can be told from them."""
+
+    def __init__(self, model: LoadedModel, clock: Clock, *, reproducible: bool = False) -> None:
+        super().__init__(model, reproducible=reproducible)
+        self._clock = clock
+        self.predict_seconds = 0.0
+
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        started = self._clock()
+        output = super().predict(latents, timesteps, embeds)
+        if output.is_cuda:
+            torch.cuda.synchronize()
+        self.predict_seconds += self._clock() - started
+        return output
+
+
+class Bench:
+    """Runs a workload in one of the variants on one model."""
+
+    def __init__(
+        self, model: LoadedModel, baseline: LoadedModel, *, max_rows: int, reproducible: bool, preset: str | None
+    ) -> None:
+        self._model, self._stock = model, Stock(baseline)
+        self._checker = FixedScores()
+        self._max_rows, self._reproducible, self._preset = max_rows, reproducible, preset
+        # On a CPU that others use too, only the process's own seconds mean anything.
+        self.clock: Clock = time.process_time if model.device == "cpu" else time.perf_counter
+
+    # ---- baselines -------------------------------------------------------------------------------------------------
+
+    def one_by_one(self, orders: Sequence[Order]) -> Run:
+        """B0: the stock pipeline, one request after the other."""
+        return self._timed(orders, [[number] for number in range(len(orders))])
+
+    def naive(self, orders: Sequence[Order]) -> Run:
+        """B1: the stock pipeline, equal requests together."""
+        by_identity = {id(order.request): number for number, order in enumerate(orders)}
+        groups = groups_of_equals(order.request for order in orders)
+        return self._timed(orders, [[by_identity[id(request)] for request in group] for group in groups])
+
+    def _timed(self, orders: Sequence[Order], groups: Sequence[Sequence[int]]) -> Run:
+        cpu, wall, started = time.process_time(), time.perf_counter(), self.clock()
+        run = Run(cpu_seconds=0.0, wall_seconds=0.0)
+        for group in groups:
+            pictures = self._stock.paint([orders[number].request for number in group])
+            for number, picture in zip(group, pictures, strict=True):
+                self._finish(orders[number].request, picture)
+                run.pictures[number] = picture
+                run.latencies[number] = self.clock() - started
+        run.cpu_seconds, run.wall_seconds = time.process_time() - cpu, time.perf_counter() - wall
+        return run
+
+    def _finish(self, request: Request, picture: Picture) -> None:
+        image = Image.fromarray((picture * 255).round().astype(np.uint8))
+        self._checker.check([image], SafetyLevel.STANDARD)
+        write_png(image, request, request.seed, self._model.profile.identity)
+
+    # ---- the engine ------------------------------------------------------------------------------------------------
+
+    def engine(self, orders: Sequence[Order], cancel_every: int = 0) -> Run:
+        """E: all requests at once through the backend; with `cancel_every` n, each nth is taken back halfway."""
+        with _Session(self) as session:
+            for number, order in enumerate(orders):
+                is_cancelled = bool(cancel_every) and number % cancel_every == 0
+                session.submit(
+                    number, order, cancel_at=order.request.num_inference_steps // 2 if is_cancelled else None
+                )
+            session.wait()
+            return session.run()
+
+    def engine_alone(self, orders: Sequence[Order]) -> Run:
+        """Each request has the worker for itself."""
+        with _Session(self) as session:
+            for number, order in enumerate(orders):
+                session.submit(number, order)
+                session.wait()
+            return session.run()
+
+    def engine_flooded(self, orders: Sequence[Order]) -> Run:
+        """User 0's requests at once; the light ones come one by one, each a further share of the flood later."""
+        flood = [number for number, order in enumerate(orders) if order.user_id == 0]
+        light = [number for number, order in enumerate(orders) if order.user_id != 0]
+        every = max(len(flood) // (len(light) + 1), 1)
+        with _Session(self) as session:
+            for place, number in enumerate(flood):
+                follower = light.pop(0) if place % every == 0 and light else None
+                after = None if follower is None else (follower, orders[follower])
+                session.submit(number, orders[number], then=after)
+            session.wait()
+            return session.run()
+
+    def backend(self) -> tuple[LocalBackend, TimedPipeline]:
+        pipeline = TimedPipeline(self._model, self.clock, reproducible=self._reproducible)
+        backend = LocalBackend(
+            self._model, self._checker, max_rows=self._max_rows, pipeline=pipeline, preview_every=10**6,
+            clock=self.clock if self._model.device == "cpu" else time.monotonic,
+        )  # fmt: skip
+        return backend, pipeline
+
+    def adapted(self, request: Request) -> Request:
+        """With a preset the engine's requests take its guidance interval, but keep their steps and solver."""
+        if self._preset is None:
+            return request
+        return replace(request, guidance_interval=PRESETS[self._preset].guidance_interval)
+
+
+class _Session:
+    """One run of the backend: what was submitted, and when each was finished."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._backend, self._pipeline = bench.backend()
+        self._latencies: dict[int, float] = {}
+        self._after_cancel: dict[int, int] = {}
+        self._open = threading.Condition()
+        self._left = 0
+
+    def __enter__(self) -> _Session:
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._backend.close()
+
+    def submit(
+        self, number: int, order: Order, *, cancel_at: int | None = None, then: tuple[int, Order] | None = None
+    ) -> None:
+        """Submit an order; cancel it at a step, or submit another one when it is finished."""
+        task = Task(job_id=number, user_id=order.user_id, approved=approve(self._bench.adapted(order.request), PLACE))
+        started = self._bench.clock()
+        with self._open:
+            self._left += 1 if then is None else 2
+
+        def progress(seen: Progress) -> None:
+            if number in self._after_cancel:
+                self._after_cancel[number] += 1
+            elif cancel_at is not None and seen.step >= cancel_at:
+                self._after_cancel[number] = 0
+                self._backend.cancel(number)
+
+        future = self._backend.submit(task, progress)
+
+        def done(_future: object) -> None:
+            error = future.exception()
+            if error is None:
+                self._latencies[number] = self._bench.clock() - started
+            elif not isinstance(error, JobCancelled):
+                raise error
+            if then is not None:
+                with self._open:
+                    self._left -= 1
+                self.submit(*then)
+            with self._open:
+                self._left -= 1
+                self._open.notify_all()
+
+        future.add_done_callback(done)
+
+    def wait(self) -> None:
+        with self._open:
+            while self._left:
+                self._open.wait()
+
+    def run(self) -> Run:
+        counters = self._backend.counters
+        return Run(
+            cpu_seconds=time.process_time() - self._cpu,
+            wall_seconds=time.perf_counter() - self._wall,
+            latencies=self._latencies,
+            report=self._backend.report(),
+            overhead=1 - self._pipeline.predict_seconds / max(counters.seconds, 1e-9),
+            steps_after_cancel=max(self._after_cancel.values(), default=0),
+        )
+
+
+def paint_exactly(model: LoadedModel, orders: Sequence[Order], max_rows: int) -> dict[int, Picture]:
+    """The engine's pictures as floats, all requests together: for comparing, not for timing."""
+    from engine.batcher import Admission, Batcher
+
+    pipeline = Pipeline(model)
+    batcher = Batcher(pipeline, max_rows)
+    jobs = [Admission(job_id=n, owner=order.user_id, request=order.request) for n, order in enumerate(orders)]
+    samples = [own[0] for own in batcher.admit(jobs)]
+    while any(not sample.is_finished for sample in samples):
+        batcher.step()
+    return {
+        n: (pipeline.decode(sample.latents[None])[0] / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()
+        for n, sample in enumerate(samples)
+    }
