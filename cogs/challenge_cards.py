@@ -60,10 +60,11 @@ def results_card(challenge: Challenge, entries: Sequence[Entry]) -> discord.Embe
 
 def running_card(running: Sequence[Challenge]) -> discord.Embed:
     lines = [
-        f"**{one.id}** {inert(one.theme, 80)} in <#{one.channel_id}>, {discord.utils.format_dt(one.ends_at, 'R')}"
+        f"**{one.id}** {inert(one.theme, 80)} in <#{one.channel_id}>, "
+        f"{discord.utils.format_dt(one.starts_at, 'd')} to {discord.utils.format_dt(one.ends_at, 'f')}"
         for one in running
     ]
-    return discord.Embed(title="Running now", description="\n".join(lines)[:4000] or "No challenge.", colour=BLUE)
+    return discord.Embed(title="Challenges", description="\n".join(lines)[:4000] or "No challenge.", colour=BLUE)
 
 
 def fame_card(fame: Sequence[Fame]) -> discord.Embed:

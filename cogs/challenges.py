@@ -135,7 +135,8 @@ class Challenges(commands.GroupCog, group_name="challenge"):
     async def enter_message(self, interaction: Interaction, message: discord.Message) -> None:
         """Enter the picture of a message in the running challenge"""
         job = await job_of_message(self.bot.service.database, message.id)
-        running = await challenges.fetch_open(self.bot.service.database, interaction.guild_id or 0)
+        service = self.bot.service
+        running = await challenges.fetch_open(service.database, interaction.guild_id or 0, service.clock())
         if job is None:
             raise NotFound("I know no picture of mine in this message.")
         if not running:

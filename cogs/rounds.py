@@ -7,6 +7,7 @@ what is due from the database and does it. Nothing sleeps until its own moment, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ class Rounds(commands.Cog):
         self._interval = interval_seconds
         self._chores: list[Chore] = []
         self._wake = asyncio.Event()
+        self._going = asyncio.Lock()
         self._loop_task: asyncio.Task[None] | None = None
 
     def add(self, chore: Chore) -> None:
@@ -54,15 +56,16 @@ class Rounds(commands.Cog):
         while True:
             self._wake.clear()
             await self.go()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._interval)
-            except TimeoutError:
-                continue
+            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._wake.wait()
 
     async def go(self) -> None:
         """One round. The border at which a failed chore waits for the next one instead of stopping the others."""
-        for chore in self._chores:
-            try:
-                await chore()
-            except Exception:
-                log.warning("a chore failed and will be tried again", exc_info=True)
+        async with self._going:
+            for chore in self._chores:
+                try:
+                    await chore()
+                except Exception:
+                    log.warning("a chore failed and will be tried again", exc_info=True)

@@ -212,9 +212,8 @@ async def _repeat(connection: aiosqlite.Connection, challenge_id: int, now: date
         """INSERT INTO challenges (guild_id, channel_id, themes, round, created_by, starts_at, ends_at,
                                    repeat_seconds, previous_id)
            SELECT guild_id, channel_id, themes, round + 1, created_by,
-                  ends_at + missed * repeat_seconds, ends_at + missed * repeat_seconds + (ends_at - starts_at),
-                  repeat_seconds, id
-           FROM (SELECT *, max(0, CAST((:now - ends_at) / repeat_seconds AS INTEGER)) AS missed FROM challenges
+                  starts_at + turns * repeat_seconds, ends_at + turns * repeat_seconds, repeat_seconds, id
+           FROM (SELECT *, 1 + CAST((:now - ends_at) / repeat_seconds AS INTEGER) AS turns FROM challenges
                  WHERE id = :id AND repeat_seconds IS NOT NULL)
            WHERE true ON CONFLICT (previous_id) DO NOTHING""",
         {"id": challenge_id, "now": to_seconds(now)},
@@ -229,9 +228,12 @@ async def fetch(database: Database, challenge_id: int) -> Challenge | None:
     return _challenge(row) if row else None
 
 
-async def fetch_open(database: Database, guild_id: int) -> list[Challenge]:
+async def fetch_open(database: Database, guild_id: int, now: datetime | None = None) -> list[Challenge]:
+    """The challenges that are not over; with `now`, only those that have begun."""
     rows = await database.fetch_all(
-        "SELECT * FROM challenges WHERE guild_id = ? AND status = 'open' ORDER BY ends_at, id", (guild_id,)
+        """SELECT * FROM challenges WHERE guild_id = :guild_id AND status = 'open'
+             AND (:now IS NULL OR starts_at <= :now) ORDER BY ends_at, id""",
+        {"guild_id": guild_id, "now": to_seconds(now) if now else None},
     )
     return [_challenge(row) for row in rows]
 

@@ -145,7 +145,9 @@ async def test_a_recurring_challenge_takes_its_themes_in_turn(database: Database
     await start(database, timedelta(days=7), themes=("snow", "sea"))
     await end_due(database)
     (following,) = await challenges.fetch_open(database, 2)
-    assert (following.theme, following.starts_at, following.ends_at) == ("sea", END, END + timedelta(days=3))
+    week = timedelta(days=7)
+    assert (following.theme, following.starts_at, following.ends_at) == ("sea", NOW + week, END + week)
+    assert await challenges.fetch_open(database, 2, END) == []
     await end_due(database, following.ends_at)
     (third,) = await challenges.fetch_open(database, 2)
     assert third.theme == "snow"
@@ -155,8 +157,8 @@ async def test_rounds_missed_while_the_bot_was_away_are_left_out(database: Datab
     await start(database, timedelta(days=7))
     await end_due(database, END + timedelta(days=30))
     (following,) = await challenges.fetch_open(database, 2)
-    assert following.ends_at > END + timedelta(days=28)
-    assert following.starts_at == END + timedelta(days=28)
+    assert following.starts_at == NOW + timedelta(days=35)
+    assert following.ends_at == END + timedelta(days=35)
 
 
 async def test_a_recurring_challenge_that_is_ended_by_hand_does_not_come_back(database: Database) -> None:
