@@ -105,6 +105,7 @@ class Gateway:
                 pump.cancel()
             if session is not None and session.socket is socket:
                 session.socket, session.lost_at = None, self.world.now()
+                self.world.tell("BOT_GONE", {"session_id": session.id}, only_for=0)
         return socket
 
     async def close(self) -> None:
@@ -158,6 +159,7 @@ class Gateway:
         self.identified += 1
         self.world.bot_reads_content = session.intents.message_content
         session.add("READY", self._ready(session))
+        self.world.tell("BOT_CONNECTED", {"session_id": session.id}, only_for=0)
         for guild in self.world.guilds.values():
             if self.world.bot.id in guild.members:
                 session.add("GUILD_CREATE", guild_json(self.world, guild, with_members=session.intents.members))
@@ -189,6 +191,7 @@ class Gateway:
         session.socket, session.lost_at, session.position = socket, None, int(data["seq"])
         self.resumed += 1
         session.add("RESUMED", {})
+        self.world.tell("BOT_CONNECTED", {"session_id": session.id}, only_for=0)
         return session
 
     def _forget_lost(self) -> None:
@@ -243,7 +246,9 @@ class Gateway:
         """The event as this bot gets it: members and other people's words only with their intents."""
         if event.name == "GUILD_CREATE":
             guild = self.world.guilds[int(event.data["id"])]
-            return guild_json(self.world, guild, with_members=session.intents.members)
+            shown = guild_json(self.world, guild, with_members=session.intents.members)
+            del shown["unavailable"]  # with this key discord.py takes a new server for one that came back
+            return shown
         if event.name in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
             message = self.world.messages.get(int(event.data["id"]))
             return event.data if message is None else bot_message_json(self.world, message, self._base_url())

@@ -13,14 +13,18 @@ from sandbox.uploads import Body, take_attachments
 from sandbox.world import World
 
 Json = dict[str, Any]
+ATTACHMENT = "attachment://"
 EDITABLE_FLAGS = SUPPRESS_EMBEDS | V2
 
 
 class Posting:
-    """Builds, edits and announces messages. `base_url()` is where files are served."""
+    """Builds, edits and announces messages. `base_url()` is where files are served.
 
-    def __init__(self, world: World, base_url: Callable[[], str]) -> None:
-        self.world, self.base_url = world, base_url
+    `report` hears of what only the state can tell to be wrong: a picture without its file, a file that isn't there.
+    """
+
+    def __init__(self, world: World, base_url: Callable[[], str], report: Callable[[str], None]) -> None:
+        self.world, self.base_url, self._report = world, base_url, report
 
     def build(self, channel_id: int, body: Body, flags: int) -> Message:
         """A new message of the bot, not yet posted."""
@@ -36,8 +40,11 @@ class Posting:
 
     def edit(self, message: Message, body: Body) -> Message:
         """Change what is given; `attachments` lists what stays, new files come on top."""
-        kept = take_attachments(self.world, body, message.attachments)
-        message.attachments = kept
+        known = {one.id for one in message.attachments}
+        for one in body.data.get("attachments") or []:
+            if int(one["id"]) not in known and int(one["id"]) not in body.files:
+                self._report(f"message {message.id} is said to keep a file {one['id']} that it does not have")
+        message.attachments = take_attachments(self.world, body, message.attachments)
         message.flags &= ~LOADING
         if body.data.get("flags") is not None:
             given = int(body.data["flags"]) & EDITABLE_FLAGS
@@ -75,6 +82,25 @@ class Posting:
         if "components" in data:
             message.components = data["components"] or []
         set_mentions(self.world, message, data.get("allowed_mentions"))
+        if "embeds" in data or "components" in data:
+            for url in dangling(message):
+                self._report(f"message {message.id} shows {url}, which is none of its files")
+
+
+def dangling(message: Message) -> list[str]:
+    """`attachment://` addresses in embeds and components that name no file of the message."""
+    names = {one.filename for one in message.attachments}
+    urls = _addresses(message.embeds) + _addresses(message.components)
+    return [url for url in urls if url.startswith(ATTACHMENT) and url.removeprefix(ATTACHMENT) not in names]
+
+
+def _addresses(part: Any) -> list[str]:
+    if isinstance(part, list):
+        return [url for one in part for url in _addresses(one)]
+    if not isinstance(part, dict):
+        return []
+    own = [part["url"]] if isinstance(part.get("url"), str) else []
+    return own + [url for value in part.values() for url in _addresses(value)]
 
 
 def _require_something(message: Message, data: Json) -> None:

@@ -14,9 +14,12 @@ from sandbox.routing import Route
 from sandbox.world import World
 
 
-def all_routes(world: World, base_url: Callable[[], str]) -> list[Route]:
-    """Method, path below `/api/v10`, handler. Literal paths stand before those with placeholders."""
-    posting = Posting(world, base_url)
+def all_routes(world: World, base_url: Callable[[], str], report: Callable[[str], None]) -> list[Route]:
+    """Method, path below `/api/v10`, handler. Literal paths stand before those with placeholders.
+
+    `report` hears of requests that were taken although something in them is wrong.
+    """
+    posting = Posting(world, base_url, report)
     topics = [
         ApplicationRoutes(posting, base_url),
         InteractionRoutes(posting),

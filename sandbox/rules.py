@@ -18,7 +18,8 @@ NAME = re.compile(r"[-_'\w]{1,32}")
 TEXT_KEYS = {"title", "description", "fields", "footer", "author", "image", "thumbnail", "video", "url", "timestamp",
              "color", "type", "provider", "flags"}  # fmt: skip
 LINK_BUTTON, PREMIUM_BUTTON = 5, 6
-BUTTON, ACTION_ROW = 2, 1
+ACTION_ROW, BUTTON, STRING_SELECT = 1, 2, 3
+MOST_CHOICES = 25
 
 MESSAGE_ROUTES = {
     "/channels/{channel_id}/messages",
@@ -45,7 +46,7 @@ def _callback(body: Body) -> Iterator[str]:
     kind, data = body.data.get("type"), body.data.get("data") or {}
     if kind in (4, 7):
         yield from _message(data, body, is_new=kind == 4)
-    elif kind == 8 and len(data.get("choices", [])) > 25:
+    elif kind == 8 and len(data.get("choices", [])) > MOST_CHOICES:
         yield "more than 25 choices"
     elif kind == 9:
         yield from _modal(data)
@@ -63,8 +64,7 @@ def _message(data: dict[str, Any], body: Body, *, is_new: bool) -> Iterator[str]
     yield from _attachments(data, body)
     names = {f"attachment://{upload.filename}" for upload in body.files.values()}
     yield from _embeds(embeds, names, may_keep_files=not is_new)
-    if not is_v2:
-        yield from _components(components)
+    yield from _components(components, is_v2=is_v2)
 
 
 def _attachments(data: dict[str, Any], body: Body) -> Iterator[str]:
@@ -88,12 +88,17 @@ def _embeds(embeds: list[dict[str, Any]], files: set[str], *, may_keep_files: bo
         for one in embed.get("fields") or []:
             if not str(one.get("name", "")).strip() or not str(one.get("value", "")).strip():
                 yield "an embed field without name or value"
-        for key in ("image", "thumbnail"):
-            url = (embed.get(key) or {}).get("url")
-            if url is not None:
-                yield from _embed_url(url, files, may_keep_files)
+        for url in _embed_addresses(embed):
+            yield from _embed_url(url, files, may_keep_files)
     if total > MOST_EMBED_CHARACTERS:
         yield f"embeds of {total} characters"
+
+
+def _embed_addresses(embed: dict[str, Any]) -> list[str]:
+    author, footer = embed.get("author") or {}, embed.get("footer") or {}
+    urls = [(embed.get(key) or {}).get("url") for key in ("image", "thumbnail")]
+    urls += [embed.get("url"), author.get("url"), author.get("icon_url"), footer.get("icon_url")]
+    return [url for url in urls if url is not None]
 
 
 def _embed_url(url: str, files: set[str], may_keep_files: bool) -> Iterator[str]:
@@ -112,28 +117,72 @@ def _length(embed: dict[str, Any]) -> int:
     return sum(len(text) for text in texts if text)
 
 
-def _components(components: list[dict[str, Any]]) -> Iterator[str]:
-    if len(components) > MOST_ROWS:
-        yield f"{len(components)} rows of components"
+def _components(components: list[dict[str, Any]], *, is_v2: bool) -> Iterator[str]:
+    if not is_v2:
+        if len(components) > MOST_ROWS:
+            yield f"{len(components)} rows of components"
+        if any(row.get("type") != ACTION_ROW for row in components):
+            yield "a component outside a row"
     seen: set[str] = set()
-    for row in components:
-        if row.get("type") != ACTION_ROW or not row.get("components"):
-            yield "a component outside a row, or an empty row"
-        for one in row.get("components") or []:
-            custom_id = one.get("custom_id")
-            if one.get("type") == BUTTON:
-                yield from _button(one)
-            if custom_id is not None and custom_id in seen:
-                yield f"custom_id {custom_id!r} twice"
-            seen.add(str(custom_id))
+    for one in _walk(components):
+        custom_id = one.get("custom_id")
+        if custom_id is not None and custom_id in seen:
+            yield f"custom_id {custom_id!r} twice"
+        seen.add(str(custom_id))
+        yield from _component(one)
+
+
+def _walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """All components, those inside of others too."""
+    for one in components:
+        yield one
+        yield from _walk(one.get("components") or [])
+        yield from _walk([one["accessory"]] if one.get("accessory") else [])
+
+
+def _component(component: dict[str, Any]) -> Iterator[str]:
+    kind = component.get("type")
+    if kind == ACTION_ROW:
+        inner = [one.get("type") for one in component.get("components") or []]
+        if not inner:
+            yield "an empty row"
+        if len(inner) > 1 and set(inner) != {BUTTON}:
+            yield "a menu that shares its row"
+    elif kind == BUTTON:
+        yield from _button(component)
+    elif kind == STRING_SELECT:
+        yield from _select(component)
 
 
 def _button(button: dict[str, Any]) -> Iterator[str]:
-    if button.get("style") not in (LINK_BUTTON, PREMIUM_BUTTON) and not button.get("custom_id"):
+    style = button.get("style")
+    if style == LINK_BUTTON:
+        if urlparse(button.get("url") or "").scheme not in ("http", "https", "discord"):
+            yield f"bad address {button.get('url')!r}"
+        if button.get("custom_id"):
+            yield "a link with a custom_id"
+    elif style != PREMIUM_BUTTON and not button.get("custom_id"):
         yield "a button without custom_id"
-    if not button.get("label") and not button.get("emoji"):
+    if style != PREMIUM_BUTTON and not button.get("label") and not button.get("emoji"):
         yield "a button without label and emoji"
-    emoji = button.get("emoji")
+    yield from _emoji(button.get("emoji"))
+
+
+def _select(select: dict[str, Any]) -> Iterator[str]:
+    options = select.get("options") or []
+    values = [one.get("value") for one in options]
+    if not 1 <= len(options) <= MOST_CHOICES:
+        yield f"{len(options)} options in a menu"
+    if len(set(values)) != len(values):
+        yield "two options of a menu with the same value"
+    low, high = select.get("min_values", 1), select.get("max_values", 1)
+    if low > high or high > max(len(options), 1):
+        yield f"a menu of {len(options)} options that takes {low} to {high}"
+    for one in options:
+        yield from _emoji(one.get("emoji"))
+
+
+def _emoji(emoji: dict[str, Any] | None) -> Iterator[str]:
     if emoji and not emoji.get("id") and (emoji.get("name") or "").isascii():
         yield f"bad emoji {emoji.get('name')!r}"
 

@@ -110,7 +110,7 @@ class LoopbackDiscord:
 
     def _make_app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 2**20)
-        for method, path, handler in all_routes(self.world, lambda: self.base_url):
+        for method, path, handler in all_routes(self.world, lambda: self.base_url, self.violations.append):
             app.router.add_route(method, API + path, self._wrap(path, handler))
         app.router.add_route("*", API + "/{rest:.*}", self._wrap("/{rest}", _unknown))
         app.router.add_get("/gateway/", self.gateway.handle)

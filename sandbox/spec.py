@@ -17,6 +17,24 @@ from typing import Any
 
 FILE = Path(__file__).parent.parent.parent / "shared" / "discord-api-spec" / "openapi.json"
 BASE = "https://discord.invalid/openapi.json"
+# Keys that discord.py sends and Discord takes, although the description does not name them, and the schemas in which.
+KEYS_THE_DESCRIPTION_LACKS = {
+    "nsfw": [
+        "ApplicationCommandCreateRequest",
+        "ApplicationCommandUpdateRequest",
+        "ApplicationCommandPatchRequestPartial",
+    ],
+    "flags": ["RichEmbed"],
+    "tts": [
+        "MessageEditRequestPartial",
+        "IncomingWebhookUpdateRequestPartial",
+        "IncomingWebhookUpdateForInteractionCallbackRequestPartial",
+    ],
+}
+# discord.py sends these back as it got them, with everything in them.
+SENT_BACK = {
+    "MessageAttachmentRequest", "RichEmbedImage", "RichEmbedThumbnail", "RichEmbedAuthor", "RichEmbedFooter",
+}  # fmt: skip
 
 
 class OpenApi:
@@ -68,15 +86,25 @@ class OpenApi:
 
         validator = Draft202012Validator({"$ref": f"{BASE}#{pointer}"}, registry=_registry(id(self.document)))
         for error in validator.iter_errors(body):
-            where = "/".join(str(part) for part in error.absolute_path)
-            yield f"{where or 'body'}: {_deepest(error)}"
+            yield _deepest(error)
 
 
 def _deepest(error: Any) -> str:
-    """The most telling message of a union: that of the branch which got furthest."""
+    """The most telling message of a union: that of the branch whose `type` fits, or else which got furthest."""
     while error.context:
-        error = max(error.context, key=lambda inner: (len(inner.absolute_path), inner.validator != "enum"))
-    return error.message[:300]
+        branches: dict[Any, list[Any]] = {}
+        for inner in error.context:
+            branches.setdefault(inner.relative_schema_path[0], []).append(inner)
+        fitting = min(branches.values(), key=lambda errors: (any(_is_about_type(one) for one in errors), len(errors)))
+        error = max(fitting, key=lambda inner: len(inner.absolute_path))
+    where = "/".join(str(part) for part in error.absolute_path)
+    return f"{where or 'body'}: {error.message[:300]}"
+
+
+def _is_about_type(error: Any) -> bool:
+    """Whether the branch is for another kind of thing: its `type` is another one, or it is null."""
+    is_type_key = bool(error.relative_path) and error.relative_path[-1] == "type"
+    return (is_type_key and error.validator in ("enum", "const")) or error.validator == "type"
 
 
 _documents: dict[int, dict[str, Any]] = {}
@@ -89,8 +117,20 @@ def _read(path: Path) -> dict[str, Any]:
     document["components"]["schemas"]["SnowflakeType"] = {
         "anyOf": [{"type": "string", "pattern": "^(0|[1-9][0-9]*)$"}, {"type": "integer", "minimum": 0}]
     }
+    _close(document["components"]["schemas"])
     _documents[id(document)] = document
     return document
+
+
+def _close(schemas: dict[str, Any]) -> None:
+    """Let plain objects have no keys but those described: the description leaves them open, Discord ignores typos."""
+    for key, names in KEYS_THE_DESCRIPTION_LACKS.items():
+        for name in names:
+            schemas[name]["properties"][key] = {}
+    for name, schema in schemas.items():
+        is_plain = schema.get("type") == "object" and "properties" in schema and "allOf" not in schema
+        if is_plain and name not in SENT_BACK:
+            schema.setdefault("additionalProperties", False)
 
 
 @cache

@@ -211,3 +211,7 @@ async def logged_in(server: LoopbackDiscord, **options: Any) -> AsyncGenerator[S
                 ready.cancel()
                 await bot.close()
                 await asyncio.gather(running, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    SandboxBot().run("any token")

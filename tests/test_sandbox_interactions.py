@@ -43,11 +43,12 @@ def paintings(discord_server: LoopbackDiscord) -> Channel:
 async def run(bot: SandboxBot, who: Person, channel: Channel, body: Any) -> Any:
     """Let the bot carry out `body(interaction)` as its answer to /run; its result or its exception."""
     outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    outcome.add_done_callback(lambda done: done.exception())
 
     async def to_run(interaction: discord.Interaction[Any]) -> None:
         try:
             outcome.set_result(await body(interaction))
-        except Exception as error:
+        except discord.DiscordException as error:
             outcome.set_exception(error)
             if not interaction.response.is_done():
                 await interaction.response.send_message("failed", ephemeral=True)
@@ -219,8 +220,9 @@ async def test_a_second_first_answer_is_refused(bot: SandboxBot, ana: Person, pa
         interaction.response._response_type = None  # what a second process would know
         await interaction.response.send_message("two")
 
-    with pytest.raises(discord.InteractionResponded):
+    with pytest.raises(discord.HTTPException) as raised:
         await run(bot, ana, paintings, body)
+    assert raised.value.code == 40060
 
 
 async def test_a_followup_before_the_answer_and_a_foreign_message_are_unknown(
