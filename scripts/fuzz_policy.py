@@ -16,13 +16,48 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import engine.policy.judging as judging  # noqa: E402
-from domain import Place  # noqa: E402
-from engine.policy.__main__ import request_of  # noqa: E402
+import engine.policy.judging as judging
+from domain import Place
+from engine.policy.__main__ import request_of
 
 LONGEST = 4_000
-SYNTAX = ["(", ")", "[", "]", "|", ":", "AND", " BREAK ", "\\", "<lora:", ">", "{", "}", ",", ":0.5]", "((", "))", "&amp;", "&#x", "%4", "\\n"]
-INVISIBLE = ["\u200b", "\u200d", "\u202e", "\u202c", "\u00ad", "\u0301", "\u0489", "\ufe0f", "\u2060", "\u3164", "\x00", "\ud800"]
+SYNTAX = [
+    "(",
+    ")",
+    "[",
+    "]",
+    "|",
+    ":",
+    "AND",
+    " BREAK ",
+    "\\",
+    "<lora:",
+    ">",
+    "{",
+    "}",
+    ",",
+    ":0.5]",
+    "((",
+    "))",
+    "&amp;",
+    "&#x",
+    "%4",
+    "\\n",
+]
+INVISIBLE = [
+    "\u200b",
+    "\u200d",
+    "\u202e",
+    "\u202c",
+    "\u00ad",
+    "\u0301",
+    "\u0489",
+    "\ufe0f",
+    "\u2060",
+    "\u3164",
+    "\x00",
+    "\ud800",
+]
 
 
 def snippet(dice: random.Random, words: list[str]) -> str:
@@ -35,7 +70,9 @@ def snippet(dice: random.Random, words: list[str]) -> str:
     if kind == 4:
         return dice.choice(INVISIBLE) * dice.choice([1, 5, 60])
     if kind == 5:
-        return chr(dice.choice([dice.randrange(128), dice.randrange(0x3000), dice.randrange(0x110000)])) * dice.choice([1, 1, 9])
+        return chr(dice.choice([dice.randrange(128), dice.randrange(0x3000), dice.randrange(0x110000)])) * dice.choice(
+            [1, 1, 9]
+        )
     if kind == 6:
         return dice.choice([" ", ".", "-", "*", "_"]).join(dice.choice(words))
     if kind == 7:
@@ -65,7 +102,9 @@ def main() -> int:
     options = parser.parse_args()
     judging.MAX_CHARACTERS = LONGEST  # the length check would make everything trivially fast
     policy = judging.default_policy()
-    words = sorted({word for terms in policy.rules.groups.values() for term in terms for word in term.replace("*", "").split()})
+    words = sorted(
+        {word for terms in policy.rules.groups.values() for term in terms for word in term.replace("*", "").split()}
+    )
     until, seed, slowest = time.monotonic() + 60 * options.minutes, options.seed, 0.0
     while time.monotonic() < until:
         prompt = hostile(random.Random(seed), words)

@@ -19,7 +19,12 @@ def _letters(offset_lower: int, offset_upper: int) -> Callable[[str, random.Rand
 
     def move(text: str, _: random.Random) -> str:
         return "".join(
-            chr(offset_lower + ord(c) - 97) if "a" <= c <= "z" else chr(offset_upper + ord(c) - 65) if "A" <= c <= "Z" else c for c in text
+            chr(offset_lower + ord(c) - 97)
+            if "a" <= c <= "z"
+            else chr(offset_upper + ord(c) - 65)
+            if "A" <= c <= "Z"
+            else c
+            for c in text
         )
 
     return move

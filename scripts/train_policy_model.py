@@ -16,6 +16,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,10 @@ from engine.policy.tokens import Token  # noqa: E402
 
 PROMPTS = Path(__file__).with_name("policy_prompts")
 LABELS = ("ok", *CLAUSES)
-COMMON_WORDS = 15_000
+COMMON_WORDS = 6_000
 HIDDEN = 96
-FOLDS = 5
-EPOCHS = 10
+FOLDS = 3
+EPOCHS = 8
 DECAY = 2e-5
 FALSE_ALARMS = 0.0006
 """How many harmless prompts each clause may refuse, as a share, in the folds' own held-out parts."""
@@ -83,7 +84,7 @@ def styled(examples: list[Example], seed: int) -> Iterator[Example]:
 
 
 def gather(benign: Path | None) -> list[list[Example]]:
-    """Groups of examples that stay together in one fold: a written prompt with its styled twin, a composed one alone."""
+    """Examples that stay together in one fold: a written prompt with its styled twin, a composed one alone."""
     lines = [e for name in sorted(PROMPTS.glob("written_*.txt")) for e in written(name.name)]
     groups = [list(styled([line], index)) for index, line in enumerate(lines)]
     groups += [[example] for example in composed(7)]
@@ -92,6 +93,7 @@ def gather(benign: Path | None) -> list[list[Example]]:
     return groups
 
 
+@cache
 def tokens_of(text: str) -> list[Token]:
     """The words as the policy hands them to the model at run time."""
     reading = default_policy()._reader.readings(text)[-1]
@@ -106,7 +108,9 @@ def word_vectors(encoder: Path, words: list[str]) -> Floats:
     rows: list[Floats] = []
     with torch.inference_mode():
         for start in range(0, len(words), 512):
-            batch = tokenizer(words[start : start + 512], padding=True, return_tensors="pt", truncation=True, max_length=16)
+            batch = tokenizer(
+                words[start : start + 512], padding=True, return_tensors="pt", truncation=True, max_length=10
+            )
             mask = batch["attention_mask"].unsqueeze(-1)
             rows.append(((model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)).numpy())
     table = np.concatenate(rows)
@@ -126,8 +130,14 @@ class Net(torch.nn.Module):
         self.hidden = torch.nn.Linear(3 * WIDTH, HIDDEN)
         self.out = torch.nn.Linear(HIDDEN, len(LABELS))
 
-    def forward(self, grams: torch.Tensor, offsets: torch.Tensor, shares: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
-        deep = self.out(torch.nn.functional.dropout(torch.relu(self.hidden(torch.nn.functional.dropout(pooled, 0.15, self.training))), 0.3, self.training))
+    def forward(
+        self, grams: torch.Tensor, offsets: torch.Tensor, shares: torch.Tensor, pooled: torch.Tensor
+    ) -> torch.Tensor:
+        deep = self.out(
+            torch.nn.functional.dropout(
+                torch.relu(self.hidden(torch.nn.functional.dropout(pooled, 0.15, self.training))), 0.3, self.training
+            )
+        )
         return self.grams(grams, offsets, per_sample_weights=shares) + deep
 
 
@@ -163,12 +173,17 @@ def fit(rows: list[Row], seed: int) -> Net:
     rows = list(rows)
     for _ in range(EPOCHS):
         dice.shuffle(rows)
-        for start in range(0, len(rows), 128):
-            chunk = rows[start : start + 128]
+        for start in range(0, len(rows), 192):
+            chunk = rows[start : start + 192]
             losses = torch.nn.functional.cross_entropy(
-                net(*batch_of(chunk, keep=0.7)), torch.tensor([row.label for row in chunk]), weight=balance, reduction="none"
+                net(*batch_of(chunk, keep=0.7)),
+                torch.tensor([row.label for row in chunk]),
+                weight=balance,
+                reduction="none",
             )
-            loss = (losses * torch.tensor([row.weight for row in chunk])).mean() + DECAY * net.grams.weight.square().sum()
+            loss = (
+                losses * torch.tensor([row.weight for row in chunk])
+            ).mean() + DECAY * net.grams.weight.square().sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -190,7 +205,7 @@ def held_out_scores(groups: list[list[Row]]) -> tuple[Floats, NDArray[np.int64]]
         test = [row for i, group in enumerate(groups) if i % FOLDS == fold for row in group]
         scores.append(probabilities(fit(train, fold), test))
         labels += [row.label for row in test]
-        print(f"fold {fold}: {len(train)} seen, {len(test)} new")
+        print(f"fold {fold}: {len(train)} seen, {len(test)} new", flush=True)
     return np.concatenate(scores), np.array(labels)
 
 
@@ -220,7 +235,7 @@ def main() -> None:
     parser.add_argument("--benign", type=Path)
     parser.add_argument("--out", type=Path, default=MODEL_FILE)
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # more threads wait for each other on a busy machine
     if arguments.benign and not arguments.benign.exists():
         parser.error(f"{arguments.benign} is not there; leave --benign out to train without it")
 
@@ -232,13 +247,15 @@ def main() -> None:
     lexicon = default_policy()._reader.lexicon.words
     wanted = [w for w, rank in ranks.items() if rank < COMMON_WORDS] + sorted(lexicon | texts)
     words = [word for word in dict.fromkeys(wanted) if word.isascii() and word.isalpha() and len(word) > 1]
+    words.sort(key=lambda word: (len(word), word))  # equal lengths side by side: less padding
+    print(f"{len(words)} words", flush=True)
     table, scale = quantise(word_vectors(arguments.encoder, words))
     table = table.astype(np.float32) * scale
     weights = np.array([1e-3 / (1e-3 + 0.1 / (1 + ranks.get(word, 20_000))) for word in words], np.float32)
     # 3 features
     index = {word: number for number, word in enumerate(words)}
     rows = [[Row(example, index, table, weights) for example in group] for group in groups]
-    print(f"{sum(map(len, rows))} prompts, {len(words)} words")
+    print(f"{sum(map(len, rows))} prompts, {len(words)} words", flush=True)
     # 4 and 5 honest scores and thresholds
     scores, labels = held_out_scores(rows)
     refuse, review = thresholds(scores, labels, FALSE_ALARMS), thresholds(scores, labels, 6 * FALSE_ALARMS)

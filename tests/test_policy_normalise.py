@@ -14,7 +14,8 @@ from engine.policy.patterns import passes_luhn, passes_mod97
 
 HOSTILE = st.text(
     alphabet=st.one_of(
-        st.characters(), st.sampled_from("()[]|:\\,&#;%x20aeinsu013$@!*-._ \u200b\u202e\u202c\u0301\u3099がカﾞéÅßıſﬁ🍑🅰Ａ𝓪ᴀа")
+        st.characters(),
+        st.sampled_from("()[]|:\\,&#;%x20aeinsu013$@!*-._ \u200b\u202e\u202c\u0301\u3099がカﾞéÅßıſﬁ🍑🅰Ａ𝓪ᴀа"),
     ),
     max_size=200,
 )

@@ -20,28 +20,54 @@ _IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-
 _PHONE = re.compile(r"(?<!\d)\+?\d(?:[ ().-]{0,2}\d){9,14}(?!\d)|(?<!\d)\d{3}-\d{4}(?!\d)")
 _EMAIL = re.compile(r"(?<![a-z0-9])[a-z0-9][a-z0-9._+-]{0,40}@[a-z0-9-]{1,40}(?:\.[a-z0-9-]{2,20}){1,3}")
 _STREET = r"(?:street|st|avenue|ave|road|rd|lane|ln|drive|boulevard|blvd|court|terrace|place)"
-_ADDRESS = re.compile(rf"(?<!\d)\d{{1,5}} (?:[a-z]{{2,20}} ){{1,3}}{_STREET}(?![a-z])|[a-z]{{3,25}}(?:strasse|str\.) \d{{1,4}}(?!\d)")
+_ADDRESS = re.compile(
+    rf"(?<!\d)\d{{1,5}} (?:[a-z]{{2,20}} ){{1,3}}{_STREET}(?![a-z])|[a-z]{{3,25}}(?:strasse|str\.) \d{{1,4}}(?!\d)"
+)
 
 _ADULT_AGE = 18
-_NUMBER_WORDS = {
-    word: number
-    for number, word in enumerate(
-        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split(), 1
-    )
-}
+_NUMBERS = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen"""
+_NUMBER_WORDS = {word: number for number, word in enumerate(_NUMBERS.split(), 1)}
 _AGE_TOKEN = re.compile(r"(\d{1,2})(?:yo|yos|yrs?|y)?")
 _GLUED_AGE = re.compile(r"(\d{1,2})(?:yo|yos|yrs?|y)")
-_YEARS = frozenset("year years yr yrs".split())
-_FOREIGN_YEARS = ("jahrig", "jahre", "ans", "anos", "anni", "jaar", "jarig", "letni", "лет", "річн", "років", "yasinda", "歳", "才", "岁", "歲", "살", "세")
-_AGED_THINGS = frozenset("whisky whiskey scotch wine rum cheese bourbon cognac tree oak house car building port vinegar dog cat horse tv laptop computer bottle".split())
+_YEARS = frozenset(["year", "years", "yr", "yrs"])
+_FOREIGN_YEARS = (
+    "jahrig",
+    "jahre",
+    "ans",
+    "anos",
+    "anni",
+    "jaar",
+    "jarig",
+    "letni",
+    "лет",
+    "річн",
+    "років",
+    "yasinda",
+    "歳",
+    "才",
+    "岁",
+    "歲",
+    "살",
+    "세",
+)
+_AGED = """whisky whiskey scotch wine rum cheese bourbon cognac tree oak house car building port vinegar dog cat horse
+tv laptop computer bottle"""
+_AGED_THINGS = frozenset(_AGED.split())
 
 
 def find(folded: Folded, tokens: list[Token]) -> Iterator[Hit]:
     """The hits of every pattern in a text and its words."""
     text = folded.text
+    yield from _ages(tokens)
     if any(character.isdigit() for character in text):
-        yield from _ages(tokens)
-        for group, expression in (("card", _CARD), ("ssn", _SSN), ("iban", _IBAN), ("phone", _PHONE), ("address", _ADDRESS)):
+        for group, expression in (
+            ("card", _CARD),
+            ("ssn", _SSN),
+            ("iban", _IBAN),
+            ("phone", _PHONE),
+            ("address", _ADDRESS),
+        ):
             for match in expression.finditer(text):
                 if _is_valid(group, match.group()):
                     yield from _hits(f"pattern.{group}", folded, match, tokens)

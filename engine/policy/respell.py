@@ -1,7 +1,7 @@
 """Tricks of spelling that only a vocabulary can undo: leet, repeats, swapped, missing, masked and glued letters.
 
 Only words that nobody knows are respelt, so that harmless words are left alone. `vocabulary.txt` lists English words,
-most used first: the head of symspellpy's frequency dictionary (MIT; from SCOWL and the Google Books n-grams, CC-BY-3.0).
+most used first: the head of symspellpy's frequency dictionary (MIT; from SCOWL and Google Books n-grams, CC-BY-3.0).
 """
 
 from __future__ import annotations
@@ -17,8 +17,18 @@ VOCABULARY_FILE = Path(__file__).with_name("vocabulary.txt")
 _LEET_ONE = str.maketrans("0123456789@$!|+(<€£¥", "oizeasgtbgasiltccely")
 _LEET_TWO = str.maketrans("0123456789@$!|+(<€£¥", "olzeasgtbgasiitccely")
 _LEET_MARKS = frozenset("0123456789@$!|+(<€£¥")
-_LEET_SHAPES = (("|-|", "h"), ("|\\|", "n"), ("|_|", "u"), ("/\\", "a"), ("\\/", "v"), ("|)", "d"), ("()", "o"), ("|<", "k"))
-_SHORT_WORDS = frozenset("a i an as at be by do ex go he if in is it me my no of on or so to up us we".split())
+_LEET_SHAPES = (
+    ("|-|", "h"),
+    ("|\\|", "n"),
+    ("|_|", "u"),
+    ("/\\", "a"),
+    ("\\/", "v"),
+    ("|)", "d"),
+    ("()", "o"),
+    ("|<", "k"),
+)
+_SHORT = "a i an as at be by do ex go he if in is it me my no of on or so to up us we"
+_SHORT_WORDS = frozenset(_SHORT.split())
 _SHORT_RANK = 2_500
 _LONGEST_WORD = 40
 _LONGEST_PIECE = 18
@@ -56,7 +66,7 @@ class Speller:
     def _index(self, word: str) -> None:
         self._by_squeeze.setdefault(squeeze(word), word)
         self._by_length.setdefault(len(word), []).append(word)
-        if len(word) >= 5:
+        if len(word) >= 6:
             self._by_scramble.setdefault(_scramble_key(word), word)
             for variant in _deletions(word):
                 self._by_deletion.setdefault(variant, word)
@@ -105,42 +115,40 @@ class Speller:
         squeezed = squeeze(word)
         if len(squeezed) == len(word) or len(squeezed) < 3:
             return ""
-        if squeezed in self._by_squeeze:
+        if squeezed in self._by_squeeze and (len(squeezed) >= 5 or len(word) - len(squeezed) >= 2):
             return self._by_squeeze[squeezed]
         doubled = "".join(letter * min(2, len(list(run))) for letter, run in groupby(word))
         return next((w for w in (squeezed, doubled) if self.knows(w) and w != word), "")
 
     def _near(self, word: str) -> str:
         """One swap, one letter too many, one missing or one wrong, or the inner letters in disorder."""
-        if len(word) < 4 or not word.isalpha():
+        if len(word) < 5 or not word.isalpha():
             return ""
         for swapped in _swaps(word):
-            if swapped in self.lexicon or len(word) >= 5 and self.knows(swapped):
+            if self.knows(swapped):
                 return swapped
-        if len(word) >= 5 and word[1:-1] and _scramble_key(word) in self._by_scramble:
+        if len(word) >= 6 and _scramble_key(word) in self._by_scramble:
             return self._by_scramble[_scramble_key(word)]
         return self._one_edit(word)
 
     def _one_edit(self, word: str) -> str:
-        if len(word) < 5:
-            return ""
         missing = self._by_deletion.get(word, "")
         if missing and missing[0] == word[0]:
             return missing
-        for shorter in _deletions(word):
-            if len(shorter) >= 5 and shorter in self.lexicon:
+        for shorter in _deletions(word) if len(word) >= 7 else ():
+            if shorter in self.lexicon:
                 return shorter
-            wrong = self._by_deletion.get(shorter, "") if len(word) >= 6 else ""
+            wrong = self._by_deletion.get(shorter, "")
             if wrong and len(wrong) == len(word) and wrong[0] == word[0] and wrong[-1] == word[-1]:
                 return wrong
         return ""
 
     def _turned(self, word: str) -> str:
         """Written backwards, or in pig latin."""
-        if len(word) < 4 or not word.isalpha():
+        if len(word) < 5 or not word.isalpha():
             return ""
         backwards = word[::-1]
-        if backwards in self.lexicon or len(word) >= 5 and self.knows(backwards):
+        if self.knows(backwards):
             return backwards
         if word.endswith("ay") and len(word) >= 6:
             stem = word[:-2].removesuffix("w")

@@ -3,8 +3,9 @@
 A file may hold `[groups]` (name → list of terms), `allow` (phrases whose words never count) and `[[rule]]` tables.
 The terms of a file that says `foreign = true` are found as written only: misspelt names would hit too many of them.
 A rule fires when every group of `all` and none of `none` is met: anywhere in the prompt, within one tag, or within a
-few words (`scope` "prompt", "tag", "near", "close"). `negative` lists groups that the negative prompt must name besides.
-A term `@name` stands for all terms of that group. Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several words.
+few words (`scope` "prompt", "tag", "near", "close"); `negative` lists groups that the negative prompt must name too.
+Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several
+words; `@name` stands for all terms of that group.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def assemble(documents: Iterable[Mapping[str, Any]]) -> RuleSet:
                 raise ValueError(f"two rules are called {rule.id}")
             rules[rule.id] = rule
     frozen = {name: tuple(dict.fromkeys(_spread(terms, groups))) for name, terms in groups.items()}
-    return RuleSet(version=version, groups=frozen, rules=tuple(rules.values()), allow=tuple(allow), foreign=frozenset(foreign))
+    return RuleSet(
+        version=version, groups=frozen, rules=tuple(rules.values()), allow=tuple(allow), foreign=frozenset(foreign)
+    )
 
 
 def _spread(terms: Iterable[str], groups: Mapping[str, list[str]], depth: int = 3) -> Iterator[str]:

@@ -166,7 +166,10 @@ def _parted_anew(run: list[Token], speller: Speller) -> list[Token]:
 
 def _mend_chunks(folded: Folded, tokens: list[Token], speller: Speller) -> list[Token]:
     """Unknown words, and words with symbols inside, one run of non-blanks at a time."""
-    chunks = [(folded.positions[m.start()], folded.positions[m.end() - 1] + 1, m.group()) for m in _CHUNK.finditer(folded.text)]
+    chunks = [
+        (folded.positions[m.start()], folded.positions[m.end() - 1] + 1, m.group())
+        for m in _CHUNK.finditer(folded.text)
+    ]
     mended: list[Token] = []
     index = 0
     for start, end, chunk in chunks:
