@@ -205,6 +205,8 @@ class Board(commands.Cog):
             try:
                 await self._send(live, card, files)
             except discord.HTTPException as error:
+                # The token may have died (after 15 minutes, or with the message): go on with the bot's own.
+                live.interaction = None
                 log.info("progress of job %d could not be shown: %s", live.job.id, error)
 
     async def _send(self, live: Live, card: discord.Embed, files: list[discord.File]) -> None:

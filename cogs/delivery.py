@@ -37,7 +37,8 @@ LONGEST_RETRY_SECONDS = 300.0
 IDLE_SECONDS = 30.0
 # How far back a message that lost its row is looked for.
 SEARCHED_MESSAGES = 100
-SHRINK_ON_413 = (0.8, 0.4, 0.1)
+SHRINK_ON_413 = 0.4
+MOST_UPLOADS = 5
 
 UNKNOWN_MESSAGE = 10008
 
@@ -205,14 +206,16 @@ class Delivery(commands.Cog):
         service = self.bot.service
         card = finished_card(job, paintings, service.profile, service.tokens_beyond(job.request.prompt))
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
-        for shrink in (1.0, *SHRINK_ON_413):
-            postings = await service.postings(job.id, int(limit * shrink))
+        for _ in range(MOST_UPLOADS):
+            postings = await service.postings(job.id, limit)
             try:
                 return await send(card, _files(job, postings), finished_buttons(job))
             except discord.HTTPException as error:
                 if error.status != 413:
                     raise
-                log.info("job %d: Discord found the pictures too large at %d bytes", job.id, int(limit * shrink))
+                # Discord's limits change; what it just refused is what we know.
+                limit = int(max(len(posting.data) for posting in postings) * SHRINK_ON_413)
+                log.info("job %d: Discord found the pictures too large, next try with %d bytes", job.id, limit)
         return await send(ended_card(job), [], ended_buttons(job))
 
     async def _answered_message(self, job: Job) -> discord.MessageReference | None:

@@ -20,7 +20,7 @@ from engine.safety import FixedScores, SafetyChecker
 from engine.worker import LocalBackend
 from sandbox.client import Person
 from sandbox.server import LoopbackDiscord
-from sandbox.world import Channel, Message, default_world
+from sandbox.world import Channel, Message, World, default_world
 from scripts.random_model import build_random_model
 from service import Service
 from settings import Settings
@@ -132,11 +132,11 @@ async def stage(tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker)
 
 @asynccontextmanager
 async def make_stage(
-    tmp_path: Path, model: LoadedModel, checker: SafetyChecker, **changes: Any
+    tmp_path: Path, model: LoadedModel, checker: SafetyChecker, world: World | None = None, **changes: Any
 ) -> AsyncGenerator[Stage]:
-    """The same with other settings (`changes`)."""
+    """The same with other settings (`changes`), or once more in a world that a stage has left (a restart)."""
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(LoopbackDiscord(default_world()))
+        server = await stack.enter_async_context(LoopbackDiscord(world or default_world()))
         stack.enter_context(server.attached())
         settings = Settings(_env_file=None, database=tmp_path / "bot.sqlite3", **changes)  # pyright: ignore[reportCallIssue]
         backend = LocalBackend(model, checker)

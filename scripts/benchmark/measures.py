@@ -17,6 +17,7 @@ from engine.acceleration import accelerate
 from engine.model import LoadedModel
 from scripts.benchmark.arrivals import poisson_latencies
 from scripts.benchmark.baselines import Picture
+from scripts.benchmark.looplag import loop_lag
 from scripts.benchmark.variants import Bench, Run, paint_exactly
 from scripts.benchmark.workloads import Order, Scale, make_orders
 
@@ -92,6 +93,7 @@ class Measures:
             rate = len(runs[0].latencies) / statistics.median(map(self.seconds, runs))
             ratio = "" if name == "E" else f"{self.speedup(name):.2f}×"
             lines.append(f"{name:<8} {cpu:>8.2f} {wall:>8.2f} {rate:>11.2f} {ratio:>15}")
+        lines += [f"{name}: {value}" for name, value in self.extra.items()]
         return "\n".join(lines)
 
 
@@ -124,6 +126,7 @@ def measure(model: LoadedModel, baseline: LoadedModel, scale: Scale, options: ar
         options=options, model=model, baseline_dtype=baseline.profile.identity.dtype, orders=orders, runs=runs,
         parity=parity,
     )  # fmt: skip
+    measures.extra |= loop_lag(lambda: bench.engine(orders))
     if options.workload == "cancels":
         measures.extra["steps_after_cancel"] = max(run.steps_after_cancel for run in runs["E"])
     if options.arrivals == "poisson":
