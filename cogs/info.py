@@ -27,7 +27,7 @@ HELP = """
 **Under a picture**: 🎲 paints the words again, 🪄 varies the picture, ✏️ changes the words, 🗑️ erases it.
 **While it waits or is painted**, ✖️ takes it back; nothing is charged.
 
-`/queue` shows what is being painted and where you stand.
+`/queue` shows what is being painted and where you stand; `/quota me` what you have left and what pictures cost.
 `/challenges` shows what is running and who has won. `/privacy` shows, downloads and erases what is stored of you.
 `/terms` and `/license` say what the model may not be used for. `/about` says which model this is.
 """
