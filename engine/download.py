@@ -71,14 +71,15 @@ def fetch(
 
 def _download(wanted: HubFile, folder: Path, endpoint: str | None, timeout: float) -> None:
     import huggingface_hub
-    import huggingface_hub.errors
+    from huggingface_hub import errors as hub_errors
 
     hub: Any = huggingface_hub
+    failures: Any = hub_errors
     try:
         hub.hf_hub_download(
             wanted.repository, wanted.filename, local_dir=folder, endpoint=endpoint, etag_timeout=timeout, token=False
         )
-    except (OSError, ValueError, hub.errors.HTTPError) as error:
+    except (OSError, ValueError, failures.HTTPError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelUnavailable(
             f"{wanted.filename} could not be downloaded from the model hub ({wanted.repository}): {reason} Where there "

@@ -17,7 +17,7 @@ from PIL import Image
 
 from domain import Request
 from engine.model import LoadedModel
-from engine.prompt import encode, token_ids
+from engine.prompt import count_windows, encode
 
 PREVIEW_SIDE = 256
 MOST_TEXTS = 16
@@ -42,13 +42,14 @@ class Pipeline:
         self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
         self._windows = lru_cache(maxsize=4096)(self._count_windows)
         self._to_rgb = fit_latent_to_rgb(self)
+        if low_vram:
+            self.decode_in_tiles()
+            self._off_device(model.text_encoder)
 
     # 1. Encode prompts
     def _count_windows(self, prompt: str, negative_prompt: str) -> int:
         """How many windows of 77 tokens the longer of two texts needs."""
-        window = self._tokenizer.model_max_length - 2
-        texts = (prompt, negative_prompt)
-        return max(-(-max(len(token_ids(self._tokenizer, text)), 1) // window) for text in texts)
+        return max(count_windows(self._tokenizer, text) for text in (prompt, negative_prompt))
 
     @torch.inference_mode()
     def encode_prompts(self, requests: Sequence[Request]) -> list[torch.Tensor]:
