@@ -27,6 +27,8 @@ from service import Service
 
 log = logging.getLogger(__name__)
 
+SERVERS_ONLY = discord.app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
+
 
 class Bot(commands.Bot):
     """discord.py's bot with our service. Without a service it only knows its commands (`python bot.py --commands`)."""
@@ -72,6 +74,9 @@ class Bot(commands.Bot):
         """The cogs with commands in them."""
         for cog in (Imagine(self), Info(self), Terms(self), *community_cogs(self), *moderators_cogs(self)):
             await self.add_cog(cog)
+        for command in self.tree.get_commands():
+            if command.guild_only:  # discord.py leaves it in direct messages, which all other commands allow
+                command.allowed_contexts = SERVERS_ONLY
 
     async def on_message(self, message: discord.Message, /) -> None:
         """There are no text commands; what is written in prompt channels is their cog's business."""
