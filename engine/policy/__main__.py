@@ -10,6 +10,7 @@ for an age-restricted channel whose moderators opted in. Without it the place is
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -73,11 +74,10 @@ def main(arguments: list[str] | None = None, source: TextIO | None = None) -> in
     parser.add_argument("--direct", action="store_true", help="judge as in direct messages, the strictest place")
     parser.add_argument("--scores", action="store_true", help="add rules, tier, scores and matched spans")
     options = parser.parse_args(arguments)
-    if source is None:
-        source = sys.stdin
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    if source is None and isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     try:
-        for request, place in requests(source, as_json=options.json, direct=options.direct):
+        for request, place in requests(source or sys.stdin, as_json=options.json, direct=options.direct):
             print(json.dumps(answer(judge(request, place), with_scores=options.scores), ensure_ascii=False), flush=True)
     except ValueError as error:
         print(f"engine.policy: {error}", file=sys.stderr)

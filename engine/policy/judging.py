@@ -9,7 +9,7 @@ from functools import lru_cache
 from domain import Action, ApprovedRequest, Place, PromptRefused, Request, SafetyLevel, Verdict
 from engine.policy.allowances import LICENCE_CLAUSES, NO_ALLOWANCES, Allowances, is_appealable, prompt_hash
 from engine.policy.frames import Firing, fire
-from engine.policy.matching import Lexicon
+from engine.policy.matching import Hit, Lexicon
 from engine.policy.normalise import fold
 from engine.policy.reading import Reader, Reading, places
 from engine.policy.respell import Speller
@@ -80,12 +80,12 @@ class Policy:
         reason = grounds(verdict.clause or "", appealable=is_appealable(verdict))
         return replace(verdict, reason=reason, rule_set=self.rules.version)
 
-    def _negative_groups(self, negative_prompt: str) -> Mapping[str, list[object]]:
+    def _negative_groups(self, negative_prompt: str) -> Mapping[str, list[Hit]]:
         readings = self._reader.readings(negative_prompt) if negative_prompt else []
-        return {group: [] for reading in readings for group in reading.found.groups}
+        return {group: hits for reading in readings for group, hits in reading.found.groups.items()}
 
     def _rule_grounds(
-        self, readings: list[Reading], negative: Mapping[str, list[object]], allowances: Allowances
+        self, readings: list[Reading], negative: Mapping[str, list[Hit]], allowances: Allowances
     ) -> Iterable[_Ground]:
         for reading in readings:
             lifted = lifted_tokens(reading, allowances)

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from engine.policy.tokens import Token
 
 MODEL_FILE = Path(__file__).with_name("model.npz")
-CLAUSES = ("a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "adult", "gore", "self_harm")
+CLAUSES: tuple[str, ...] = ("a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "adult", "gore", "self_harm")
 BUCKETS = 1 << 15
 WIDTH = 64
 _MOST_WORDS = 300
+_LEAST_WORDS = 4
 
 Floats = NDArray[np.float32]
 
@@ -60,10 +61,10 @@ class SemanticModel:
         self._review_at = dict(zip(CLAUSES, map(float, np.asarray(arrays["review_at"], np.float32)), strict=True))
 
     def opinion(self, tokens: list[Token]) -> Opinion:
-        """The opinion on these words; none on fewer than two known ones."""
+        """The opinion on these words; none on fewer than four known ones or mostly unknown ones."""
         tokens = tokens[:_MOST_WORDS]
         known = [self._index[token.text] for token in tokens if token.text in self._index]
-        if len(known) < 2:
+        if len(known) < _LEAST_WORDS or 2 * len(known) < len(tokens):
             return NO_OPINION
         grams = features(tokens)
         logits = self._grams[grams].sum(0) / max(1, len(grams)) ** 0.5
