@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -24,13 +25,15 @@ from engine.cost import credits_in_words
 if TYPE_CHECKING:
     from cogs.client import Bot
 
+log = logging.getLogger(__name__)
+
 Interaction = discord.Interaction[Any]
 
 BLUE = 0x5B8DEF
 MOST_SHOWN = 15
-# One post holds this many rows at most, and one round reads this many.
+# One post holds this many rows at most, and one round reads this many of each server.
 ROWS_PER_POST = 10
-ROWS_PER_ROUND = 100
+ROWS_PER_ROUND = 50
 CREDIT_KEYS = frozenset({"per_hour", "per_day", "millicredits"})
 ACTIONS = (
     "quota", "block", "strike", "settings", "queue", "review", "job", "channel", "challenge", "starboard", "privacy",
@@ -109,8 +112,10 @@ class Audit(commands.Cog):
             try:
                 # The nonce keeps a post from appearing twice when its answer was lost.
                 await channel.send(embed=embed, nonce=f"audit-{part[-1].id}", allowed_mentions=NOBODY)
-            except (discord.NotFound, discord.Forbidden):
-                return  # the channel is gone or closed to us: the rows wait until a channel is chosen that works
+            except discord.HTTPException as error:
+                # Gone, closed to us, or Discord is down: the rows wait for the next round or another channel.
+                log.info("audit rows of server %d could not be posted: %s", guild_id, error)
+                return
             async with service.database.transaction() as connection:
                 await audit.mark_posted(connection, guild_id, part[-1].id)
 

@@ -94,6 +94,17 @@ async def test_a_chosen_audit_channel_gets_what_happens_from_then_on(database: D
     assert await audit.unposted(database, 10) == []
 
 
+async def test_a_server_with_many_waiting_rows_keeps_no_other_server_waiting(database: Database) -> None:
+    async with database.transaction() as connection:
+        for guild_id, rows in ((GUILD, 30), (77, 1)):
+            await guild_settings.change(connection, guild_id, MODERATOR, NOW, audit_channel_id=5)
+            for _ in range(rows):
+                await audit.record(connection, guild_id, MODERATOR, "block.add", "member:1", {}, NOW)
+    waiting = await audit.unposted(database, 10)
+    assert [row.guild_id for row in waiting].count(GUILD) == 10
+    assert [row.guild_id for row in waiting].count(77) == 2
+
+
 async def test_settings_read_back_and_say_what_changed(database: Database) -> None:
     assert await guild_settings.load(database, GUILD) == guild_settings.GuildSettings()
     assert await change(database, allowed_shapes=("square",), max_images=4) == {"allowed_shapes": ("square",)}
