@@ -259,6 +259,8 @@ async def test_a_reconnect_request_resumes_and_an_invalid_session_identifies_ane
     await ana.say(paintings, "after the reconnect")
     await heard(bot, "after the reconnect")
     assert discord_server.gateway.identified == 1
+    await discord_server.gateway.invalidate()
+    await ana.until(lambda: discord_server.gateway.identified == 2)
 
 
 async def test_without_intents_words_and_members_are_missing(discord_server: LoopbackDiscord) -> None:
