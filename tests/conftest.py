@@ -14,8 +14,9 @@ import pytest
 
 from bot import create_bot
 from cogs.client import Bot
-from domain import JobStatus
+from domain import JobStatus, Place, Request
 from engine.model import LoadedModel, load_model
+from engine.policy import judge
 from engine.safety import FixedScores, SafetyChecker
 from engine.worker import LocalBackend
 from sandbox.client import Person
@@ -45,6 +46,13 @@ def tiny_model(tiny_model_dir: Path) -> LoadedModel:
 def checker() -> SafetyChecker:
     """A picture check that finds every picture safe; tests inject other scores."""
     return FixedScores()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _policy_is_loaded() -> None:
+    """Read the rules once and beforehand, as bot.py does: nobody's first answer waits for them."""
+    numbers = {"width": 64, "height": 64, "num_inference_steps": 1, "seed": 0}
+    judge(Request(prompt="1girl", guidance_scale=1.0, scheduler="ddim", **numbers), Place())
 
 
 @dataclass(slots=True)
