@@ -45,7 +45,6 @@ MODERATORS_COMMANDS = [
 ]
 
 
-@pytest.mark.timeout(120)
 async def test_a_plain_member_is_refused_also_when_the_client_shows_the_command(stage: Stage) -> None:
     for command, options in MODERATORS_COMMANDS:
         given = {name: getattr(stage, value).id if name == "member" else value for name, value in options.items()}
