@@ -63,13 +63,14 @@ class Turns(Generic[TurnT]):
     def __init__(self) -> None:
         self.costs = StepCosts()
         self._deficits: dict[Bucket, float] = {}
-        self._served: dict[Hashable, float] = {}
+        self._served: dict[Bucket, dict[Hashable, float]] = {}
 
     def choose_bucket(self, people: Mapping[Bucket, int], rows: Mapping[Bucket, int]) -> Bucket:
         """The bucket to step next; `people` and `rows` say how many wait in each."""
         cost = {bucket: self.costs.seconds(bucket, padded(rows[bucket])) for bucket in people}
         # Insertion order is the round: a bucket stays first until its deficit is used up.
         self._deficits = {bucket: owed for bucket, owed in self._deficits.items() if bucket in people}
+        self._served = {bucket: counters for bucket, counters in self._served.items() if bucket in people}
         for bucket in people:
             self._deficits.setdefault(bucket, 0.0)
         quantum = max(cost.values())
@@ -86,9 +87,10 @@ class Turns(Generic[TurnT]):
         waiting: dict[Hashable, list[TurnT]] = {}
         for sample in samples:
             waiting.setdefault(sample.owner, []).append(sample)
-        start = min((self._served[owner] for owner in waiting if owner in self._served), default=0.0)
-        self._served = {owner: max(self._served.get(owner, start), start) for owner in waiting}
-        queues = [waiting[owner] for owner in sorted(waiting, key=lambda owner: self._served[owner])]
+        before = self._served.get(bucket, {})
+        start = min((before[owner] for owner in waiting if owner in before), default=0.0)
+        served = self._served[bucket] = {owner: before.get(owner, start) for owner in waiting}
+        queues = [waiting[owner] for owner in sorted(waiting, key=lambda owner: served[owner])]
         longest = max(len(queue) for queue in queues)
         in_order = [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
         return _fill(in_order, min(room, self._most_rows(bucket, queues, room)))
@@ -99,8 +101,9 @@ class Turns(Generic[TurnT]):
         if bucket in self._deficits:
             self._deficits[bucket] -= seconds
         own_rows = sum(sample.rows for sample in samples)
+        counters = self._served.setdefault(bucket, {})
         for sample in samples:
-            self._served[sample.owner] = self._served.get(sample.owner, 0.0) + seconds * sample.rows / own_rows
+            counters[sample.owner] = counters.get(sample.owner, 0.0) + seconds * sample.rows / own_rows
 
     def _most_rows(self, bucket: Bucket, queues: Sequence[Sequence[TurnT]], room: int) -> int:
         demands = [sum(sample.rows for sample in queue) for queue in queues]

@@ -279,8 +279,8 @@ class LocalBackend:
         return self._batcher.fits(entry.user_id, entry.item.request)
 
     def _begin(self, work: Work) -> None:
-        if work.job_id not in self._running:  # cancelled while its start picture was read
-            return
+        if work.job_id not in self._running or work.samples:
+            return  # cancelled, or begun again, while its start picture was read
         if work.refusal is not None:
             self._drop(work, work.refusal)
             return

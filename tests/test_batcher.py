@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
 from collections.abc import Iterator
@@ -257,6 +258,31 @@ def test_a_vae_out_of_memory_decodes_in_tiles(tiny_model: LoadedModel) -> None:
     (decoded,) = decoder.decode(float("inf"))
     assert decoded.image is not None
     assert pipeline.is_tiled
+
+
+class Overflowing(Pipeline):
+    """A VAE whose half precision gives values that are not numbers."""
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        pixels = super().decode(latents)
+        return pixels if self.model.vae.dtype == torch.float32 else pixels * float("nan")
+
+
+def test_a_vae_that_overflows_in_half_precision_decodes_once_more_in_float32(tiny_model: LoadedModel) -> None:
+    model = replace(tiny_model, vae=copy.deepcopy(tiny_model.vae).to(torch.bfloat16))
+    pipeline = Overflowing(model)
+    (own,) = Batcher(pipeline).admit([Admission(job_id=1, owner=1, request=BASE)])
+    decoder = Decoder(pipeline)
+    decoder.add(own[0])
+    (decoded,) = decoder.decode(float("inf"))
+    assert decoded.image is not None
+    assert model.vae.dtype == torch.bfloat16
+
+
+def test_low_vram_gives_the_same_picture(tiny_model: LoadedModel) -> None:
+    model = replace(tiny_model, vae=copy.deepcopy(tiny_model.vae))
+    (expected,), (ours,) = paint(Pipeline(tiny_model), [BASE]), paint(Pipeline(model, low_vram=True), [BASE])
+    assert torch.equal(ours, expected)
 
 
 class Row:

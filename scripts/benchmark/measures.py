@@ -6,6 +6,7 @@ import argparse
 import math
 import resource
 import statistics
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,8 @@ import torch
 
 from engine.acceleration import accelerate
 from engine.model import LoadedModel
+from engine.pipeline import Pipeline
+from engine.profiling import best_row_count
 from scripts.benchmark.arrivals import poisson_latencies
 from scripts.benchmark.baselines import Picture
 from scripts.benchmark.looplag import loop_lag
@@ -78,6 +81,7 @@ class Measures:
             "p95_seconds": round(percentile(latencies, 95), 4),
             "p99_seconds": round(percentile(latencies, 99), 4),
             "jain_index": round(statistics.median(jain_index(run.latencies, self.orders) for run in engine), 4),
+            "max_rows": self.options.max_rows,
             "rows_per_call": round(statistics.fmean(report.rows_per_call for report in reports), 2),
             "padding_waste": round(statistics.fmean(report.padding_waste for report in reports), 4),
             "overhead": round(statistics.median(run.overhead for run in engine), 4),
@@ -102,6 +106,7 @@ def measure(model: LoadedModel, baseline: LoadedModel, scale: Scale, options: ar
     if options.requests:
         scale = replace(scale, requests=options.requests)
     orders = make_orders(options.workload, model.profile, scale)
+    options.max_rows = options.max_rows or best_row_count(Pipeline(model), clock=_clock(model))
     bench = Bench(
         model, baseline, max_rows=options.max_rows, reproducible=options.reproducible, preset=options.preset
     )  # fmt: skip
@@ -209,3 +214,7 @@ def peak_memory_mib(device: str) -> int:
 
 def device_name(device: str) -> str:
     return device if device == "cpu" else torch.cuda.get_device_name()
+
+
+def _clock(model: LoadedModel) -> Callable[[], float]:
+    return time.process_time if model.device == "cpu" else time.perf_counter

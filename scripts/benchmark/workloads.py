@@ -28,7 +28,7 @@ class Scale:
     steps: tuple[int, int, int]
 
 
-SCALES = {"tiny": Scale(requests=24, steps=(10, 15, 20)), "mid": Scale(requests=8, steps=(4, 5, 5))}
+SCALES = {"tiny": Scale(requests=32, steps=(8, 12, 16)), "mid": Scale(requests=8, steps=(4, 5, 5))}
 FULL = Scale(requests=32, steps=(20, 25, 30))
 GUIDANCE = (4.0, 5.5, 7.0, 8.5, 10.0)
 SCHEDULERS = ("ddim", "dpm++2m", "euler_a", "unipc")
@@ -36,9 +36,9 @@ WORKLOADS = ("identical", "mixed", "diverse", "flood", "cancels")
 
 
 def make_orders(workload: str, profile: ModelProfile, scale: Scale, seed: int = 0) -> list[Order]:
-    """`identical`: equal settings. `mixed`: three numbers of steps, five guidance scales, two sizes (a quarter of the
-    requests are portraits). `diverse`: any steps and guidance, four solvers. `flood`: one user asks for everything that
-    ten light users leave. `cancels`: as mixed; every fifth request is taken back while it is painted."""
+    """`identical`: equal settings. `mixed`: three numbers of steps and five guidance scales. `diverse`: any steps and
+    guidance, four solvers, two sizes. `flood`: one user asks for everything that ten light users leave. `cancels`: as
+    mixed, but every fifth request is taken back while it is painted."""
     chance = random.Random(seed)
     base = _base(profile, scale)
     if workload == "flood":
@@ -62,25 +62,25 @@ def _identical(base: Request, _profile: ModelProfile, scale: Scale, _chance: ran
     return [base] * scale.requests
 
 
-def _mixed(base: Request, profile: ModelProfile, scale: Scale, chance: random.Random) -> list[Request]:
-    width, height = profile.shapes["portrait"]
+def _mixed(base: Request, _profile: ModelProfile, scale: Scale, chance: random.Random) -> list[Request]:
     settings = list(itertools.islice(itertools.cycle(itertools.product(scale.steps, GUIDANCE)), scale.requests))
-    requests = [replace(base, num_inference_steps=steps, guidance_scale=guidance) for steps, guidance in settings]
-    for number in range(3, len(requests), 4):
-        requests[number] = replace(requests[number], width=width, height=height)
-    chance.shuffle(requests)
-    return requests
+    chance.shuffle(settings)
+    return [replace(base, num_inference_steps=steps, guidance_scale=guidance) for steps, guidance in settings]
 
 
-def _diverse(base: Request, _profile: ModelProfile, scale: Scale, chance: random.Random) -> list[Request]:
+def _diverse(base: Request, profile: ModelProfile, scale: Scale, chance: random.Random) -> list[Request]:
+    shapes = [profile.shapes[name] for name in ("square", "portrait")]
+    sizes = [shapes[number % 2] for number in range(scale.requests)]
     return [
         replace(
             base,
+            width=width,
+            height=height,
             num_inference_steps=chance.randint(scale.steps[0], 2 * scale.steps[2]),
             guidance_scale=round(chance.uniform(3.0, 12.0), 1),
             scheduler=chance.choice(SCHEDULERS),
         )
-        for _ in range(scale.requests)
+        for width, height in sizes
     ]
 
 
