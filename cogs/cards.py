@@ -51,7 +51,7 @@ def finished_card(job: Job, paintings: Sequence[Painting], profile: ModelProfile
     """The finished pictures' parameters; the pictures themselves are the message's attachments."""
     request = job.request
     withheld = sum(1 for painting in paintings if painting.png is None)
-    embed = discord.Embed(description=f"**{inert(request.prompt)}**", colour=GREEN)
+    embed = discord.Embed(description=f"**{inert(request.prompt, 2500)}**", colour=GREEN)
     if request.negative_prompt:
         embed.add_field(name="Without", value=inert(request.negative_prompt), inline=False)
     embed.add_field(name="Seed", value=", ".join(str(painting.seed) for painting in paintings))

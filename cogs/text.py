@@ -8,11 +8,18 @@ NOBODY = discord.AllowedMentions.none()
 
 
 def inert(text: str, limit: int = 1000) -> str:
-    """The text as typed, but without effect: markdown and mentions escaped, cut with an ellipsis at `limit`."""
+    """The text as typed, but without effect: markdown and mentions escaped. `limit` is the length with the escapes;
+    what is longer is cut with an ellipsis."""
     flat = " ".join(text.split())
-    if len(flat) > limit:
-        flat = flat[: limit - 1] + "…"
-    return discord.utils.escape_mentions(discord.utils.escape_markdown(flat)).replace("<", "\\<")
+    shown, kept = _escape(flat), len(flat)
+    while len(shown) > limit:
+        kept -= max((len(shown) - limit) // 4, 1)
+        shown = _escape(flat[:kept] + "…")
+    return shown
+
+
+def _escape(text: str) -> str:
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(text)).replace("<", "\\<")
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
