@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Stage
 
+from sandbox import changes
 from sandbox.client import Refused
 from sandbox.world import Message
 
@@ -131,10 +132,10 @@ async def test_a_block_takes_waiting_pictures_back_and_returns_their_cost(stage:
 async def test_a_delegated_role_moderates_and_only_managers_delegate(stage: Stage) -> None:
     world = stage.server.world
     guild = world.guilds[stage.paintings.guild_id or 0]
-    helpers = world.add_role(guild, "helpers", 0)
+    helpers = changes.add_role(world, guild, "helpers")
     refused = stage.ana.answer(await stage.ana.force(stage.paintings, "settings role moderators", role=helpers.id))
     assert "Manage Server" in refused.content
-    guild.members[stage.ana.id].append(helpers.id)
+    changes.set_roles(world, guild, stage.ana.id, [helpers.id])
     refused = stage.ana.answer(await stage.ana.slash(stage.paintings, "quota list"))
     assert "server's moderators" in refused.content
     assert f"<@&{helpers.id}>" in await told(stage, "mira", "settings role moderators", role=helpers.id)
