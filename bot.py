@@ -145,8 +145,10 @@ def _warm_up(checker: SafetyChecker) -> None:
     from domain import Place, Request, SafetyLevel
     from engine.policy import judge
 
-    numbers = {"width": 64, "height": 64, "num_inference_steps": 1, "seed": 0}
-    judge(Request(prompt="1girl", guidance_scale=1.0, scheduler="ddim", **numbers), Place())
+    request = Request(
+        prompt="1girl", width=64, height=64, num_inference_steps=1, guidance_scale=1.0, scheduler="ddim", seed=0
+    )
+    judge(request, Place())
     checker.check([Image.new("RGB", (64, 64), "white")], SafetyLevel.STRICT)
 
 

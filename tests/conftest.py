@@ -51,8 +51,10 @@ def checker() -> SafetyChecker:
 @pytest.fixture(scope="session", autouse=True)
 def _policy_is_loaded() -> None:
     """Read the rules once and beforehand, as bot.py does: nobody's first answer waits for them."""
-    numbers = {"width": 64, "height": 64, "num_inference_steps": 1, "seed": 0}
-    judge(Request(prompt="1girl", guidance_scale=1.0, scheduler="ddim", **numbers), Place())
+    request = Request(
+        prompt="1girl", width=64, height=64, num_inference_steps=1, guidance_scale=1.0, scheduler="ddim", seed=0
+    )
+    judge(request, Place())
 
 
 @dataclass(slots=True)
