@@ -10,6 +10,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,7 +152,7 @@ class Pipeline:
         scale = max(PREVIEW_SIDE // max(image.size), 1)
         return image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
 
-    def _on_device(self, part: torch.nn.Module) -> torch.nn.Module:
+    def _on_device(self, part: Any) -> Any:
         return part.to(self.device) if self.low_vram else part
 
     def _off_device(self, part: torch.nn.Module) -> None:

@@ -161,7 +161,8 @@ def _zero_snr_betas(config: dict[str, Any]) -> list[float]:
     import diffusers
 
     shared = {key: config[key] for key in _SHARED if key in config}
-    cumulative = diffusers.EulerDiscreteScheduler.from_config(shared).alphas_cumprod.double()
+    euler: Any = diffusers.EulerDiscreteScheduler.from_config(shared)
+    cumulative = euler.alphas_cumprod.double()
     ratios = torch.cat([cumulative[:1], cumulative[1:] / cumulative[:-1]])
     return (1 - ratios).tolist()
 

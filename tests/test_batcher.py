@@ -331,7 +331,7 @@ def test_a_choice_is_never_empty_and_never_too_large(rows: list[tuple[int, int]]
 @given(st.lists(st.floats(0.01, 2.0), min_size=2, max_size=4))
 def test_buckets_get_equal_time(costs: list[float]) -> None:
     turns: Turns[Row] = Turns()
-    buckets = {(number,): cost for number, cost in enumerate(costs)}
+    buckets: dict[tuple[int, ...], float] = {(number,): cost for number, cost in enumerate(costs)}
     for bucket, cost in buckets.items():
         turns.costs.measure(bucket, 2, cost)
     spent = dict.fromkeys(buckets, 0.0)
