@@ -48,7 +48,7 @@ class Lexicon:
             for term in terms:
                 for key, before, after in _keys(term):
                     entries.setdefault(key, []).append((group, before, after))
-                words.update(() if term in rules.foreign else _words(term))
+                words.update(() if term in rules.foreign else _spellings(term))
         self.words = frozenset(words)
         self._automaton = ahocorasick.Automaton()
         for key, found in entries.items():
@@ -103,8 +103,17 @@ def _join(tokens: list[Token]) -> tuple[str, list[int]]:
     return "".join(pieces), starts
 
 
+_ENDINGS = ("", "s", "d", "ed", "ing", "e", "es", "er", "ers", "ion", "ions", "ation", "ment", "ly")
+
+
 def _words(term: str) -> list[str]:
     return [token.text for token in read(fold(term.replace("*", "")))]
+
+
+def _spellings(term: str) -> list[str]:
+    """The words of a term for the speller; an open end with the usual endings."""
+    words = _words(term)
+    return [*words, *(words[-1] + ending for ending in _ENDINGS)] if words and term.endswith("*") else words
 
 
 def _keys(term: str) -> Iterator[tuple[str, int, int]]:

@@ -1,7 +1,7 @@
 """Tricks of spelling that only a vocabulary can undo: leet, repeats, swapped, missing, masked and glued letters.
 
 Only words that nobody knows are respelt, so that harmless words are left alone. `vocabulary.txt` lists English words,
-most used first: the head of symspellpy's frequency dictionary (MIT; from SCOWL and Google Books n-grams, CC-BY-3.0).
+most used first: symspellpy's frequency dictionary (MIT; from SCOWL and Google Books n-grams, CC-BY-3.0).
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _LEET_SHAPES = (
     ("()", "o"),
     ("|<", "k"),
 )
-_SHORT = "a i an as at be by do ex go he if in is it me my no of on or so to up us we"
+_SHORT = "a i ai an as at be by do dr ex go he id if in is it me mr my no of ok on or pc so st to tv uk up us vs we"
 _SHORT_WORDS = frozenset(_SHORT.split())
 _SHORT_RANK = 2_500
+_RARE_RANK = 45_000
 _LONGEST_WORD = 40
 _LONGEST_PIECE = 18
 _STRAY_COST = 9.0
@@ -52,20 +53,23 @@ class Speller:
         self._by_squeeze: dict[str, str] = {}
         self._by_scramble: dict[str, str] = {}
         self._by_deletion: dict[str, str] = {}
-        self._by_length: dict[int, list[str]] = {}
+        self._by_shape: dict[tuple[int, str], list[str]] = {}
         for word in sorted(self.lexicon, key=lambda w: (self.vocabulary.get(w, 99_999), w)):
             self._index(word)
+        self._costs = _all_costs(self.vocabulary, self.lexicon)
         self.respell = lru_cache(maxsize=20_000)(self._respell)
+        self.unmask = lru_cache(maxsize=5_000)(self._unmask)
         self.segment = lru_cache(maxsize=5_000)(self._segment)
 
     def forget(self) -> None:
         """Empty the caches."""
         self.respell.cache_clear()
         self.segment.cache_clear()
+        self.unmask.cache_clear()
 
     def _index(self, word: str) -> None:
         self._by_squeeze.setdefault(squeeze(word), word)
-        self._by_length.setdefault(len(word), []).append(word)
+        self._by_shape.setdefault((len(word), word[0]), []).append(word)
         if len(word) >= 6:
             self._by_scramble.setdefault(_scramble_key(word), word)
             for variant in _deletions(word):
@@ -76,7 +80,9 @@ class Speller:
         if word in self.lexicon:
             return True
         rank = self.vocabulary.get(word)
-        return rank is not None and (len(word) > 3 or rank < _SHORT_RANK)
+        if rank is None or len(word) <= 2:
+            return word in _SHORT_WORDS
+        return len(word) > 3 or rank < _SHORT_RANK
 
     def _respell(self, word: str) -> tuple[str, ...]:
         """What an unknown word (symbols allowed) was meant to be; the empty tuple when nobody can say."""
@@ -97,12 +103,12 @@ class Speller:
                 return pieces
         return ()
 
-    def unmask(self, word: str) -> str:
-        """The word behind `f*ck`; every symbol stands for one letter. Empty when there is none."""
+    def _unmask(self, word: str) -> str:
+        """The word behind `f*ck`; every symbol but the first stands for one letter. Empty without one."""
         letters = sum(character.isalpha() for character in word)
-        if letters * 2 < len(word) or len(word) < 3 or len(word) - letters == 0:
+        if letters * 3 < 2 * len(word) or len(word) < 3 or len(word) - letters == 0:
             return ""
-        for known in self._by_length.get(len(word), ()):
+        for known in self._by_shape.get((len(word), word[0]), ()):
             if all(a == b or not a.isalnum() for a, b in zip(word, known, strict=True)):
                 return known
         if len(word) - letters > 1 or len(word) < 4:
@@ -164,10 +170,12 @@ class Speller:
         if not 5 <= len(letters) <= 4 * _LONGEST_WORD or not letters.isalpha() or not letters.isascii():
             return ()
         stray = _STRAY_COST if lenient else math.inf
+        costs = self._costs
         best: list[tuple[float, int]] = [(0.0, 0)] + [(math.inf, 0)] * len(letters)
         for end in range(1, len(letters) + 1):
+            best[end] = (best[end - 1][0] + stray, end - 1)
             for start in range(max(0, end - _LONGEST_PIECE), end):
-                cost = best[start][0] + min(self._cost(letters[start:end]), stray if end - start == 1 else math.inf)
+                cost = best[start][0] + costs.get(letters[start:end], math.inf)
                 if cost < best[end][0]:
                     best[end] = (cost, start)
         if math.isinf(best[-1][0]):
@@ -180,13 +188,16 @@ class Speller:
             end = start
         return tuple(reversed(pieces))
 
-    def _cost(self, piece: str) -> float:
-        if len(piece) < 3:
-            return 6.0 if piece in _SHORT_WORDS else math.inf
-        rank = self.vocabulary.get(piece)
-        if piece in self.lexicon:
-            return 5.0 + math.log(2 + min(rank if rank is not None else 3_000, 3_000))
-        return 5.0 + math.log(2 + rank) if rank is not None and (len(piece) > 3 or rank < _SHORT_RANK) else math.inf
+
+def _all_costs(vocabulary: dict[str, int], lexicon: Iterable[str]) -> dict[str, float]:
+    """What each word costs in a segmentation: rare ones more, words that rules look for little, letter groups much."""
+    costs = {
+        word: 5.0 + math.log(2 + rank)
+        for word, rank in vocabulary.items()
+        if rank < _RARE_RANK and (len(word) > 3 or (len(word) == 3 and rank < _SHORT_RANK))
+    }
+    costs |= {word: 5.0 + math.log(2 + min(vocabulary.get(word, 3_000), 3_000)) for word in lexicon if len(word) > 2}
+    return costs | dict.fromkeys(_SHORT_WORDS, 6.0)
 
 
 def squeeze(word: str) -> str:

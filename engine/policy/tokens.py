@@ -13,6 +13,7 @@ _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:'[^\W_{_UNSPACED}]+)*")
 _BREAK = re.compile(r"[,;\u3001\u3002\n|]")
 _SPACED_LETTERS = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,5}[^\W_](?![^\W_])){2,}")
+_LONGEST_LETTERS = 40
 _LONGEST_ROW = 150
 _LONGEST_RUN = 24
 _GAP = re.compile(r"[\W_]+")
@@ -109,7 +110,17 @@ def _spaced_words(row: str, speller: Speller) -> tuple[str, ...]:
     gaps = [_width(gap) for gap in _GAP.findall(row)]
     narrow = min(gaps)
     parts = _parts(row, narrow) if max(gaps) > narrow else [_GAP.sub("", row)]
-    return tuple(word for part in parts for word in (_meant(part, speller) or speller.segment(part, lenient=True)))
+    return tuple(word for part in parts for word in _row_words(part, speller))
+
+
+def _row_words(letters: str, speller: Speller) -> tuple[str, ...]:
+    """One word if the letters are one, the likeliest row of words otherwise, read in blocks if it is long."""
+    if len(letters) <= _LONGEST_LETTERS:
+        meant = _meant(letters, speller)
+        if meant:
+            return meant
+    blocks = (letters[start : start + _LONGEST_ROW] for start in range(0, len(letters), _LONGEST_ROW))
+    return tuple(word for block in blocks for word in speller.segment(block, lenient=True))
 
 
 def _width(gap: str) -> int:
@@ -128,12 +139,7 @@ def _parts(row: str, narrow: int) -> list[str]:
 
 
 def _meant(word: str, speller: Speller) -> tuple[str, ...]:
-    if speller.knows(word) or len(word) == 1:
-        return (word,)
-    if len(word) <= _LONGEST_ROW:
-        return speller.respell(word)
-    blocks = (word[start : start + _LONGEST_ROW] for start in range(0, len(word), _LONGEST_ROW))
-    return tuple(meant for block in blocks for meant in speller.respell(block))
+    return (word,) if speller.knows(word) or len(word) == 1 else speller.respell(word)
 
 
 def _respace(tokens: list[Token], speller: Speller) -> list[Token]:
