@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 PATIENCE_SECONDS = 300.0
+# The demo model paints in a second; at Discord's pace one would never see the progress.
+EDIT_SECONDS = 0.4
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +66,9 @@ async def _demo(options: argparse.Namespace) -> int:
         _mount_page(server, backend)
         async with server:
             with server.attached():
-                async with create_bot(settings, backend, guild_ready_timeout=0.05) as bot:
+                async with create_bot(
+                    settings, backend, guild_ready_timeout=0.05, edit_interval_seconds=EDIT_SECONDS
+                ) as bot:
                     running = asyncio.create_task(bot.start("loopback"))
                     try:
                         await _until_ready(bot, running)

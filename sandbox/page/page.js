@@ -74,20 +74,29 @@ function drawChannel() {
   $("title").textContent = (channel.kind === "dm" ? "@" : "#") + channel.name;
   $("topic").textContent = channel.nsfw ? "Age-restricted channel" : channel.topic ?? "";
   $("messages").replaceChildren(...channel.messages.map((message) => renderMessage(message, context())));
-  $("messages").scrollTop = $("messages").scrollHeight;
+  follows = true;
+  keepUp();
 }
 
 function drawMessage(event, id) {
   const list = $("messages");
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 160;
   const old = list.querySelector(`[data-id="${id}"]`);
   if (event.kind === "gone") old?.remove();
   else {
     const fresh = renderMessage(event.message, context());
     old ? old.replaceWith(fresh) : list.append(fresh);
   }
-  if (atEnd) requestAnimationFrame(() => { list.scrollTop = list.scrollHeight; });
+  keepUp();
 }
+
+// Whoever is at the end stays there while messages grow and pictures arrive.
+let follows = true;
+const keepUp = () => { if (follows) $("messages").scrollTop = $("messages").scrollHeight; };
+$("messages").addEventListener("scroll", (event) => {
+  const list = event.currentTarget;
+  follows = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+});
+$("messages").addEventListener("load", keepUp, true);
 
 const context = () => ({ state, act, face, menus: current().menus, zoom });
 
