@@ -122,11 +122,14 @@ async def create_bot(settings: Settings, backend: Backend, **options: Any) -> As
 
 def load_backend(settings: Settings) -> Backend:
     """The model on its device behind the one worker thread. Slow; raises ModelUnavailable."""
+    from engine.acceleration import accelerate
     from engine.model import load_model
     from engine.safety import load_safety_checker
     from engine.worker import LocalBackend
 
     model = load_model(settings.model, weights=settings.weights, dtype=settings.dtype, device=settings.device)
+    if not settings.low_vram:
+        accelerate(model)
     checker = load_safety_checker()
     _warm_up(checker)
     return LocalBackend(
@@ -135,6 +138,7 @@ def load_backend(settings: Settings) -> Backend:
         max_queue=settings.max_queue,
         max_rows=settings.max_rows,
         reproducible=settings.reproducible,
+        low_vram=settings.low_vram,
     )
 
 
