@@ -100,11 +100,12 @@ def train(plan: Plan, worker: Worker) -> None:
         while (fraction := clock.fraction()) < 1:
             set_learning_rate(optimizer, learning_rate(fraction, PEAK, step, flat=0.3))
             chosen = torch.randint(share, (BATCH,))
-            batch = (to_planes(pictures[chosen]), mean[chosen].float(), deviation[chosen].float())
-            on_device = tuple(part.to(worker.device) for part in batch)
-            loss = _decoder_loss(model, guesser, *on_device, weight)
+            planes = to_planes(pictures[chosen]).to(worker.device)
+            centre = mean[chosen].float().to(worker.device)
+            spread = deviation[chosen].float().to(worker.device)
+            loss = _decoder_loss(model, guesser, planes, centre, spread, weight)
             if step % ENCODER_EVERY == 0:
-                loss = loss + _encoder_loss(model, *on_device)
+                loss = loss + _encoder_loss(model, planes, centre, spread)
             loss.backward()
             average_gradients(list(model.parameters()), worker.world)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
