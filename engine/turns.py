@@ -97,9 +97,10 @@ class Turns(Generic[TurnT]):
 
     def served(self, bucket: Bucket, samples: Sequence[TurnT], seconds: float, rows: int) -> None:
         """Account for one step of `rows` padded rows."""
-        self.costs.measure(bucket, rows, seconds)
         if bucket in self._deficits:
-            self._deficits[bucket] -= seconds
+            # The price it was chosen at: paying less for a first step than was guessed would keep the turn for long.
+            self._deficits[bucket] -= self.costs.seconds(bucket, rows)
+        self.costs.measure(bucket, rows, seconds)
         own_rows = sum(sample.rows for sample in samples)
         counters = self._served.setdefault(bucket, {})
         for sample in samples:
