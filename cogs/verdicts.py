@@ -61,6 +61,8 @@ async def decide(interaction: Interaction, case: Case, status: str, also: Also |
     async with bot.service.database.transaction() as connection:
         if not await appeals.resolve(connection, case.id, status, moderator_id, now):
             raise NotFound("Another moderator was faster; the card shows what they decided.")
+        if (card := interaction.message) is not None:  # a crash may have kept the bot from knowing its own card
+            await appeals.mark_shown(connection, case.id, "open", card.channel.id, card.id)
         details = {"case": case.id, "kind": case.kind}
         await audit.record(
             connection, case.guild_id, moderator_id, f"case.{status}", f"member:{case.user_id}", details, now
