@@ -122,24 +122,13 @@ async def create_bot(settings: Settings, backend: Backend, **options: Any) -> As
 
 def load_backend(settings: Settings) -> Backend:
     """The model on its device behind the one worker thread. Slow; raises ModelUnavailable."""
-    from engine.acceleration import accelerate
-    from engine.model import load_model
+    from engine.assembly import make_backend
     from engine.safety import load_safety_checker
-    from engine.worker import LocalBackend
 
-    model = load_model(settings.model, weights=settings.weights, dtype=settings.dtype, device=settings.device)
-    if not settings.low_vram:
-        accelerate(model)
     checker = load_safety_checker()
+    backend = make_backend(settings, checker=checker, rows_file=settings.database.with_name("rows.json"))
     _warm_up(checker)
-    return LocalBackend(
-        model,
-        checker,
-        max_queue=settings.max_queue,
-        max_rows=settings.max_rows,
-        reproducible=settings.reproducible,
-        low_vram=settings.low_vram,
-    )
+    return backend
 
 
 def _warm_up(checker: SafetyChecker) -> None:

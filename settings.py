@@ -33,7 +33,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     low_vram: bool = False
-    max_rows: int = Field(default=16, ge=1, le=64)
+    compile: bool = False
+    cuda_graphs: bool = False
+    max_rows: int = Field(default=0, ge=0, le=64)
     reproducible: bool = False
 
     max_queue: int = Field(default=500, ge=1, le=100_000)

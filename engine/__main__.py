@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None, make_backend: BackendFactory | None
         settings = load_settings()
         if options.model is not None:
             settings = settings.model_copy(update={"model": options.model})
-        backend = (make_backend or load_backend)(settings)
+        if make_backend is None:
+            from engine.assembly import make_backend
+        backend = make_backend(settings)
     except (SettingsError, ModelUnavailable) as error:
         return _fail(str(error), 2)
     try:
@@ -79,22 +81,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--upscale", type=float, default=1.0, help="paint a second, larger pass, up to 2")
     parser.add_argument("--model", help="a checkpoint, a diffusers folder or a name (default: MODEL, or the demo)")
     return parser.parse_args(arguments)
-
-
-def load_backend(settings: Settings) -> Backend:
-    """The model of the settings on its device. Slow; raises ModelUnavailable."""
-    from engine.model import load_model
-    from engine.safety import load_safety_checker
-    from engine.worker import LocalBackend
-
-    model = load_model(settings.model, weights=settings.weights, dtype=settings.dtype, device=settings.device)
-    return LocalBackend(
-        model,
-        load_safety_checker(),
-        max_rows=settings.max_rows,
-        reproducible=settings.reproducible,
-        low_vram=settings.low_vram,
-    )
 
 
 def make_request(options: argparse.Namespace, profile: ModelProfile) -> Request:

@@ -16,7 +16,7 @@ from engine.model import LoadedModel
 log = logging.getLogger(__name__)
 
 
-def accelerate(model: LoadedModel, *, compile_blocks: bool = False, cuda_graphs: bool = False) -> None:
+def accelerate(model: LoadedModel, *, compile_blocks: bool = False) -> None:
     """Change a loaded model's layout in place; nothing at all on a CPU, where it does not pay.
 
     Compiling takes a minute at the first call of every row count, while pictures wait; row counts are few and fixed
@@ -32,5 +32,4 @@ def accelerate(model: LoadedModel, *, compile_blocks: bool = False, cuda_graphs:
     torch.backends.cudnn.benchmark = True
     if compile_blocks:
         log.info("compiling the UNet's blocks; the first picture of each size takes longer")
-        mode = "reduce-overhead" if cuda_graphs else "default"
-        model.unet.compile_repeated_blocks(fullgraph=True, mode=mode)
+        model.unet.compile_repeated_blocks(fullgraph=True)

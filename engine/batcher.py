@@ -18,9 +18,10 @@ import torch
 
 from domain import Request
 from engine.pipeline import Pipeline
+from engine.profiling import RowProfile
 from engine.sample import Bucket, Sample, Slab, Start, second_pass, tables_of
 from engine.solvers import advance, stack_rows
-from engine.turns import ROW_COUNTS, Turns, padded
+from engine.turns import DEFAULT_ROWS, ROW_COUNTS, Turns, padded
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +54,21 @@ class Counters:
 class Batcher:
     """Holds the samples that are being painted. `step` advances one bucket by one UNet call."""
 
-    def __init__(self, pipeline: Pipeline, max_rows: int = 16, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        max_rows: int = DEFAULT_ROWS,
+        clock: Callable[[], float] = time.monotonic,
+        profile: RowProfile | None = None,
+    ) -> None:
+        """At most `max_rows` rows a call; with a `profile` as many as pay for each size, and 16 while it is unknown."""
         self._pipeline = pipeline
         self._max_rows = max(count for count in ROW_COUNTS if count <= max_rows)
         self._clock = clock
+        self._profile = profile
         self._samples: list[Sample] = []
         self._slabs: dict[Bucket, Slab] = {}
-        self._turns: Turns[Sample] = Turns()
+        self._turns: Turns[Sample] = Turns(always_padded=pipeline.reproducible)
         self._caps: dict[Bucket, int] = {}
         self._good_steps = 0
         self.counters = Counters()
@@ -72,14 +81,20 @@ class Batcher:
 
     def fits(self, owner: int, request: Request) -> bool:
         """Whether a request may join now: its bucket has rows left, or its owner has nothing here yet."""
-        bucket = self._pipeline.latent_shape(request)[1:]
-        held = [sample for sample in self._samples if sample.bucket[:2] == bucket]
+        _, height, width = self._pipeline.latent_shape(request)
+        room = self._most_rows((height, width))
+        held = [sample for sample in self._samples if sample.bucket[:2] == (height, width)]
         rows = 2 * request.images
         held_rows = 2 * len(held)
-        if held_rows + rows <= self._max_rows or not held:
-            return 2 * len(self._samples) + rows <= 4 * self._max_rows or not self._samples
+        if held_rows + rows <= room or not held:
+            return 2 * len(self._samples) + rows <= 4 * room or not self._samples
         is_new = all(sample.owner != owner for sample in self._samples)
-        return is_new and held_rows + rows <= 4 * self._max_rows
+        return is_new and held_rows + rows <= 4 * room
+
+    def _most_rows(self, size: tuple[int, int]) -> int:
+        if self._profile is None or self._pipeline.reproducible:
+            return self._max_rows
+        return min(self._profile.best(size) or DEFAULT_ROWS, self._max_rows)
 
     def admit(self, admissions: Sequence[Admission]) -> list[list[Sample]]:
         """Let requests in; their pictures join at the next step. Returns each request's samples."""
@@ -117,6 +132,8 @@ class Batcher:
         bucket = (*latents.shape[1:], embeds.shape[1])
         if bucket not in self._slabs:
             self._slabs[bucket] = Slab.like(bucket, latents, embeds)
+            if self._profile is not None:
+                self._turns.costs.learn(bucket, self._profile.seconds((bucket[0], bucket[1])))
         return self._slabs[bucket]
 
     def remove(self, samples: Sequence[Sample]) -> None:
@@ -171,7 +188,8 @@ class Batcher:
         return self._turns.choose_samples(bucket, waiting, self._room(bucket))
 
     def _room(self, bucket: Bucket) -> int:
-        return min(self._max_rows, self._caps.get(bucket, self._max_rows))
+        most = self._most_rows((bucket[0], bucket[1]))
+        return min(most, self._caps.get(bucket, most))
 
     def _predict(self, batch: list[Sample], room: int) -> tuple[torch.Tensor, int]:
         """The guided model output [n, 4, h, w] of n samples, and how many rows were computed for it."""

@@ -87,7 +87,7 @@ class Decoder:
         return [self._picture(sample, latents, own) for (sample, latents), own in zip(part, pixels, strict=True)]
 
     def _picture(self, sample: Sample, latents: torch.Tensor, pixels: torch.Tensor) -> Decoded:
-        is_half = self._pipeline.model.vae.dtype != torch.float32
+        is_half = self._pipeline.vae_dtype != torch.float32
         if not torch.isfinite(pixels).all() and is_half and torch.isfinite(latents).all():
             log.warning("the VAE overflowed in half precision; decoding one picture again in float32")
             pixels = self._pipeline.decode_exactly(latents[None])[0]

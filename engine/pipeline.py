@@ -19,6 +19,7 @@ from PIL import Image
 from domain import Request
 from engine.model import LoadedModel
 from engine.prompt import count_windows, encode
+from engine.recording import Recordings
 
 PREVIEW_SIDE = 256
 MOST_TEXTS = 16
@@ -30,12 +31,19 @@ Text = tuple[str, int, int]  # text, clip_skip, windows
 class Pipeline:
     """The loaded model's stages. Not thread-safe but for `preview`: only the worker's thread calls it."""
 
-    def __init__(self, model: LoadedModel, *, reproducible: bool = False, low_vram: bool = False) -> None:
+    def __init__(
+        self, model: LoadedModel, *, reproducible: bool = False, low_vram: bool = False, cuda_graphs: bool = False
+    ) -> None:
         self.model = model
         self.reproducible = reproducible
         self.low_vram = low_vram
         self.device = torch.device(model.device)
+        # Asked for once: diffusers walks through the whole network to tell a dtype.
         self.dtype: torch.dtype = model.unet.dtype
+        self.vae_dtype: torch.dtype = model.vae.dtype
+        self._threads = torch.get_num_threads()
+        self._recordings = Recordings(model.unet)
+        self._may_record = cuda_graphs if self.device.type == "cuda" else not low_vram
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
         # An own copy: a tokenizer must not be used by two threads, and requests are validated in another.
@@ -46,6 +54,13 @@ class Pipeline:
         if low_vram:
             self.decode_in_tiles()
             self._off_device(model.text_encoder)
+
+    def enter_thread(self) -> None:
+        """Give the calling thread as many CPU threads for an operation as this one's maker had.
+
+        OpenMP counts for every thread anew: without this call a new thread uses all cores, whatever was set.
+        """
+        torch.set_num_threads(self._threads)
 
     # 1. Encode prompts
     def _count_windows(self, prompt: str, negative_prompt: str) -> int:
@@ -58,17 +73,17 @@ class Pipeline:
 
         Texts that are not known yet are encoded together (one by one if pictures must be reproducible).
         """
-        pairs: list[tuple[Text, Text]] = []
-        for request in requests:
-            windows = self._windows(request.prompt, request.negative_prompt)
-            pairs.append(
-                (
-                    (request.prompt, request.clip_skip, windows),
-                    (request.negative_prompt, request.clip_skip, windows),
-                )
-            )
+        pairs = [self._texts_of(request) for request in requests]
         known = self._encode_missing([text for pair in pairs for text in pair])
         return [torch.stack([known[positive], known[negative]]) for positive, negative in pairs]
+
+    def is_encoded(self, request: Request) -> bool:
+        """Whether both texts of a request are known already."""
+        return all(text in self._texts for text in self._texts_of(request))
+
+    def _texts_of(self, request: Request) -> tuple[Text, Text]:
+        windows = self._windows(request.prompt, request.negative_prompt)
+        return (request.prompt, request.clip_skip, windows), (request.negative_prompt, request.clip_skip, windows)
 
     def _encode_missing(self, texts: Sequence[Text]) -> dict[Text, torch.Tensor]:
         found = {text: self._texts[text] for text in texts if text in self._texts}
@@ -107,7 +122,7 @@ class Pipeline:
         """Scaled latents [4, h, w] of a picture (the mode of the VAE's distribution)."""
         pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         vae = self._on_device(self.model.vae)
-        mean = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist.mode()
+        mean = vae.encode(pixels.to(self.device, self.vae_dtype)).latent_dist.mode()
         self._off_device(vae)
         return (mean * self.scaling).float()[0]
 
@@ -115,29 +130,47 @@ class Pipeline:
     @torch.inference_mode()
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
         """One UNet call: latents [n, 4, h, w], timesteps [n], embeds [n, tokens, dim] → [n, 4, h, w] in float32."""
-        prediction = self.model.unet(
-            latents.to(self.dtype), timesteps, encoder_hidden_states=embeds, return_dict=False
-        )[0]
-        return prediction.float()
+        return self._recordings(latents.to(self.dtype), timesteps, embeds).float()
+
+    def record(self, rows: int, size: tuple[int, int]) -> None:
+        """Make later calls with so many rows of that size in latents faster; takes as long as a few calls."""
+        self._recordings.record(*self.inputs(rows, size))
+
+    def can_record(self, rows: int, size: tuple[int, int]) -> bool:
+        """Whether `record` would do anything new."""
+        return self._may_record and not self._recordings.knows((rows, *size, self._tokenizer.model_max_length))
+
+    def inputs(self, rows: int, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Inputs of a model call with no picture behind them: seeded noise, and timesteps in the middle."""
+        generator = torch.Generator().manual_seed(0)
+        config = self.model.unet.config
+        latents = torch.randn((rows, config.in_channels, *size), generator=generator)
+        embeds = torch.randn((rows, self._tokenizer.model_max_length, config.cross_attention_dim), generator=generator)
+        timesteps = torch.full((rows,), 500.0, device=self.device)
+        return latents.to(self.device, self.dtype), timesteps, embeds.to(self.device, self.dtype)
 
     # 4. Decode
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pixels [n, 3, h, w] in -1…1, on the CPU, of latents [n, 4, h, w]. May hold values that are not finite."""
         vae = self._on_device(self.model.vae)
-        pixels = vae.decode(latents.to(vae.dtype) / self.scaling, return_dict=False)[0]
+        pixels = vae.decode(latents.to(self.vae_dtype) / self.scaling, return_dict=False)[0]
         self._off_device(vae)
         return pixels.float().cpu()
 
     @torch.inference_mode()
     def decode_exactly(self, latents: torch.Tensor) -> torch.Tensor:
         """The same in float32, for latents that overflow the VAE's half precision."""
-        vae, dtype = self.model.vae, self.model.vae.dtype
-        vae.to(torch.float32)
+        half = self.vae_dtype
+        self._turn_vae_to(torch.float32)
         try:
             return self.decode(latents)
         finally:
-            vae.to(dtype)
+            self._turn_vae_to(half)
+
+    def _turn_vae_to(self, dtype: torch.dtype) -> None:
+        self.model.vae.to(dtype)
+        self.vae_dtype = dtype
 
     def decode_in_tiles(self) -> None:
         """From now on decode large pictures piece by piece: slower, in less memory."""

@@ -8,14 +8,19 @@ asker much. So a lone picture beside a flood runs at close to its own speed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 ROW_COUNTS = (1, 2, 4, 8, 16, 32, 64)
+# Where nothing was measured.
+DEFAULT_ROWS = 16
 # How much longer than alone a step may take because others' rows fill up the batch.
 MOST_SLOWDOWN = 1.6
 # From this many times the rows of the smallest asker on, the others count as a flood.
 FLOOD = 4
+# Measured speeds within this share of each other are no reason to make a batch smaller.
+ABOUT_EQUAL = 0.95
 _SMOOTHING = 0.2
 
 Bucket = tuple[int, ...]
@@ -42,26 +47,51 @@ class StepCosts:
     """Measured seconds of a step by bucket and row count, with an estimate for what was not measured yet."""
 
     def __init__(self) -> None:
-        self._seconds: dict[tuple[Bucket, int], float] = {}
+        self._seconds: dict[Bucket, dict[int, float]] = {}
 
     def measure(self, bucket: Bucket, rows: int, seconds: float) -> None:
-        known = self._seconds.get((bucket, rows))
-        self._seconds[bucket, rows] = seconds if known is None else known + _SMOOTHING * (seconds - known)
+        measured = self._seconds.setdefault(bucket, {})
+        known = measured.get(rows, seconds)
+        measured[rows] = known + _SMOOTHING * (seconds - known)
+
+    def learn(self, bucket: Bucket, seconds: Mapping[int, float]) -> None:
+        """Take over what was measured before; nothing if the bucket is known already."""
+        self._seconds.setdefault(bucket, {count: cost for count, cost in seconds.items() if math.isfinite(cost)})
 
     def seconds(self, bucket: Bucket, rows: int) -> float:
-        """Of the nearest measured count, in proportion to rows; 0.05 s a row before anything is known."""
-        known = {count: cost for (place, count), cost in self._seconds.items() if place == bucket}
-        if not known:
-            return 0.05 * rows
-        nearest = min(known, key=lambda count: (abs(count - rows), count))
-        return known[nearest] * rows / nearest if nearest != rows else known[rows]
+        """Measured, or on the line between two measured counts, or in proportion to the nearest one.
+
+        0.05 s a row before anything is known.
+        """
+        known = self._seconds.get(bucket, {})
+        if rows in known:
+            return known[rows]
+        lower = max((count for count in known if count < rows), default=None)
+        upper = min((count for count in known if count > rows), default=None)
+        if lower is not None and upper is not None:
+            share = (rows - lower) / (upper - lower)
+            return known[lower] + share * (known[upper] - known[lower])
+        nearest = lower or upper
+        return 0.05 * rows if nearest is None else known[nearest] * rows / nearest
+
+    def best_rows(self, bucket: Bucket, needed: int, room: int) -> int:
+        """The fixed row count of at most `room` that gives the most wanted rows a second; the largest of about equals.
+
+        Twenty rows padded to 32 may take longer than sixteen now and four in the next step.
+        """
+        most = padded(min(needed, room))
+        counts = [count for count in ROW_COUNTS if min(2, most) <= count <= most]
+        speeds = {count: min(needed, count) / self.seconds(bucket, count) for count in counts}
+        return max(count for count, speed in speeds.items() if speed >= ABOUT_EQUAL * max(speeds.values()))
 
 
 class Turns(Generic[TurnT]):
     """Remembers what buckets and people were served. Pure bookkeeping: the batcher does the work."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, always_padded: bool = False) -> None:
+        """With `always_padded` every call has as many rows as there is room, so that a smaller batch saves nothing."""
         self.costs = StepCosts()
+        self._always_padded = always_padded
         self._deficits: dict[Bucket, float] = {}
         self._served: dict[Bucket, dict[Hashable, float]] = {}
 
@@ -93,7 +123,10 @@ class Turns(Generic[TurnT]):
         queues = [waiting[owner] for owner in sorted(waiting, key=lambda owner: served[owner])]
         longest = max(len(queue) for queue in queues)
         in_order = [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
-        return _fill(in_order, min(room, self._most_rows(bucket, queues, room)))
+        room = min(room, self._most_rows(bucket, queues, room))
+        if not self._always_padded:
+            room = min(room, self.costs.best_rows(bucket, sum(sample.rows for sample in samples), room))
+        return _fill(in_order, room)
 
     def served(self, bucket: Bucket, samples: Sequence[TurnT], seconds: float, rows: int) -> None:
         """Account for one step of `rows` padded rows."""

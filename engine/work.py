@@ -10,6 +10,7 @@ from PIL import Image
 from domain import Request, Result, Task, UserError
 from engine.backend import OnProgress
 from engine.finishing import StartPicture
+from engine.queue import Entry
 from engine.sample import Sample
 
 _SMOOTHING = 0.05
@@ -54,6 +55,12 @@ class Work:
         """What is still to be painted, in the unit of `cost`."""
         step, total = self.progress
         return self.cost * (1 - step / total)
+
+    def entry(self) -> Entry[Work]:
+        """What the queue needs to know of it. Everybody's direct messages are a server of their own."""
+        task = self.task
+        guild_key = task.approved.place.guild_id or -task.user_id
+        return Entry(task.job_id, guild_key, task.user_id, self.cost, self, task.weight, task.guild_weight)
 
     def begin_again(self) -> None:
         """Forget all that was painted so far."""

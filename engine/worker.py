@@ -37,10 +37,12 @@ from engine.finishing import Finisher
 from engine.model import LoadedModel
 from engine.pipeline import Pipeline
 from engine.previews import Previews
+from engine.profiling import IdleWork, RowProfile
 from engine.prompt import TokenReport, count_tokens
 from engine.queue import Entry, FairQueue
 from engine.safety import SafetyChecker
 from engine.sample import Sample, calls_for
+from engine.turns import DEFAULT_ROWS
 from engine.validation import validate
 from engine.work import Pace, Work
 
@@ -63,18 +65,22 @@ class LocalBackend:
         checker: SafetyChecker,
         *,
         max_queue: int = 10_000,
-        max_rows: int = 16,
+        max_rows: int = DEFAULT_ROWS,
         reproducible: bool = False,
         preview_every: int = 3,
         preview_seconds: float = 1.5,
-        low_vram: bool = False,
         pipeline: Pipeline | None = None,
+        profile: RowProfile | None = None,
+        idle_work: IdleWork | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`profile` says how many rows pay for each size; `idle_work` is done while nobody waits."""
         self._model = model
-        self._pipeline = pipeline or Pipeline(model, reproducible=reproducible, low_vram=low_vram)
+        self._pipeline = pipeline or Pipeline(model, reproducible=reproducible)
         self._finisher = Finisher(self._pipeline, checker, model.profile.identity)
         self._max_rows = max_rows
+        self._profile = profile
+        self._idle_work = idle_work
         self._clock = clock
         self._batcher, self._decoder = self._new_batcher()
         self._lock = threading.Condition()
@@ -83,10 +89,9 @@ class LocalBackend:
         self._running: dict[int, Work] = {}
         self._ready: deque[Work] = deque()
         self._paused = self._closing = False
-        self._may_admit = True
-        self._pace = Pace()
+        self._may_admit, self._pace = True, Pace()
         self._thread = self._new_thread()
-        self._second_thread = ThreadPoolExecutor(1, thread_name_prefix="finish")
+        self._second_thread = ThreadPoolExecutor(1, "finish", initializer=self._pipeline.enter_thread)
         self._previews = Previews(self._finisher, self._second_thread, preview_every, preview_seconds, clock)
 
     @property
@@ -108,7 +113,8 @@ class LocalBackend:
         return threading.Thread(target=self._run, name="gpu", daemon=True)
 
     def _new_batcher(self) -> tuple[Batcher, Decoder]:
-        return Batcher(self._pipeline, self._max_rows, self._clock), Decoder(self._pipeline, self._clock)
+        batcher = Batcher(self._pipeline, self._max_rows, self._clock, self._profile)
+        return batcher, Decoder(self._pipeline, self._clock)
 
     # ---- called from any thread ------------------------------------------------------------------------------------
 
@@ -119,15 +125,10 @@ class LocalBackend:
         cost = millicredits_for(request, self.profile) * calls / request.num_inference_steps
         work = Work(task, on_progress, Future(), cost, calls)
         with self._lock:
-            self._queue.push(self._entry(work))
+            self._queue.push(work.entry())
             self._wake()
         self.start()
         return work.future
-
-    def _entry(self, work: Work) -> Entry[Work]:
-        task = work.task
-        guild_key = task.approved.place.guild_id or -task.user_id  # everybody's DMs are a server of their own
-        return Entry(work.job_id, guild_key, task.user_id, work.cost, work, task.weight, task.guild_weight)
 
     def validate(self, request: Request) -> None:
         """Raise InvalidRequest if the request can't be painted as it stands."""
@@ -205,6 +206,7 @@ class LocalBackend:
     # ---- the GPU thread --------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._pipeline.enter_thread()
         try:
             while self._wait_for_work():
                 self._turn_or_start_again()
@@ -230,9 +232,10 @@ class LocalBackend:
     def _has_work(self) -> bool:
         if len(self._batcher) or len(self._decoder) or self._ready:
             return True
-        if any(work.is_cancelled for work in self._running.values()):
+        may_begin = len(self._queue) > 0 and not self._paused and self._may_admit
+        if may_begin or any(work.is_cancelled for work in self._running.values()):
             return True
-        return len(self._queue) > 0 and not self._paused and self._may_admit
+        return self._idle_work is not None and self._idle_work.is_due
 
     def _turn(self) -> None:
         """Admit, step, retire; then decode what is finished."""
@@ -244,12 +247,14 @@ class LocalBackend:
         if len(self._decoder):
             budget = 2 * self._batcher.step_seconds if len(self._batcher) else float("inf")
             self._collect(self._decoder.decode(budget))
+        elif not len(self._batcher) and self._idle_work is not None and self._idle_work.is_due:
+            self._idle_work.do_some()
         self._pace.tick(self._clock() - started)
 
     def _drop_cancelled(self) -> None:
         for work in [work for work in self._running.values() if work.is_cancelled]:
             with self._lock:
-                self._queue.charge(self._entry(work), -work.remaining)
+                self._queue.charge(work.entry(), -work.remaining)
             self._drop(work, JobCancelled(CANCELLED))
 
     def _admit(self) -> None:
@@ -268,8 +273,9 @@ class LocalBackend:
             if work.request.init_image is not None:
                 self._second_thread.submit(self._read_start, work)
                 continue
-            # Whoever is next has the same text encoding to come: one call for all.
-            self._pipeline.encode_prompts([work.request, *(other.request for other in ahead)])
+            if not self._pipeline.is_encoded(work.request):
+                # Whoever is next has the same text encoding to come: one call for all.
+                self._pipeline.encode_prompts([work.request, *(other.request for other in ahead)])
             self._begin(work)
 
     def _fits(self, entry: Entry[Work]) -> bool:
@@ -347,7 +353,7 @@ class LocalBackend:
             for work in works:
                 work.begin_again()
                 if work.attempts < MOST_ATTEMPTS:
-                    self._queue.push(self._entry(work), is_known=True)
+                    self._queue.push(work.entry(), is_known=True)
             self._wake()
         for work in works:
             if work.attempts >= MOST_ATTEMPTS:

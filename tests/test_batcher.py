@@ -317,6 +317,25 @@ def test_equal_askers_share_full_batches() -> None:
     assert len(turns.choose_samples((8, 8), [Row(owner) for owner in range(8)], 16)) == 8
 
 
+def test_a_batch_is_left_smaller_where_padding_would_cost_more_than_another_step() -> None:
+    turns = measured({2: 4.0, 8: 6.0, 16: 10.0, 32: 18.0})
+    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 8, "16 rows for 10, not 18 for 18"
+    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(15)], 32)) == 15
+
+
+def test_a_step_that_is_padded_to_the_full_is_also_filled() -> None:
+    turns: Turns[Row] = Turns(always_padded=True)
+    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 9
+
+
+def test_unknown_costs_lie_between_the_known_ones() -> None:
+    costs = measured({8: 6.0, 32: 18.0}).costs
+    assert costs.seconds((8, 8), 16) == pytest.approx(10.0)
+    assert costs.seconds((8, 8), 64) == pytest.approx(36.0)
+    assert costs.seconds((8, 8), 4) == pytest.approx(3.0)
+    assert costs.seconds((9, 9), 4) == pytest.approx(0.2)
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 5), st.integers(1, 2)), min_size=1, max_size=40), st.sampled_from(ROW_COUNTS[1:])

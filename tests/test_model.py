@@ -76,6 +76,17 @@ def test_every_part_has_the_dtype_that_was_asked_for(tmp_path: Path, dtype: str)
     assert model.profile.identity.dtype == dtype
 
 
+def test_the_dtype_suits_processor_and_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    config = folder / "unet" / "config.json"
+    small = config.read_text()
+    cases = [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float32")]
+    for has_instructions, is_full_size, wanted in cases:
+        config.write_text(json.dumps(json.loads(small) | ({"sample_size": 64} if is_full_size else {})))
+        able = {"avx512_bf16": has_instructions}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert load_model(str(folder), device="cpu").profile.identity.dtype == wanted
+
+
 def test_a_checkpoint_is_known_by_its_own_hash(tmp_path: Path):
     path = build_random_checkpoint(tmp_path / "mine.ckpt", "full")
     model = load_model(str(path))

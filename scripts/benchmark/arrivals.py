@@ -10,10 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from domain import Task
-from engine.policy import approve
 from scripts.benchmark.baselines import groups_of_equals
-from scripts.benchmark.variants import PLACE, Bench, Run
+from scripts.benchmark.variants import Bench, Run
 from scripts.benchmark.workloads import Order
 
 # Naive batching waits this long for company before it starts.
@@ -37,24 +35,19 @@ def poisson_latencies(bench: Bench, orders: Sequence[Order], naive: Sequence[Run
 
 
 def _engine(bench: Bench, orders: Sequence[Order], times: Sequence[float]) -> list[float]:
-    backend, _ = bench.backend()
     latencies: list[float] = []
     finished = threading.Semaphore(0)
     start = time.perf_counter()
-    try:
-        for number, (order, due) in enumerate(zip(orders, times, strict=True)):
-            time.sleep(max(start + due - time.perf_counter(), 0.0))
+    for number, (order, due) in enumerate(zip(orders, times, strict=True)):
+        time.sleep(max(start + due - time.perf_counter(), 0.0))
 
-            def done(_future: object, due: float = due) -> None:
-                latencies.append(time.perf_counter() - start - due)
-                finished.release()
+        def done(_future: object, due: float = due) -> None:
+            latencies.append(time.perf_counter() - start - due)
+            finished.release()
 
-            task = Task(job_id=number, user_id=order.user_id, approved=approve(order.request, PLACE))
-            backend.submit(task, lambda _progress: None).add_done_callback(done)
-        for _ in orders:
-            finished.acquire()
-    finally:
-        backend.close()
+        bench.backend.submit(bench.make_task(number, order), lambda _progress: None).add_done_callback(done)
+    for _ in orders:
+        finished.acquire()
     return latencies
 
 

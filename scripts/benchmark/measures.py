@@ -6,8 +6,7 @@ import argparse
 import math
 import resource
 import statistics
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,16 +15,15 @@ import torch
 
 from engine.acceleration import accelerate
 from engine.model import LoadedModel
-from engine.pipeline import Pipeline
-from engine.profiling import best_row_count
 from scripts.benchmark.arrivals import poisson_latencies
 from scripts.benchmark.baselines import Picture
 from scripts.benchmark.looplag import loop_lag
-from scripts.benchmark.variants import Bench, Run, paint_exactly
+from scripts.benchmark.variants import Bench, Run
 from scripts.benchmark.workloads import Order, Scale, make_orders
 
 CANCEL_EVERY = 5
-Variant = Callable[[Sequence[Order]], Run]
+Runs = dict[str, list[Run]]
+Found = tuple[Runs, dict[str, Any]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,8 +34,9 @@ class Measures:
     model: LoadedModel
     baseline_dtype: str
     orders: list[Order]
-    runs: dict[str, list[Run]]
+    runs: Runs
     parity: tuple[float, float]
+    most_rows: int
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -57,7 +56,6 @@ class Measures:
     def as_json(self) -> dict[str, Any]:
         engine = self.runs["E"]
         latencies = [second for run in engine for second in run.latencies.values()]
-        reports = [run.report for run in engine if run.report is not None]
         maximum, psnr = self.parity
         return {
             "workload": self.options.workload,
@@ -81,9 +79,9 @@ class Measures:
             "p95_seconds": round(percentile(latencies, 95), 4),
             "p99_seconds": round(percentile(latencies, 99), 4),
             "jain_index": round(statistics.median(jain_index(run.latencies, self.orders) for run in engine), 4),
-            "max_rows": self.options.max_rows,
-            "rows_per_call": round(statistics.fmean(report.rows_per_call for report in reports), 2),
-            "padding_waste": round(statistics.fmean(report.padding_waste for report in reports), 4),
+            "max_rows": self.most_rows,
+            "rows_per_call": round(statistics.fmean(run.rows_per_call for run in engine), 2),
+            "padding_waste": round(statistics.fmean(run.padding_waste for run in engine), 4),
             "overhead": round(statistics.median(run.overhead for run in engine), 4),
             "peak_memory_mib": peak_memory_mib(self.model.device),
             **self.extra,
@@ -102,87 +100,79 @@ class Measures:
 
 
 def measure(model: LoadedModel, baseline: LoadedModel, scale: Scale, options: argparse.Namespace) -> Measures:
-    """Run the workload in all variants, interleaved, after one round to warm up that also measures the parity."""
+    """Run the workload in all variants, interleaved, after one round to warm up that also measures the parity.
+
+    Every round has prompts of its own, so that no text is known from the one before.
+    """
     if options.requests:
         scale = replace(scale, requests=options.requests)
-    orders = make_orders(options.workload, model.profile, scale)
-    options.max_rows = options.max_rows or best_row_count(Pipeline(model), clock=_clock(model))
+    rounds = [make_orders(options.workload, model.profile, scale, seed) for seed in range(options.rounds + 1)]
+    orders = rounds[0]
     bench = Bench(
-        model, baseline, max_rows=options.max_rows, reproducible=options.reproducible, preset=options.preset
+        model, baseline, orders, max_rows=options.max_rows, reproducible=options.reproducible, preset=options.preset
     )  # fmt: skip
     sample = orders[: min(len(orders), 8)]
     expected = bench.one_by_one(sample).pictures
-    parity = compare(paint_exactly(model, sample, options.max_rows), expected)
-    if options.workload == "flood":
-        return _measure_flood(model, baseline, orders, bench, parity, options)
-    variants: dict[str, Variant] = {"B0": bench.one_by_one, "B1": bench.naive}
-    painted = orders
-    if options.workload == "cancels":
-        painted = [order for number, order in enumerate(orders) if number % CANCEL_EVERY]
-    runs: dict[str, list[Run]] = {name: [] for name in (*variants, "E")}
-    bench.engine(orders[:2])
-    for _ in range(options.rounds):
-        for name, variant in variants.items():
-            runs[name].append(variant(painted))
-        runs["E"].append(bench.engine(orders, CANCEL_EVERY if options.workload == "cancels" else 0))
-    if options.compile and model.device != "cpu":
-        _measure_compiled(model, orders, bench, runs, options)
-    measures = Measures(
-        options=options, model=model, baseline_dtype=baseline.profile.identity.dtype, orders=orders, runs=runs,
-        parity=parity,
-    )  # fmt: skip
-    measures.extra |= loop_lag(lambda: bench.engine(orders))
-    if options.workload == "cancels":
-        measures.extra["steps_after_cancel"] = max(run.steps_after_cancel for run in runs["E"])
-    if options.arrivals == "poisson":
-        measures.extra["poisson"] = poisson_latencies(bench, orders, runs["B1"], options.load)
-    return measures
-
-
-def _measure_flood(
-    model: LoadedModel,
-    baseline: LoadedModel,
-    orders: list[Order],
-    bench: Bench,
-    parity: tuple[float, float],
-    options: argparse.Namespace,
-) -> Measures:
-    """How long light users wait beside a flood, against having the worker for themselves."""
-    light = [order for order in orders if order.user_id != 0]
-    alone: list[float] = []
-    flooded: list[float] = []
-    runs: dict[str, list[Run]] = {"E": []}
-    for _ in range(options.rounds):
-        alone += bench.engine_alone(light).latencies.values()
-        run = bench.engine_flooded(orders)
-        flooded += [second for number, second in run.latencies.items() if orders[number].user_id != 0]
-        runs["E"].append(run)
-    for run in runs["E"]:  # the Jain index is over the equal askers
-        run.latencies = {number: second for number, second in run.latencies.items() if orders[number].user_id != 0}
-    ratio = percentile(flooded, 95) / percentile(alone, 95)
+    parity = compare(bench.paint_exactly(sample), expected)
+    try:
+        runs, extra = (_measure_flood if options.workload == "flood" else _measure_backlog)(bench, rounds, options)
+        if options.compile and model.device != "cpu":
+            runs |= _measure_compiled(model, bench, rounds)
+    finally:
+        bench.close()
     return Measures(
         options=options, model=model, baseline_dtype=baseline.profile.identity.dtype, orders=orders, runs=runs,
-        parity=parity,
-        extra={"light_p95_alone": percentile(alone, 95), "light_p95_flooded": percentile(flooded, 95),
-               "light_p95_ratio": round(ratio, 3)},
+        parity=parity, most_rows=bench.most_rows, extra=extra,
     )  # fmt: skip
 
 
-def _measure_compiled(
-    model: LoadedModel, orders: list[Order], bench: Bench, runs: dict[str, list[Run]], options: argparse.Namespace
-) -> None:
+def _measure_backlog(bench: Bench, rounds: Sequence[list[Order]], options: argparse.Namespace) -> Found:
+    """Everything at once, in every variant; then the event loop's lag, and with Poisson arrivals the latencies."""
+    cancel_every = CANCEL_EVERY if options.workload == "cancels" else 0
+    runs: Runs = {"B0": [], "B1": [], "E": []}
+    bench.engine(rounds[0])
+    for orders in rounds[1:]:
+        painted = [order for number, order in enumerate(orders) if not cancel_every or number % cancel_every]
+        runs["B0"].append(bench.one_by_one(painted))
+        runs["B1"].append(bench.naive(painted))
+        runs["E"].append(bench.engine(orders, cancel_every))
+    extra: dict[str, Any] = loop_lag(lambda: bench.engine(rounds[0]))
+    if cancel_every:
+        extra["steps_after_cancel"] = max(run.steps_after_cancel for run in runs["E"])
+    if options.arrivals == "poisson":
+        extra["poisson"] = poisson_latencies(bench, rounds[0], runs["B1"], options.load)
+    return runs, extra
+
+
+def _measure_flood(bench: Bench, rounds: Sequence[list[Order]], _options: argparse.Namespace) -> Found:
+    """How long light users wait beside a flood, against having the worker for themselves."""
+    alone: list[float] = []
+    flooded: list[float] = []
+    runs: Runs = {"E": []}
+    bench.engine(rounds[0])
+    for orders in rounds[1:]:
+        alone += bench.engine_alone([order for order in orders if order.user_id != 0]).latencies.values()
+        run = bench.engine_flooded(orders)
+        # The Jain index is over the equal askers.
+        run.latencies = {number: second for number, second in run.latencies.items() if orders[number].user_id != 0}
+        flooded += run.latencies.values()
+        runs["E"].append(run)
+    before, beside = percentile(alone, 95), percentile(flooded, 95)
+    extra = {"light_p95_alone": before, "light_p95_flooded": beside, "light_p95_ratio": round(beside / before, 3)}
+    return runs, extra
+
+
+def _measure_compiled(model: LoadedModel, bench: Bench, rounds: Sequence[list[Order]]) -> Runs:
     """The same once more with layout and compile switches, for the baselines and for the engine."""
     accelerate(model, compile_blocks=True)
-    variants = {"B0c": bench.one_by_one, "B1c": bench.naive}
-    for variant in (*variants.values(), bench.engine):  # warm up
-        variant(orders)
-    runs["E"] = []
-    for name in variants:
-        runs[name] = []
-    for _ in range(options.rounds):
+    variants = {"B0c": bench.one_by_one, "B1c": bench.naive, "E": bench.engine}
+    for variant in variants.values():  # warm up
+        variant(rounds[0])
+    runs: Runs = {name: [] for name in variants}
+    for orders in rounds[1:]:
         for name, variant in variants.items():
             runs[name].append(variant(orders))
-        runs["E"].append(bench.engine(orders))
+    return runs
 
 
 def compare(ours: dict[int, Picture], theirs: dict[int, Picture]) -> tuple[float, float]:
@@ -214,7 +204,3 @@ def peak_memory_mib(device: str) -> int:
 
 def device_name(device: str) -> str:
     return device if device == "cpu" else torch.cuda.get_device_name()
-
-
-def _clock(model: LoadedModel) -> Callable[[], float]:
-    return time.process_time if model.device == "cpu" else time.perf_counter

@@ -12,13 +12,15 @@ import torch
 from PIL import Image
 
 from domain import JobCancelled, Place, Progress, Request, SafetyLevel, Task
-from engine.backend import EngineReport
+from engine.batcher import Admission, Batcher
 from engine.model import LoadedModel
 from engine.pipeline import Pipeline
 from engine.png import write_png
 from engine.policy import approve
 from engine.presets import PRESETS
+from engine.profiling import IdleWork, RowProfile
 from engine.safety import FixedScores
+from engine.turns import DEFAULT_ROWS, ROW_COUNTS
 from engine.worker import LocalBackend
 from scripts.benchmark.baselines import Picture, Stock, groups_of_equals
 from scripts.benchmark.workloads import Order
@@ -29,13 +31,14 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One timed run: CPU and wall seconds, each finished order's latency, and what the engine says of itself."""
+    """One timed run: CPU and wall seconds, each finished order's latency, and what the engine counted."""
 
     cpu_seconds: float
     wall_seconds: float
     latencies: dict[int, float] = field(default_factory=dict[int, float])
     pictures: dict[int, Picture] = field(default_factory=dict[int, Picture])
-    report: EngineReport | None = None
+    rows_per_call: float = 0.0
+    padding_waste: float = 0.0
     overhead: float = 0.0
     steps_after_cancel: int = 0
 
@@ -58,16 +61,40 @@ class TimedPipeline(Pipeline):
 
 
 class Bench:
-    """Runs a workload in one of the variants on one model."""
+    """Runs a workload in one of the variants on one model. The engine lives through all runs, as the bot's does."""
 
     def __init__(
-        self, model: LoadedModel, baseline: LoadedModel, *, max_rows: int, reproducible: bool, preset: str | None
+        self,
+        model: LoadedModel,
+        baseline: LoadedModel,
+        orders: Sequence[Order],
+        *,
+        max_rows: int,
+        reproducible: bool,
+        preset: str | None,
     ) -> None:
         self._model, self._stock = model, Stock(baseline)
         self._checker = FixedScores()
-        self._max_rows, self._reproducible, self._preset = max_rows, reproducible, preset
+        self._preset = preset
         # On a CPU that others use too, only the process's own seconds mean anything.
         self.clock: Clock = time.process_time if model.device == "cpu" else time.perf_counter
+        self.pipeline = TimedPipeline(model, self.clock, reproducible=reproducible)
+        sizes = sorted({self.pipeline.latent_shape(order.request)[1:] for order in orders})
+        profile = RowProfile(
+            max_rows=max_rows or (DEFAULT_ROWS if reproducible else ROW_COUNTS[-1]), fixed=reproducible
+        )
+        idle_work = IdleWork(self.pipeline, profile, self.clock, sizes)
+        while idle_work.is_due:  # what the bot does in idle moments is done before the clock starts
+            idle_work.do_some()
+        self.most_rows = max(profile.best(size) or 0 for size in sizes)
+        self.backend = LocalBackend(
+            model, self._checker, max_rows=self.most_rows, pipeline=self.pipeline, profile=profile,
+            preview_every=10**6, clock=self.clock if model.device == "cpu" else time.monotonic,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.backend.close()
 
     # ---- baselines -------------------------------------------------------------------------------------------------
 
@@ -102,74 +129,72 @@ class Bench:
 
     def engine(self, orders: Sequence[Order], cancel_every: int = 0) -> Run:
         """E: all requests at once through the backend; with `cancel_every` n, each nth is taken back halfway."""
-        with _Session(self) as session:
-            for number, order in enumerate(orders):
-                is_cancelled = bool(cancel_every) and number % cancel_every == 0
-                session.submit(
-                    number, order, cancel_at=order.request.num_inference_steps // 2 if is_cancelled else None
-                )
-            session.wait()
-            return session.run()
+        session = _Session(self, orders)
+        for number, order in enumerate(orders):
+            is_cancelled = bool(cancel_every) and number % cancel_every == 0
+            session.submit(number, cancel_at=order.request.num_inference_steps // 2 if is_cancelled else None)
+        session.wait()
+        return session.run()
 
     def engine_alone(self, orders: Sequence[Order]) -> Run:
         """Each request has the worker for itself."""
-        with _Session(self) as session:
-            for number, order in enumerate(orders):
-                session.submit(number, order)
-                session.wait()
-            return session.run()
+        session = _Session(self, orders)
+        for number in range(len(orders)):
+            session.submit(number)
+            session.wait()
+        return session.run()
 
     def engine_flooded(self, orders: Sequence[Order]) -> Run:
         """User 0's requests at once; the light ones come one by one, each a further share of the flood later."""
         flood = [number for number, order in enumerate(orders) if order.user_id == 0]
         light = [number for number, order in enumerate(orders) if order.user_id != 0]
         every = max(len(flood) // (len(light) + 1), 1)
-        with _Session(self) as session:
-            for place, number in enumerate(flood):
-                follower = light.pop(0) if place % every == 0 and light else None
-                after = None if follower is None else (follower, orders[follower])
-                session.submit(number, orders[number], then=after)
-            session.wait()
-            return session.run()
+        session = _Session(self, orders)
+        for place, number in enumerate(flood):
+            session.submit(number, then=light.pop(0) if place % every == 0 and light else None)
+        session.wait()
+        return session.run()
 
-    def backend(self) -> tuple[LocalBackend, TimedPipeline]:
-        pipeline = TimedPipeline(self._model, self.clock, reproducible=self._reproducible)
-        backend = LocalBackend(
-            self._model, self._checker, max_rows=self._max_rows, pipeline=pipeline, preview_every=10**6,
-            clock=self.clock if self._model.device == "cpu" else time.monotonic,
-        )  # fmt: skip
-        return backend, pipeline
+    def paint_exactly(self, orders: Sequence[Order]) -> dict[int, Picture]:
+        """The engine's pictures as floats, all requests together: for comparing, not for timing."""
+        batcher = Batcher(self.pipeline, self.most_rows)
+        jobs = [Admission(job_id=n, owner=order.user_id, request=order.request) for n, order in enumerate(orders)]
+        samples = [own[0] for own in batcher.admit(jobs)]
+        while any(not sample.is_finished for sample in samples):
+            batcher.step()
+        return {
+            n: (self.pipeline.decode(sample.latents[None])[0] / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()
+            for n, sample in enumerate(samples)
+        }
 
-    def adapted(self, request: Request) -> Request:
-        """With a preset the engine's requests take its guidance interval, but keep their steps and solver."""
-        if self._preset is None:
-            return request
-        return replace(request, guidance_interval=PRESETS[self._preset].guidance_interval)
+    def make_task(self, number: int, order: Order) -> Task:
+        """The policy has its say before the clock starts: it would stand before any engine.
+
+        With a preset the engine's requests take its guidance interval, but keep their steps and solver.
+        """
+        request = order.request
+        if self._preset is not None:
+            request = replace(request, guidance_interval=PRESETS[self._preset].guidance_interval)
+        return Task(job_id=number, user_id=order.user_id, approved=approve(request, PLACE))
 
 
 class _Session:
     """One run of the backend: what was submitted, and when each was finished."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, orders: Sequence[Order]) -> None:
         self._bench = bench
-        self._backend, self._pipeline = bench.backend()
+        self._tasks = [bench.make_task(number, order) for number, order in enumerate(orders)]
+        self._backend = bench.backend
+        self._before = replace(bench.backend.counters)
+        self._predict_before = bench.pipeline.predict_seconds
         self._latencies: dict[int, float] = {}
         self._after_cancel: dict[int, int] = {}
         self._open = threading.Condition()
         self._left = 0
-
-    def __enter__(self) -> _Session:
         self._cpu, self._wall = time.process_time(), time.perf_counter()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._backend.close()
-
-    def submit(
-        self, number: int, order: Order, *, cancel_at: int | None = None, then: tuple[int, Order] | None = None
-    ) -> None:
+    def submit(self, number: int, *, cancel_at: int | None = None, then: int | None = None) -> None:
         """Submit an order; cancel it at a step, or submit another one when it is finished."""
-        task = Task(job_id=number, user_id=order.user_id, approved=approve(self._bench.adapted(order.request), PLACE))
         started = self._bench.clock()
         with self._open:
             self._left += 1 if then is None else 2
@@ -181,7 +206,7 @@ class _Session:
                 self._after_cancel[number] = 0
                 self._backend.cancel(number)
 
-        future = self._backend.submit(task, progress)
+        future = self._backend.submit(self._tasks[number], progress)
 
         def done(_future: object) -> None:
             error = future.exception()
@@ -192,7 +217,7 @@ class _Session:
             if then is not None:
                 with self._open:
                     self._left -= 1
-                self.submit(*then)
+                self.submit(then)
             with self._open:
                 self._left -= 1
                 self._open.notify_all()
@@ -205,28 +230,15 @@ class _Session:
                 self._open.wait()
 
     def run(self) -> Run:
-        counters = self._backend.counters
+        now, before = self._backend.counters, self._before
+        calls, rows, padding = now.calls - before.calls, now.rows - before.rows, now.padding - before.padding
+        predicted = self._bench.pipeline.predict_seconds - self._predict_before
         return Run(
             cpu_seconds=time.process_time() - self._cpu,
             wall_seconds=time.perf_counter() - self._wall,
             latencies=self._latencies,
-            report=self._backend.report(),
-            overhead=1 - self._pipeline.predict_seconds / max(counters.seconds, 1e-9),
+            rows_per_call=rows / max(calls, 1),
+            padding_waste=padding / max(rows + padding, 1),
+            overhead=1 - predicted / max(now.seconds - before.seconds, 1e-9),
             steps_after_cancel=max(self._after_cancel.values(), default=0),
         )
-
-
-def paint_exactly(model: LoadedModel, orders: Sequence[Order], max_rows: int) -> dict[int, Picture]:
-    """The engine's pictures as floats, all requests together: for comparing, not for timing."""
-    from engine.batcher import Admission, Batcher
-
-    pipeline = Pipeline(model)
-    batcher = Batcher(pipeline, max_rows)
-    jobs = [Admission(job_id=n, owner=order.user_id, request=order.request) for n, order in enumerate(orders)]
-    samples = [own[0] for own in batcher.admit(jobs)]
-    while any(not sample.is_finished for sample in samples):
-        batcher.step()
-    return {
-        n: (pipeline.decode(sample.latents[None])[0] / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()
-        for n, sample in enumerate(samples)
-    }
