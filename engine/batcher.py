@@ -77,6 +77,11 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._samples)
 
+    @property
+    def owners(self) -> set[int]:
+        """Whose pictures are being painted."""
+        return {sample.owner for sample in self._samples}
+
     # ---- admit -----------------------------------------------------------------------------------------------------
 
     def fits(self, owner: int, request: Request) -> bool:

@@ -1,11 +1,14 @@
-"""From finished latents to pictures: batched, but not so many at once that the others wait for more than two steps."""
+"""From finished latents to pictures: batched, but not so many at once that the others wait for more than two steps.
+
+Pictures of people who have others being painted wait a few steps for company; a person's last one never does.
+"""
 # pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +20,7 @@ from engine.sample import Bucket, Sample
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
+PATIENCE_STEPS = 3
 BROKEN = "This picture could not be decoded; nothing was charged."
 TOO_LARGE = "This picture does not fit into the machine's memory; a smaller one may. Nothing was charged."
 _SMOOTHING = 0.3
@@ -41,6 +45,7 @@ class Decoder:
         self._seconds: dict[Bucket, float] = {}
         self._most_at_once = 1 if pipeline.reproducible else MOST_AT_ONCE
         self._is_tiled = False
+        self._steps_waited = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -52,10 +57,23 @@ class Decoder:
     def remove(self, job_id: int) -> None:
         self._waiting = [pair for pair in self._waiting if pair[0].job_id != job_id]
 
-    def decode(self, budget_seconds: float) -> list[Decoded]:
-        """As many pictures of one size as the budget allows, at least one."""
-        size = self._waiting[0][1].shape
-        same = [pair for pair in self._waiting if pair[1].shape == size]
+    def is_due(self, painting: Collection[int]) -> bool:
+        """Asked once after each step: whether to decode now, while pictures of these owners are being painted."""
+        if not self._waiting:
+            return False
+        self._steps_waited += 1
+        urgent = any(sample.owner not in painting for sample, _ in self._waiting)
+        return urgent or len(self._waiting) >= self._most_at_once or self._steps_waited > PATIENCE_STEPS
+
+    def decode(self, budget_seconds: float, painting: Collection[int] = ()) -> list[Decoded]:
+        """As many pictures of one size as the budget allows, at least one.
+
+        If somebody waits for their last one, only such pictures: those of the owners in `painting` have time.
+        """
+        self._steps_waited = 0
+        candidates = [pair for pair in self._waiting if pair[0].owner not in painting] or self._waiting
+        size = candidates[0][1].shape
+        same = [pair for pair in candidates if pair[1].shape == size]
         part = same[: self._how_many(tuple(size), budget_seconds)]
         started = self._clock()
         while True:

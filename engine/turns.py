@@ -13,8 +13,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 ROW_COUNTS = (1, 2, 4, 8, 16, 32, 64)
-# Where nothing was measured.
+# Where nothing was measured; and the most that are chosen by measuring, because a newcomer waits for the running step.
 DEFAULT_ROWS = 16
+MOST_CHOSEN_ROWS = 32
 # How much longer than alone a step may take because others' rows fill up the batch.
 MOST_SLOWDOWN = 1.6
 # From this many times the rows of the smallest asker on, the others count as a flood.

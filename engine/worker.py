@@ -244,10 +244,11 @@ class LocalBackend:
         self._admit()
         if len(self._batcher):
             self._retire(self._batcher.step())
-        if len(self._decoder):
-            budget = 2 * self._batcher.step_seconds if len(self._batcher) else float("inf")
-            self._collect(self._decoder.decode(budget))
-        elif not len(self._batcher) and self._idle_work is not None and self._idle_work.is_due:
+        painting = self._batcher.owners
+        if self._decoder.is_due(painting):
+            budget = 2 * self._batcher.step_seconds if painting else float("inf")
+            self._collect(self._decoder.decode(budget, painting))
+        elif not painting and self._idle_work is not None and self._idle_work.is_due:
             self._idle_work.do_some()
         self._pace.tick(self._clock() - started)
 

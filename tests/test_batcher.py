@@ -236,6 +236,22 @@ def test_decoding_stays_within_its_budget_and_loses_nothing(tiny_model: LoadedMo
     assert len(decoder) == 0
 
 
+def test_pictures_wait_for_company_but_nobodys_last_one_does(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model)
+    flood = Batcher(pipeline).admit([Admission(job_id=n, owner=1, request=BASE) for n in range(2)])
+    (light,) = Batcher(pipeline).admit([Admission(job_id=9, owner=2, request=BASE)])
+    decoder = Decoder(pipeline)
+    for own in flood:
+        decoder.add(own[0])
+    assert [decoder.is_due({1, 2}) for _ in range(4)] == [False, False, False, True]
+    decoder.add(light[0])
+    assert decoder.is_due({1})
+    assert [decoded.sample.owner for decoded in decoder.decode(float("inf"), {1})] == [2]
+    assert not decoder.is_due({1})
+    assert decoder.is_due(set())
+    assert len(decoder.decode(float("inf"))) == 2
+
+
 class FaultyDecoding(Pipeline):
     """Runs out of memory in the VAE until it decodes in tiles."""
 

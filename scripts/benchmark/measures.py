@@ -18,6 +18,7 @@ from engine.model import LoadedModel
 from scripts.benchmark.arrivals import poisson_latencies
 from scripts.benchmark.baselines import Picture
 from scripts.benchmark.looplag import loop_lag
+from scripts.benchmark.utilisation import ceiling_flops, flops_per_row
 from scripts.benchmark.variants import Bench, Run
 from scripts.benchmark.workloads import Order, Scale, make_orders
 
@@ -37,6 +38,8 @@ class Measures:
     runs: Runs
     parity: tuple[float, float]
     most_rows: int
+    row_flops: int
+    ceiling_flops: float
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -52,6 +55,10 @@ class Measures:
             return None
         pairs = zip(self.runs[baseline], self.runs["E"], strict=True)
         return round(statistics.median(self.seconds(slow) / self.seconds(fast) for slow, fast in pairs), 3)
+
+    def utilisation(self, run: Run) -> float:
+        """What the wanted rows' arithmetic is of what matrix multiplications could do in the UNet's time."""
+        return run.rows * self.row_flops / max(run.predict_seconds * self.ceiling_flops, 1e-9)
 
     def as_json(self) -> dict[str, Any]:
         engine = self.runs["E"]
@@ -82,6 +89,9 @@ class Measures:
             "max_rows": self.most_rows,
             "rows_per_call": round(statistics.fmean(run.rows_per_call for run in engine), 2),
             "padding_waste": round(statistics.fmean(run.padding_waste for run in engine), 4),
+            "utilisation": round(statistics.median(map(self.utilisation, engine)), 3),
+            "row_gflop": round(self.row_flops / 1e9, 3),
+            "ceiling_gflops": round(self.ceiling_flops / 1e9, 1),
             "overhead": round(statistics.median(run.overhead for run in engine), 4),
             "peak_memory_mib": peak_memory_mib(self.model.device),
             **self.extra,
@@ -95,7 +105,12 @@ class Measures:
             rate = len(runs[0].latencies) / statistics.median(map(self.seconds, runs))
             ratio = "" if name == "E" else f"{self.speedup(name):.2f}×"
             lines.append(f"{name:<8} {cpu:>8.2f} {wall:>8.2f} {rate:>11.2f} {ratio:>15}")
-        lines += [f"{name}: {value}" for name, value in self.extra.items()]
+        numbers = self.as_json()
+        shown = (
+            "parity_max_abs", "parity_psnr", "p50_seconds", "p95_seconds", "p99_seconds", "jain_index", "max_rows",
+            "rows_per_call", "padding_waste", "utilisation", "peak_memory_mib", *self.extra,
+        )  # fmt: skip
+        lines += [f"{name}: {numbers[name]}" for name in shown]
         return "\n".join(lines)
 
 
@@ -123,6 +138,8 @@ def measure(model: LoadedModel, baseline: LoadedModel, scale: Scale, options: ar
     return Measures(
         options=options, model=model, baseline_dtype=baseline.profile.identity.dtype, orders=orders, runs=runs,
         parity=parity, most_rows=bench.most_rows, extra=extra,
+        row_flops=flops_per_row(bench.pipeline, bench.pipeline.latent_shape(orders[0].request)[1:]),
+        ceiling_flops=ceiling_flops(bench.pipeline),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from engine.policy import approve
 from engine.presets import PRESETS
 from engine.profiling import IdleWork, RowProfile
 from engine.safety import FixedScores
-from engine.turns import DEFAULT_ROWS, ROW_COUNTS
+from engine.turns import DEFAULT_ROWS, MOST_CHOSEN_ROWS
 from engine.worker import LocalBackend
 from scripts.benchmark.baselines import Picture, Stock, groups_of_equals
 from scripts.benchmark.workloads import Order
@@ -39,6 +39,8 @@ class Run:
     pictures: dict[int, Picture] = field(default_factory=dict[int, Picture])
     rows_per_call: float = 0.0
     padding_waste: float = 0.0
+    rows: int = 0
+    predict_seconds: float = 0.0
     overhead: float = 0.0
     steps_after_cancel: int = 0
 
@@ -81,7 +83,7 @@ class Bench:
         self.pipeline = TimedPipeline(model, self.clock, reproducible=reproducible)
         sizes = sorted({self.pipeline.latent_shape(order.request)[1:] for order in orders})
         profile = RowProfile(
-            max_rows=max_rows or (DEFAULT_ROWS if reproducible else ROW_COUNTS[-1]), fixed=reproducible
+            max_rows=max_rows or (DEFAULT_ROWS if reproducible else MOST_CHOSEN_ROWS), fixed=reproducible
         )
         idle_work = IdleWork(self.pipeline, profile, self.clock, sizes)
         while idle_work.is_due:  # what the bot does in idle moments is done before the clock starts
@@ -145,13 +147,13 @@ class Bench:
         return session.run()
 
     def engine_flooded(self, orders: Sequence[Order]) -> Run:
-        """User 0's requests at once; the light ones come one by one, each a further share of the flood later."""
+        """User 0's requests at once; then the light ones, each as soon as the one before is finished."""
         flood = [number for number, order in enumerate(orders) if order.user_id == 0]
         light = [number for number, order in enumerate(orders) if order.user_id != 0]
-        every = max(len(flood) // (len(light) + 1), 1)
         session = _Session(self, orders)
-        for place, number in enumerate(flood):
-            session.submit(number, then=light.pop(0) if place % every == 0 and light else None)
+        for number in flood:
+            session.submit(number)
+        session.submit(light[0], then=light[1:])
         session.wait()
         return session.run()
 
@@ -193,11 +195,11 @@ class _Session:
         self._left = 0
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
-    def submit(self, number: int, *, cancel_at: int | None = None, then: int | None = None) -> None:
-        """Submit an order; cancel it at a step, or submit another one when it is finished."""
+    def submit(self, number: int, *, cancel_at: int | None = None, then: Sequence[int] = ()) -> None:
+        """Submit an order; cancel it at a step, or submit others one after the other when it is finished."""
         started = self._bench.clock()
         with self._open:
-            self._left += 1 if then is None else 2
+            self._left += 1
 
         def progress(seen: Progress) -> None:
             if number in self._after_cancel:
@@ -214,10 +216,8 @@ class _Session:
                 self._latencies[number] = self._bench.clock() - started
             elif not isinstance(error, JobCancelled):
                 raise error
-            if then is not None:
-                with self._open:
-                    self._left -= 1
-                self.submit(then)
+            if then:
+                self.submit(then[0], then=then[1:])
             with self._open:
                 self._left -= 1
                 self._open.notify_all()
@@ -239,6 +239,8 @@ class _Session:
             latencies=self._latencies,
             rows_per_call=rows / max(calls, 1),
             padding_waste=padding / max(rows + padding, 1),
+            rows=rows,
+            predict_seconds=predicted,
             overhead=1 - predicted / max(now.seconds - before.seconds, 1e-9),
             steps_after_cancel=max(self._after_cancel.values(), default=0),
         )
