@@ -43,8 +43,8 @@ def main(arguments: list[str] | None = None, make_backend: BackendFactory | None
     options = _parse(arguments)
     try:
         settings = load_settings()
-        if options.model is not None:
-            settings = settings.model_copy(update={"model": options.model})
+        changed = {"model": options.model, "low_vram": options.low_vram or None}
+        settings = settings.model_copy(update={key: value for key, value in changed.items() if value is not None})
         if make_backend is None:
             from engine.assembly import make_backend
         backend = make_backend(settings)
@@ -79,6 +79,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--mask", type=Path, help="with --start: paint where this picture is white")
     parser.add_argument("--strength", type=float, default=0.75, help="with --start: how much may change, up to 1")
     parser.add_argument("--upscale", type=float, default=1.0, help="paint a second, larger pass, up to 2")
+    parser.add_argument(
+        "--low-vram", action="store_true", help="for graphics cards with about 4 GB (default: LOW_VRAM)"
+    )
     parser.add_argument("--model", help="a checkpoint, a diffusers folder or a name (default: MODEL, or the demo)")
     return parser.parse_args(arguments)
 
