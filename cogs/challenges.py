@@ -18,13 +18,13 @@ from discord.ext import commands
 
 from cogs.challenge_cards import announcement_card, entry_card, results_card
 from cogs.errors import RowButton, View, reply_error
-from cogs.painting import parent_of, place_of
+from cogs.places import may_be_shown, require_posting
 from cogs.powers import require_moderator
 from cogs.report import job_of_message
 from cogs.text import NOBODY
-from db import audit, challenges, guild_settings, jobs
+from db import audit, challenges, jobs
 from db.challenges import Challenge, Entry
-from domain import InvalidRequest, Job, JobStatus, NotAllowed, NotFound, SafetyLevel
+from domain import InvalidRequest, Job, JobStatus, NotAllowed, NotFound
 
 if TYPE_CHECKING:
     from cogs.client import Bot
@@ -94,7 +94,8 @@ class Challenges(commands.GroupCog, group_name="challenge"):
             raise InvalidRequest("Please give a theme.")
         if repeat is not None and repeat < length:
             raise InvalidRequest("It can't come back before it has ended: `every` must be at least as long as `ends`.")
-        place_id = channel.id if channel else interaction.channel_id or 0
+        require_posting(place := channel or interaction.channel)
+        place_id = place.id if place else 0
         async with self.bot.service.database.transaction() as connection:
             challenge_id = await challenges.start(
                 connection,
@@ -225,25 +226,16 @@ async def enter(interaction: Interaction, challenge: Challenge, job: Job) -> Non
     if job.status is not JobStatus.DELIVERED or not any(one.png for one in await bot.service.paintings(job.id)):
         raise NotFound("This picture is not finished, or not stored any more.")
     if not await may_be_shown(bot, job, challenge.channel_id):
-        raise NotAllowed("This picture was made for an age-restricted channel, so it can't be shown in this challenge.")
+        raise NotAllowed(
+            f"This picture was made in a channel that allows more than <#{challenge.channel_id}> does, for example an "
+            "age-restricted one, so it can't be shown in this challenge."
+        )
     async with bot.service.database.transaction() as connection:
         entry = await challenges.enter(connection, challenge.id, interaction.user.id, job.id, bot.service.clock())
     await interaction.response.send_message(
         f"Your picture is entry {entry.number}. Nobody sees whose it is until the end.", ephemeral=True
     )
     bot.rounds.wake()
-
-
-async def may_be_shown(bot: Bot, job: Job, channel_id: int) -> bool:
-    """Whether a channel's policy level admits a picture that was made somewhere else."""
-    if job.place.level is not SafetyLevel.ADULT:
-        return True
-    channel = bot.get_channel(channel_id)
-    if channel is None or job.guild_id is None:
-        return False
-    settings_id = parent_of(channel) or channel_id
-    chosen = await guild_settings.load_channel(bot.service.database, job.guild_id, settings_id)
-    return place_of(channel, job.guild_id, channel_id).age_restricted and chosen.level == "adult"
 
 
 class EnterButton(RowButton, template=r"challenge:enter:(?P<row_id>[0-9]+)"):

@@ -36,6 +36,9 @@ Interaction = discord.Interaction[Any]
 PICTURE = "picture.png"
 MOST_LISTED = 20
 FAILED_PAUSE_SECONDS = 300.0
+NO_REVIEW_CHANNEL = (
+    "\n⚠️ This server has no review channel yet, so nobody would see what waits: choose one with `/settings panel`."
+)
 
 
 @app_commands.guild_only()
@@ -79,7 +82,9 @@ class Review(commands.GroupCog, group_name="review"):
                 connection, guild_id, actor_id, "review.approval", f"channel:{channel.id}", {"on": on}, now
             )
         words = "are shown only after a moderator's ✅ in the review channel" if on else "are shown at once again"
-        await interaction.response.send_message(f"Pictures in <#{channel.id}> {words}.", ephemeral=True)
+        settings = await guild_settings.load(service.database, guild_id)
+        hint = NO_REVIEW_CHANNEL if on and settings.review_channel_id is None else ""
+        await interaction.response.send_message(f"Pictures in <#{channel.id}> {words}.{hint}", ephemeral=True)
 
     @app_commands.command()
     async def allowed(self, interaction: Interaction) -> None:

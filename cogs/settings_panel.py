@@ -10,9 +10,10 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from cogs.errors import Modal, RowButton, View
+from cogs.places import require_age_restricted
 from cogs.powers import require_manager, require_moderator
 from cogs.text import NOBODY
-from db import guild_settings
+from db import appeals, guild_settings
 from db.guild_settings import LEVELS, SHAPES, ChannelSettings, GuildSettings
 from domain import InvalidRequest
 from engine.presets import PRESETS
@@ -81,7 +82,10 @@ async def _panel_card(interaction: Interaction) -> discord.Embed:
     kept = f"{settings.retention_days} days" if settings.retention_days else "until somebody deletes them"
     embed.add_field(name="Pictures are kept", value=kept)
     embed.add_field(name="Moderators' roles", value=_roles(settings.moderator_role_ids) or "none but Discord's own")
-    embed.add_field(name="This channel", value=LEVEL_WORDS[channel.level], inline=False)
+    words = LEVEL_WORDS[channel.level]
+    if await appeals.needs_approval(database, (channel_id or 0,)):
+        words += "\nPictures wait here for a moderator's ✅ (`/review approval`)"
+    embed.add_field(name="This channel", value=words, inline=False)
     return embed
 
 
@@ -280,13 +284,8 @@ class LevelForm(Modal, title="Policy of a channel"):
     async def on_submit(self, interaction: Interaction) -> None:
         channel, level = self.channel.values[0], self.level.values[0]
         guild = interaction.guild
-        known = guild.get_channel(channel.id) if guild is not None else None
-        is_nsfw = getattr(known, "is_nsfw", None)
-        if level == "adult" and not (callable(is_nsfw) and is_nsfw()):
-            raise InvalidRequest(
-                f"<#{channel.id}> is not age-restricted. Switch on “Age-Restricted Channel” in its Discord settings "
-                "first, then choose this level again."
-            )
+        if level == "adult":
+            require_age_restricted((guild.get_channel(channel.id) if guild is not None else None) or channel)
         await save(interaction, channel_id=channel.id, level=level)
 
 

@@ -11,7 +11,7 @@ from discord import app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
-from cogs.challenges import may_be_shown
+from cogs.places import may_be_shown, require_posting
 from cogs.powers import require_moderator
 from cogs.text import NOBODY, inert
 from db import audit, jobs, starboard
@@ -47,6 +47,7 @@ class Starboard(commands.GroupCog, group_name="starboard"):
     ) -> None:
         """Show pictures with enough stars once more in a channel"""
         guild_id, service = await require_moderator(interaction), self.bot.service
+        require_posting(channel)
         now, actor_id = service.clock(), interaction.user.id
         async with service.database.transaction() as connection:
             await starboard.save(connection, guild_id, channel.id, stars, actor_id, now)
@@ -54,7 +55,7 @@ class Starboard(commands.GroupCog, group_name="starboard"):
             await audit.record(connection, guild_id, actor_id, "starboard.set", f"channel:{channel.id}", details, now)
         await interaction.response.send_message(
             f"Pictures with {stars} {STAR} (their author's own does not count) are shown in <#{channel.id}>. "
-            "Pictures from age-restricted channels only if that channel allows them.",
+            "Pictures from channels that allow more than that one, such as age-restricted ones, stay where they are.",
             ephemeral=True,
         )
 
