@@ -22,8 +22,8 @@ from cogs.errors import RowButton, View
 from cogs.painting import place_of
 from cogs.powers import is_moderating_member
 from cogs.prompt_text import changed, prompt_in, request_for
-from cogs.text import NOBODY
-from db import appeals, guild_settings, jobs, prompt_channels
+from cogs.text import NOBODY, plural
+from db import appeals, guild_settings, jobs, prompt_channels, strikes
 from db.prompt_channels import PromptChannel, PromptMessage
 from domain import ConsentRequired, Job, NotAllowed, NotFound, Origin, PromptRefused, Request, UserError
 
@@ -355,12 +355,22 @@ class WhyButton(RowButton, template=r"prompt:why:(?P<row_id>[0-9]+)"):
             raise NotFound("This decision is not stored any more.")
         if grounds.user_id != interaction.user.id:
             raise NotAllowed("Only the author of the message can read this.")
-        text = clause_words(grounds.clause)
+        text = clause_words(grounds.clause) + await _strikes_in_words(interaction)
         if may_be_appealed(grounds):
             text += "\nIf this is a mistake, press Appeal and a moderator will look at it."
             await interaction.response.send_message(text, view=appeal_view(grounds.id), ephemeral=True)
         else:
             await interaction.response.send_message(f"{text}\nThis can't be appealed.", ephemeral=True)
+
+
+async def _strikes_in_words(interaction: Interaction) -> str:
+    """In a prompt channel nobody is told in public that a refusal was a strike; here its author is."""
+    service, guild_id = cast("Bot", interaction.client).service, interaction.guild_id or 0
+    settings = await guild_settings.load(service.database, guild_id)
+    penalty = await strikes.fetch_penalty(service.database, guild_id, interaction.user.id, settings, service.clock())
+    if not penalty.count:
+        return ""
+    return f"\nYou have {plural(penalty.count, 'live strike')} in this server; `/strikes` shows what follows from that."
 
 
 class TermsButton(RowButton, template=r"prompt:terms:(?P<row_id>[0-9]+)"):

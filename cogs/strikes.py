@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +15,8 @@ from discord.ext import commands
 
 from cogs.powers import require_manager, require_moderator
 from cogs.text import NOBODY, plural
-from db import guild_settings, strikes
+from db import audit, guild_settings, strikes
+from db.audit import AuditRow
 from db.guild_settings import GuildSettings
 from db.strikes import DryRun, Penalty, Strike
 from domain import InvalidRequest
@@ -22,11 +24,16 @@ from domain import InvalidRequest
 if TYPE_CHECKING:
     from cogs.client import Bot
 
+log = logging.getLogger(__name__)
+
 Interaction = discord.Interaction[Any]
 Rung = Range[int, 0, 100]
 
 BLUE = 0x5B8DEF
 MOST_LISTED = 10
+TOLD_KEY = "the last strike that moderators were told of"
+# After an update or a long absence nobody wants to hear of last month's strikes.
+NEWS_FOR = timedelta(days=1)
 
 RUNGS = {
     "none": "Nothing has happened.",
@@ -66,6 +73,34 @@ class StrikeLadder(commands.GroupCog, group_name="strike"):
 
     def __init__(self, bot: Bot) -> None:
         self.bot = bot
+
+    async def cog_load(self) -> None:
+        self.bot.rounds.add(self.tell_moderators)
+
+    async def tell_moderators(self) -> None:
+        """The ladder's last rung, said once in the review channel (the audit channel shows every rung anyway)."""
+        service = self.bot.service
+        told_up_to = int(await service.recall(TOLD_KEY) or 0)
+        since = service.clock() - NEWS_FOR
+        for row in await audit.fetch_action(service.database, "strike.moderators_told", told_up_to, since):
+            settings = await guild_settings.load(service.database, row.guild_id)
+            if settings.review_channel_id is not None and row.target is not None:
+                await self._tell(settings.review_channel_id, row)
+            await service.remember(TOLD_KEY, str(row.id))
+
+    async def _tell(self, channel_id: int, row: AuditRow) -> None:
+        user_id, live = row.target.partition(":")[2] if row.target else "", int(row.details.get("live", 0))
+        text = (
+            f"⚠️ <@{user_id}> has {plural(live, 'live strike')} for refused prompts. `/strikes` with this member shows "
+            "them, `/strike lift` lifts them, `/block` keeps the member from painting."
+        )
+        await self.bot.pace.take(channel_id)
+        try:
+            await self.bot.get_partial_messageable(channel_id).send(
+                text, nonce=f"strike-{row.id}", allowed_mentions=NOBODY
+            )
+        except (discord.Forbidden, discord.NotFound):
+            log.warning("the review channel %d is closed to the bot", channel_id)
 
     @app_commands.command()
     @app_commands.describe(member="Whose strikes", reason="Why; the audit log keeps it")

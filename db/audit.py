@@ -120,6 +120,15 @@ async def unposted(database: Database, limit: int) -> list[AuditRow]:
     return [_row(row) for row in rows]
 
 
+async def fetch_action(database: Database, action: str, after_id: int, since: datetime) -> list[AuditRow]:
+    """Rows of one action in all servers, newer than both, oldest first."""
+    rows = await database.fetch_all(
+        "SELECT * FROM audit WHERE action = ? AND id > ? AND created_at > ? ORDER BY id",
+        (action, after_id, to_seconds(since)),
+    )
+    return [_row(row) for row in rows]
+
+
 async def mark_posted(connection: aiosqlite.Connection, guild_id: int, last_id: int) -> None:
     """The server's audit channel shows everything up to `last_id`."""
     await connection.execute(

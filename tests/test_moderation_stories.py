@@ -10,6 +10,7 @@ from pathlib import Path
 from conftest import Stage, running_bot
 from test_moderation import text_of, told
 
+from db import guild_settings
 from db.database import Database
 from domain import JobStatus
 from engine.safety import FixedScores
@@ -57,6 +58,28 @@ async def test_repeated_refusals_climb_the_ladder_that_moderators_see_and_lift(s
     assert "a class on crime" in log
 
 
+async def test_the_last_rung_tells_the_moderators_once_in_their_review_channel(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    review = stage.channel("mod-review")
+    async with stage.service.database.transaction() as connection:
+        await guild_settings.change(
+            connection,
+            review.guild_id or 0,
+            stage.mira.id,
+            stage.service.clock(),
+            review_channel_id=review.id,
+            strike_tell_at=2,
+        )
+    for number in range(4):
+        await told(stage, "ana", "imagine", prompt=f"{LICENSED}, number {number}")
+    for _ in range(2):
+        await stage.bot.rounds.go()
+    (news,) = [one for one in stage.mira.sees(review) if "live strikes" in one.content]
+    assert f"<@{stage.ana.id}> has 2 live strikes" in news.content
+    assert news.mentions == []
+    assert "passport" not in news.content
+
+
 async def test_settings_quotas_and_a_pause_outlive_a_restart_and_old_buttons_still_work(stage: Stage) -> None:
     await stage.agree(stage.ana)
     panel = stage.mira.answer(await stage.mira.slash(stage.paintings, "settings panel"))
@@ -101,6 +124,7 @@ from pathlib import Path
 sys.path[:0] = ["tests", "."]
 from test_quotas import ORIGIN, REQUEST
 from db import jobs
+from db import guild_settings
 from db.database import Database
 from db.quota_sql import QuotaDefaults
 from domain import JobStatus
