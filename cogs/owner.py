@@ -162,6 +162,7 @@ class Owner(commands.GroupCog, group_name="owner"):
         jobs="Pictures waiting or being painted at once",
         weight="Its share of the worker compared with other servers",
         expires="When this ends: 12h, 7d, 2w; empty: never",
+        remove="Take the budget away, so that only the bot's own limits hold",
     )
     async def budget(
         self,
@@ -173,9 +174,13 @@ class Owner(commands.GroupCog, group_name="owner"):
         weight: Range[float, 0.1, 10.0] | None = None,
         reason: Range[str, 1, 200] = "no reason given",
         expires: Range[str, 1, 20] | None = None,
+        remove: bool = False,
     ) -> None:
         """What a server may spend as a whole, and its share of the worker"""
         owner_id = await require_owner(interaction)
+        if remove:
+            await self._remove_budget(interaction, _snowflake(server_id), owner_id)
+            return
         if per_hour is None and per_day is None and jobs is None and weight is None:
             raise InvalidRequest("Give at least one of: per_hour, per_day, jobs, weight.")
         now = self.bot.service.clock()
@@ -195,6 +200,13 @@ class Owner(commands.GroupCog, group_name="owner"):
         async with self.bot.service.database.transaction() as connection:
             await quotas.set_rule(connection, rule)
         await self._answer(interaction, f"Set for server {rule.guild_id}. {rule_line(rule)}")
+
+    async def _remove_budget(self, interaction: Interaction, guild_id: int, owner_id: int) -> None:
+        async with self.bot.service.database.transaction() as connection:
+            had_one = await quotas.remove_rule(connection, guild_id, "server", 0, owner_id, self.bot.service.clock())
+        if not had_one:
+            raise InvalidRequest(f"Server {guild_id} has no budget.")
+        await self._answer(interaction, f"Server {guild_id} has no budget of its own any more.")
 
     @app_commands.command()
     @app_commands.describe(text="What to say in every server")

@@ -16,10 +16,18 @@ from discord.ext import commands
 from cogs.durations import parse_end
 from cogs.painting import asker_of, parent_of
 from cogs.powers import require_moderator
-from cogs.quota_cards import explanation_card, member_card, rule_line, subject_name
-from cogs.text import inert, plural
+from cogs.quota_cards import (
+    explanation_card,
+    grant_lines,
+    ledger_lines,
+    member_card,
+    rule_line,
+    subject_card,
+    subject_name,
+)
+from cogs.text import plural
 from db import guild_settings, ledger, quotas
-from db.quota_sql import Asker
+from db.quota_sql import DAY, HOUR, Asker
 from domain import InvalidRequest
 from engine.cost import credits_in_words
 
@@ -93,21 +101,38 @@ class Quota(commands.GroupCog, group_name="quota"):
     # ---- moderators look -------------------------------------------------------------------------------------------
 
     @app_commands.command()
-    @app_commands.describe(member="Whose credits")
-    async def show(self, interaction: Interaction, member: discord.Member) -> None:
-        """What a member has left, and the latest rows of their ledger"""
+    @app_commands.describe(**{name: words for name, words in SUBJECT_HELP.items() if name != "reason"})
+    async def show(
+        self,
+        interaction: Interaction,
+        member: discord.Member | None = None,
+        role: discord.Role | None = None,
+        channel: discord.TextChannel | discord.VoiceChannel | None = None,
+        everyone: bool = False,
+    ) -> None:
+        """What a member has left, or what holds for a role, a channel or everyone; and the ledger"""
         guild_id = await require_moderator(interaction)
-        asker = _asker_for(interaction, member)
-        card = await self._member_card(interaction, asker)
-        history = await ledger.fetch_history(self.bot.service.database, guild_id, member.id, limit=12)
-        lines = [
-            f"<t:{int(entry.created_at.timestamp())}:t> {entry.kind} "
-            f"{'−' if entry.amount < 0 else '+'}{credits_in_words(abs(entry.amount))}"
-            f"{f' · picture {entry.job_id}' if entry.job_id else ''} · {inert(entry.reason, 60)}"
-            for entry in history
-        ]
-        card.add_field(name="Ledger", value="\n".join(lines) or "Nothing yet.", inline=False)
+        subject = choose_subject(member, role, channel, everyone)
+        if member is not None:
+            card = await self._member_card(interaction, _asker_for(interaction, member))
+        else:
+            card = await self._subject_card(guild_id, subject)
+        history = await ledger.fetch_history(self.bot.service.database, guild_id, *subject, limit=12)
+        card.add_field(name="Ledger", value=ledger_lines(history), inline=False)
         await interaction.response.send_message(embed=card, ephemeral=True)
+
+    async def _subject_card(self, guild_id: int, subject: Subject) -> discord.Embed:
+        database, now = self.bot.service.database, self.bot.service.clock()
+        rules = await quotas.fetch_rules(database, guild_id, now)
+        rule = next((rule for rule in rules if (rule.subject, rule.subject_id) == subject), None)
+        spent: tuple[int, int] | None = None
+        if subject.kind in ("channel", "everyone"):
+            channel_id = subject.id or None
+            spent = (
+                await ledger.fetch_spent(database, guild_id, channel_id, now - HOUR),
+                await ledger.fetch_spent(database, guild_id, channel_id, now - DAY),
+            )
+        return subject_card(subject.name, rule, spent)
 
     @app_commands.command()
     @app_commands.describe(member="Whose quota")
@@ -124,16 +149,18 @@ class Quota(commands.GroupCog, group_name="quota"):
 
     @app_commands.command(name="list")
     async def list_rules(self, interaction: Interaction) -> None:
-        """All quota rules of this server"""
+        """All quota rules of this server, and what is granted"""
         guild_id = await require_moderator(interaction)
         rules = await quotas.fetch_rules(self.bot.service.database, guild_id, self.bot.service.clock())
         lines = [rule_line(rule) for rule in rules[:MOST_LISTED]]
         if len(rules) > MOST_LISTED:
             lines.append(f"… and {len(rules) - MOST_LISTED} more.")
         text = "\n".join(lines) or "None yet: the bot's own limits hold for everybody. `/quota set` makes one."
-        await interaction.response.send_message(
-            embed=discord.Embed(title=plural(len(rules), "quota rule"), description=text), ephemeral=True
-        )
+        embed = discord.Embed(title=plural(len(rules), "quota rule"), description=text[:4000])
+        grants = await ledger.fetch_grants(self.bot.service.database, guild_id, self.bot.service.clock())
+        if grants:
+            embed.add_field(name="Granted credits", value=grant_lines(grants), inline=False)
+        await interaction.response.send_message(embed=embed, ephemeral=True)
 
     # ---- moderators decide -----------------------------------------------------------------------------------------
 

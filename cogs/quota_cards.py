@@ -8,10 +8,14 @@ from datetime import datetime
 import discord
 
 from cogs.text import inert, plural
+from db.ledger import Entry
 from db.quotas import QuotaRule, QuotaStanding
 from engine.cost import credits_in_words
 
 BLUE = 0x5B8DEF
+# Discord's limit for one field of an embed.
+MOST_FIELD = 1024
+MOST_GRANTS = 6
 
 
 def subject_name(source: str | None) -> str:
@@ -83,8 +87,54 @@ def explanation_card(user_id: int, standing: QuotaStanding, rules: Sequence[Quot
     return embed
 
 
+def subject_card(name: str, rule: QuotaRule | None, spent: tuple[int, int] | None) -> discord.Embed:
+    """What moderators decided for a role, a channel or everyone; `spent` within an hour and a day, where known."""
+    embed = discord.Embed(title="Picture credits", colour=BLUE, description=f"For {name}.")
+    embed.add_field(name="Rule", value=rule_line(rule) if rule else "None; the next one down holds.", inline=False)
+    if spent is not None:
+        embed.add_field(
+            name="Spent by all together",
+            value=f"{credits_in_words(spent[0])} within an hour, {credits_in_words(spent[1])} within a day",
+            inline=False,
+        )
+    return embed
+
+
+def ledger_lines(history: Sequence[Entry]) -> str:
+    """The latest rows of the ledger, one a line."""
+    lines = [
+        f"<t:{int(entry.created_at.timestamp())}:t> {entry.kind}"
+        + (f" {'−' if entry.amount < 0 else '+'}{credits_in_words(abs(entry.amount))}" if entry.amount else "")
+        + (f" · picture {entry.job_id}" if entry.job_id else "")
+        + f" · {inert(entry.reason, 40)}"
+        for entry in history
+    ]
+    return "\n".join(lines)[:MOST_FIELD] or "Nothing yet."
+
+
+def grant_lines(grants: Sequence[Entry]) -> str:
+    """Grants that still hold, one a line."""
+    lines = [
+        f"{subject_name(f'{entry.subject}:{entry.subject_id}')}: {credits_in_words(entry.amount)}"
+        + ("" if entry.subject == "member" else " each")
+        + (f", until {discord.utils.format_dt(entry.expires_at, 'f')}" if entry.expires_at else "")
+        + f" (by <@{entry.actor_id}>: {inert(entry.reason, 40)})"
+        for entry in grants[:MOST_GRANTS]
+    ]
+    if len(grants) > MOST_GRANTS:
+        lines.append(f"… and {len(grants) - MOST_GRANTS} more; `/quota show` has each subject's own.")
+    return "\n".join(lines)[:MOST_FIELD]
+
+
 def rule_line(rule: QuotaRule) -> str:
     """One rule in one line."""
+    end = f", until {discord.utils.format_dt(rule.expires_at, 'f')}" if rule.expires_at else ""
+    name = subject_name(f"{rule.subject}:{rule.subject_id}")
+    return f"{name}: {rule_values(rule)}{end} (by <@{rule.actor_id}>: {inert(rule.reason, 80)})"
+
+
+def rule_values(rule: QuotaRule) -> str:
+    """What a rule decides."""
     values: list[str] = []
     if rule.per_hour is not None:
         values.append(f"{credits_in_words(rule.per_hour)} an hour")
@@ -94,6 +144,4 @@ def rule_line(rule: QuotaRule) -> str:
         values.append(f"{plural(rule.max_jobs, 'picture')} at once")
     if rule.weight is not None:
         values.append(f"weight {rule.weight:g}")
-    end = f", until {discord.utils.format_dt(rule.expires_at, 'f')}" if rule.expires_at else ""
-    name = subject_name(f"{rule.subject}:{rule.subject_id}")
-    return f"{name}: {', '.join(values)}{end} (by <@{rule.actor_id}>: {inert(rule.reason, 80)})"
+    return ", ".join(values)

@@ -71,14 +71,39 @@ async def reset(
     return row
 
 
-async def fetch_history(database: Database, guild_id: int, user_id: int, limit: int = 20) -> list[Entry]:
-    """What concerns one member alone, newest first."""
+async def fetch_history(
+    database: Database, guild_id: int, subject: str, subject_id: int, limit: int = 20
+) -> list[Entry]:
+    """What was written down for this member (or role, channel, everyone) alone, newest first."""
     rows = await database.fetch_all(
-        """SELECT * FROM ledger WHERE guild_id = ? AND subject = 'member' AND subject_id = ?
-           ORDER BY id DESC LIMIT ?""",
-        (guild_id, user_id, limit),
+        "SELECT * FROM ledger WHERE guild_id = ? AND subject = ? AND subject_id = ? ORDER BY id DESC LIMIT ?",
+        (guild_id, subject, subject_id, limit),
     )
     return [_entry(row) for row in rows]
+
+
+async def fetch_grants(database: Database, guild_id: int, now: datetime) -> list[Entry]:
+    """The server's grants of which something may be left, newest first; a member's own until it is spent."""
+    rows = await database.fetch_all(
+        """SELECT * FROM ledger AS entry
+           WHERE kind = 'grant' AND guild_id = ? AND subject_id IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)
+             AND (subject <> 'member' OR amount + coalesce(
+                 (SELECT sum(used.amount) FROM ledger AS used WHERE used.grant_id = entry.id), 0) > 0)
+           ORDER BY id DESC""",
+        (guild_id, to_seconds(now)),
+    )
+    return [_entry(row) for row in rows]
+
+
+async def fetch_spent(database: Database, guild_id: int, channel_id: int | None, since: datetime) -> int:
+    """What was really spent since then in the server, or in one of its channels. Millicredits."""
+    row = await database.fetch_one(
+        """SELECT coalesce(-sum(amount), 0) FROM ledger
+           WHERE kind IN ('spend', 'refund') AND guild_id = :guild_id AND counts_at > :since
+             AND (:channel_id IS NULL OR channel_id = :channel_id)""",
+        {"guild_id": guild_id, "channel_id": channel_id, "since": to_seconds(since)},
+    )
+    return int(row[0]) if row else 0
 
 
 async def _insert(
