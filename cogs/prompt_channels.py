@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import aiosqlite
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
 
+from cogs.places import require_age_restricted
 from cogs.powers import require_moderator
 from cogs.prompt_text import request_for
+from cogs.quota_cards import rule_values
 from cogs.text import inert
-from db import audit, prompt_channels
+from db import audit, guild_settings, prompt_channels, quotas
 from db.prompt_channels import PromptChannel
 from domain import SEED_LIMIT, InvalidRequest, NotFound
 from engine.presets import PRESETS
@@ -30,6 +34,8 @@ CLEAR = "none"
 Shape = Literal["portrait", "square", "landscape"]
 Answer = Literal["reply", "thread"]
 Others = Literal["keep", "delete"]
+Level = Literal["strict", "standard", "adult"]
+Credits = Range[float, 0.0, 1_000_000.0]
 
 OPTIONS = {
     "channel": "Which channel; this one if left out",
@@ -42,11 +48,20 @@ OPTIONS = {
     "cooldown": "Seconds a member waits between two pictures",
     "answer": "Reply to the message, or open a thread for each picture",
     "other_messages": "What happens to messages that are no prompt (they start with // or have no words)",
+    "per_hour": "Credits that a member may spend here within any hour, as with /quota set channel",
+    "level": "How strictly prompts and pictures are judged here, as in /settings panel",
 }
 NEEDED = discord.Permissions(
     view_channel=True, send_messages=True, embed_links=True, attach_files=True, read_message_history=True
 )
 NEEDED_FOR_THREADS = discord.Permissions(create_public_threads=True, send_messages_in_threads=True)
+
+
+class Conditions(NamedTuple):
+    """What holds in the channel by other rules than its own; None: as it was."""
+
+    per_hour: float | None
+    level: str | None
 
 
 @app_commands.guild_only()
@@ -67,17 +82,20 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         suffix: Range[str, 0, MOST_TAGS] = "",
         negative_prompt: Range[str, 0, MOST_TAGS] = "",
         preset: str | None = None,
-        shape: Shape = "square",
+        shape: Shape | None = None,
         seed: Range[int, -1, SEED_LIMIT - 1] = -1,
         cooldown: Range[int, 0, 86_400] = 0,
         answer: Answer = "reply",
         other_messages: Others = "keep",
+        per_hour: Credits | None = None,
+        level: Level | None = None,
     ) -> None:
         """Make a channel in which every message is a prompt"""
         guild_id = await require_moderator(interaction)
         place = _place(interaction, channel)
         if await prompt_channels.fetch(self.bot.service.database, place.id) is not None:
             raise InvalidRequest(f"<#{place.id}> is open already; `/channel edit` changes how it works.")
+        settings = await guild_settings.load(self.bot.service.database, guild_id)
         opened = PromptChannel(
             channel_id=place.id,
             guild_id=guild_id,
@@ -85,14 +103,14 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
             prefix=prefix,
             suffix=suffix,
             negative_prompt=negative_prompt,
-            preset=preset,
-            shape=shape,
+            preset=settings.preset if preset is None else _text(preset) or None,
+            shape=shape or settings.shape or "square",
             seed=None if seed < 0 else seed,
             cooldown_seconds=cooldown,
             answer=answer,
             other_messages=other_messages,
         )
-        await self._save(interaction, place, opened, "channel.open")
+        await self._save(interaction, place, opened, "channel.open", Conditions(per_hour, level))
 
     @app_commands.command()
     @app_commands.describe(**OPTIONS)
@@ -109,6 +127,8 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         cooldown: Range[int, 0, 86_400] | None = None,
         answer: Answer | None = None,
         other_messages: Others | None = None,
+        per_hour: Credits | None = None,
+        level: Level | None = None,
     ) -> None:
         """Change how a prompt channel works; what is left out stays, "none" empties a text"""
         await require_moderator(interaction)
@@ -128,7 +148,7 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
             new = replace(new, preset=_text(preset) or None)
         if seed is not None:
             new = replace(new, seed=None if seed < 0 else seed)
-        await self._save(interaction, place, new, "channel.edit")
+        await self._save(interaction, place, new, "channel.edit", Conditions(per_hour, level))
 
     @app_commands.command()
     @app_commands.describe(channel=OPTIONS["channel"])
@@ -151,7 +171,7 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         guild_id = await require_moderator(interaction)
         embed = discord.Embed(title="Prompt channels", colour=BLUE)
         for channel in (await prompt_channels.fetch_all(self.bot.service.database, guild_id))[:25]:
-            words = rules_in_words(channel)
+            words = await self._in_words(channel)
             if channel.problem:
                 words += f"\n⚠️ {channel.problem}"
             embed.add_field(name="\u200b", value=f"<#{channel.channel_id}>\n{words}", inline=False)
@@ -187,23 +207,53 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         return channel
 
     async def _save(
-        self, interaction: Interaction, place: discord.TextChannel, channel: PromptChannel, action: str
+        self,
+        interaction: Interaction,
+        place: discord.TextChannel,
+        channel: PromptChannel,
+        action: str,
+        conditions: Conditions,
     ) -> None:
+        """The channel's rules, its quota and its level in one transaction, each with its audit row."""
         service = self.bot.service
         request_for("words", channel, service.profile)  # raises if the preset does not exist
+        await self._require_allowed_shape(channel)
+        if conditions.level == "adult":
+            require_age_restricted(place)
         details = {"answer": channel.answer, "cooldown_seconds": channel.cooldown_seconds, "shape": channel.shape}
         now, actor_id = service.clock(), interaction.user.id
         async with service.database.transaction() as connection:
             await prompt_channels.save(connection, channel, now)
             await audit.record(connection, channel.guild_id, actor_id, action, f"channel:{place.id}", details, now)
+            await _save_conditions(connection, channel, conditions, actor_id, now)
         await self.bot.prompts.refresh()
         how = "mentions me is a prompt" if self.bot.prompts.needs_mention else "is written here is a prompt"
         lines = [
             f"Every message in <#{place.id}> that {how}.",
-            rules_in_words(channel),
+            await self._in_words(channel),
             *self._warnings(place, channel),
         ]
         await interaction.response.send_message("\n".join(lines), ephemeral=True)
+        self.bot.rounds.wake()
+
+    async def _require_allowed_shape(self, channel: PromptChannel) -> None:
+        allowed = (await guild_settings.load(self.bot.service.database, channel.guild_id)).allowed_shapes
+        if allowed and channel.shape not in allowed:
+            raise InvalidRequest(
+                f"This server allows these sizes only: {', '.join(allowed)}. Choose one of them as the channel's "
+                "shape, or allow more in `/settings panel`."
+            )
+
+    async def _in_words(self, channel: PromptChannel) -> str:
+        """Its rules, and what holds there by `/quota` and `/settings`."""
+        database = self.bot.service.database
+        rules = await quotas.fetch_rules(database, channel.guild_id, self.bot.service.clock())
+        quota = [
+            rule_values(rule) for rule in rules if (rule.subject, rule.subject_id) == ("channel", channel.channel_id)
+        ]
+        level = (await guild_settings.load_channel(database, channel.guild_id, channel.channel_id)).level
+        limits = f"for each member {quota[0]}" if quota else "the server's quotas"
+        return f"{rules_in_words(channel)}\nQuota: {limits}. Policy level: {level}."
 
     def _warnings(self, place: discord.TextChannel, channel: PromptChannel) -> list[str]:
         """What moderators should know now rather than find out later."""
@@ -224,6 +274,27 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         if missing:
             warnings.append("⚠️ I am missing permissions there: " + ", ".join(missing).replace("_", " ") + ".")
         return warnings
+
+
+async def _save_conditions(
+    connection: aiosqlite.Connection, channel: PromptChannel, conditions: Conditions, actor_id: int, now: datetime
+) -> None:
+    """The same rows that `/quota set channel` and `/settings panel` write."""
+    if conditions.per_hour is not None:
+        rule = quotas.QuotaRule(
+            guild_id=channel.guild_id,
+            subject="channel",
+            subject_id=channel.channel_id,
+            per_hour=round(conditions.per_hour * 1000),
+            reason="a prompt channel's quota",
+            actor_id=actor_id,
+            set_at=now,
+        )
+        await quotas.set_rule(connection, rule)
+    if conditions.level is not None:
+        await guild_settings.change(
+            connection, channel.guild_id, actor_id, now, channel_id=channel.channel_id, level=conditions.level
+        )
 
 
 def slow_mode_words(place: discord.TextChannel) -> str:

@@ -12,7 +12,7 @@ from conftest import Stage, is_delivered, make_stage, running_bot
 
 from cogs.pace import Pace
 from cogs.prompt_text import changed, prompt_in, request_for
-from db import jobs, prompt_channels
+from db import guild_settings, jobs, prompt_channels
 from domain import Job
 from engine.model import LoadedModel
 from engine.png import read_png
@@ -155,6 +155,51 @@ async def test_a_refusal_repeats_nothing_in_public_and_explains_to_its_author_on
     assert (await open_stage.ana.click(why, "Appeal")).modal is not None
     other = open_stage.ben.answer(await open_stage.ben.click(hint, "Why?"))
     assert "Only the author" in other.content
+
+
+async def test_a_strike_that_nobody_saw_in_public_is_told_to_its_author(open_stage: Stage) -> None:
+    hints: list[Message] = []
+    for number in range(3):
+        said = await open_stage.ana.say(prompts(open_stage), f"1girl, {FORBIDDEN} cafe, number {number}")
+        hints.append(await answer_to(open_stage, said))
+    assert not any("strike" in hint.content for hint in hints)
+    why = open_stage.ana.answer(await open_stage.ana.click(hints[-1], "Why?"))
+    assert "You have 1 live strike" in why.content
+
+
+async def test_a_channels_quota_and_level_are_set_with_it_and_hold_from_the_next_message(open_stage: Stage) -> None:
+    await edit_channel(open_stage, per_hour=0.0, level="strict")
+    listed = open_stage.mira.answer(await open_stage.mira.slash(open_stage.paintings, "channel list"))
+    words = listed.embeds[0]["fields"][0]["value"]
+    assert "for each member 0 credits an hour" in words
+    assert "Policy level: strict" in words
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    assert "credits left" in (await answer_to(open_stage, said)).content
+    await edit_channel(open_stage, per_hour=50.0)
+    again = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    await picture_for(open_stage, again)
+    assert (await job_of(open_stage, again)).place.is_strict
+    log = open_stage.mira.answer(await open_stage.mira.slash(open_stage.paintings, "audit", action="quota.set"))
+    assert "a prompt channel's quota" in log.embeds[0]["description"]
+    await open_stage.mira.slash(open_stage.paintings, "channel close", channel=prompts(open_stage).id)
+    refused = await open_channel(open_stage, level="adult")
+    assert "is not age-restricted" in refused.content
+
+
+async def test_a_new_prompt_channel_takes_the_servers_own_preset_and_shape(open_stage: Stage) -> None:
+    await open_stage.mira.slash(open_stage.paintings, "channel close", channel=prompts(open_stage).id)
+    async with open_stage.service.database.transaction() as connection:
+        await guild_settings.change(
+            connection,
+            prompts(open_stage).guild_id or 0,
+            open_stage.mira.id,
+            open_stage.service.clock(),
+            preset="fast",
+            shape="portrait",
+            allowed_shapes=("portrait",),
+        )
+    assert "This server allows these sizes only: portrait" in (await open_channel(open_stage, shape="square")).content
+    assert "portrait pictures; preset fast" in (await open_channel(open_stage)).content
 
 
 async def test_a_first_message_asks_for_the_agreement_and_then_goes_on(open_stage: Stage) -> None:
