@@ -122,6 +122,14 @@ _RETAIN = (
              AND kept.value <> 'null')""",
 )
 
+# A refused request outlives the decision about it for an appeal only.
+_RETAIN_REFUSED = """DELETE FROM refused_requests WHERE decision_id IN (
+        SELECT decisions.id FROM decisions JOIN place_settings AS kept
+          ON kept.guild_id = decisions.guild_id AND kept.channel_id = 0 AND kept.name = 'retention_days'
+        WHERE kept.value <> 'null' AND decisions.decided_at < :now - 86400.0 * kept.value)
+      AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.decision_id = refused_requests.decision_id
+                        AND (cases.status = 'open' OR cases.told_at IS NULL))"""
+
 _FORGET = (
     """UPDATE ledger SET subject_id = NULL, actor_id = NULL, job_id = NULL, reason = ''
        WHERE subject = 'member' AND subject_id IN (SELECT user_id FROM erasures WHERE asked_at <= :counted_since)
@@ -224,7 +232,7 @@ async def forget_old(connection: aiosqlite.Connection, now: datetime) -> int:
         "counted_since": to_seconds(now - LEDGER_COUNTS),
         "refused_since": to_seconds(now - REFUSED_KEPT),
     }
-    return await _run(connection, (*_RETAIN, *_FORGET), moments)
+    return await _run(connection, (*_RETAIN, _RETAIN_REFUSED, *_FORGET), moments)
 
 
 async def _run(connection: aiosqlite.Connection, statements: Iterable[str], values: dict[str, Any]) -> int:

@@ -201,6 +201,20 @@ async def test_retention_takes_words_and_pictures_of_the_servers_that_chose_it(d
     assert (job.request.prompt, job.request.seed, job.user_id) == ("", 7, MEMBER)
 
 
+async def test_retention_takes_refused_requests_too_unless_an_appeal_is_running(database: Database) -> None:
+    verdict = Verdict(action=Action.REFUSE, clause="adult")
+    async with database.transaction() as connection:
+        await guild_settings.change(connection, GUILD, MODERATOR, NOW, retention_days=2)
+        ids = [await decisions.record_prompt(connection, verdict, REQUEST, origin(MEMBER), NOW) for _ in range(2)]
+        for decision_id in ids:
+            await appeals.keep_refused(connection, decision_id, REQUEST, origin(MEMBER), NOW)
+        case = {"guild_id": GUILD, "channel_id": CHANNEL, "opened_by": MEMBER, "now": NOW}
+        await appeals.open_case(connection, "appeal", user_id=MEMBER, decision_id=ids[1], **case)
+        await privacy.forget_old(connection, NOW + timedelta(days=3))
+    kept = [await appeals.fetch_refused(database, decision_id) is not None for decision_id in ids]
+    assert kept == [False, True]
+
+
 async def test_a_server_that_was_left_is_erased_in_time(database: Database) -> None:
     await live(database, MEMBER)
     async with database.transaction() as connection:
