@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from cogs.errors import RowButton, View
 from cogs.painting import paint_accepted
+from cogs.powers import require_manager
 from engine.policy.licence import (
     ATTRIBUTION,
     LICENCE_NAME,
@@ -87,10 +88,8 @@ class SetUpButton(RowButton, template=r"terms:guild:(?P<row_id>[0-9]+)"):
     prefix, label, style = "terms:guild", "Agree for this server", discord.ButtonStyle.success
 
     async def act(self, interaction: Interaction) -> None:
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            raise app_commands.MissingPermissions(["manage_guild"])
-        service = cast("Bot", interaction.client).service
-        await service.agree_for_guild(interaction.guild_id, interaction.user.id)
+        guild_id, service = await require_manager(interaction), cast("Bot", interaction.client).service
+        await service.agree_for_guild(guild_id, interaction.user.id)
         await interaction.response.send_message(
             "This server is set up. Members can now paint with `/imagine`; each agrees to the same rules first.",
             ephemeral=True,
@@ -122,8 +121,7 @@ class Terms(commands.Cog):
     @app_commands.default_permissions(manage_guild=True)
     async def setup(self, interaction: Interaction) -> None:
         """Set the bot up for this server"""
-        if not interaction.permissions.manage_guild:
-            raise app_commands.MissingPermissions(["manage_guild"])
+        await require_manager(interaction)
         await interaction.response.send_message(embed=welcome_card(), view=_set_up_view(), ephemeral=True)
 
     @commands.Cog.listener()

@@ -68,7 +68,15 @@ class Person:
 
     async def menu(self, channel: Channel, name: str, target: Message | int) -> Interaction:
         """A context menu command on a message, or on a user (by id)."""
-        command, composer = self._visible(channel, name), self._composer(channel)
+        return await self._menu(self._visible(channel, name), channel, target)
+
+    async def force_menu(self, channel: Channel, name: str, target: Message | int) -> Interaction:
+        """The same, as a client that shows commands which it should hide."""
+        command = next(one for one in self._registered(channel.guild_id) if one["name"] == name)
+        return await self._menu(command, channel, target)
+
+    async def _menu(self, command: Json, channel: Channel, target: Message | int) -> Interaction:
+        composer, name = self._composer(channel), command["name"]
         data: Json = {"id": command["id"], "name": name, "type": command["type"]}
         if isinstance(target, Message):
             self._require_seeing(target)
