@@ -21,7 +21,7 @@ ENDS = {
     "upheld": "upheld",
     "blocked": "member blocked",
     "approved": "approved",
-    "removed": "not shown",
+    "removed": "picture removed",
     "kept": "kept",
     "expired": "expired",
 }
@@ -45,7 +45,7 @@ class CaseFile:
 def case_card(file: CaseFile) -> discord.Embed:
     """The card: who, where, why, the words behind a spoiler, and how the case ended."""
     case = file.case
-    end = f": {ENDS[case.status]}" if case.status != "open" else ""
+    end = f": {end_of(case)}" if case.status != "open" else ""
     embed = discord.Embed(title=f"{TITLES[case.kind]}{end}", colour=AMBER if case.status == "open" else GREY)
     embed.add_field(name="Member", value=f"<@{case.user_id}>")
     embed.add_field(name="Where", value=f"<#{case.channel_id}>")
@@ -62,6 +62,11 @@ def case_card(file: CaseFile) -> discord.Embed:
         embed.add_field(name="Decided by", value=f"<@{case.resolved_by}>")
     embed.set_footer(text=f"case {case.id}" + (f" · picture {case.job_id}" if case.job_id else ""))
     return embed
+
+
+def end_of(case: Case) -> str:
+    """How a case ended, in words; what was never shown can't be removed."""
+    return "not shown" if case.kind == "approval" and case.status == "removed" else ENDS[case.status]
 
 
 def _add_words(embed: discord.Embed, file: CaseFile) -> None:

@@ -10,7 +10,7 @@ import discord
 from discord import ui
 
 from cogs.appeals import may_be_appealed
-from cogs.case_cards import ENDS
+from cogs.case_cards import end_of
 from cogs.errors import Modal, RowButton, View
 from cogs.powers import require_moderator
 from cogs.report import copies_of
@@ -81,7 +81,7 @@ async def _open_case(interaction: Interaction, case_id: int) -> Case:
     if case is None or case.guild_id != interaction.guild_id:
         raise NotFound("This case is not stored any more.")
     if case.status != "open":
-        raise NotFound(f"This case is decided already: {ENDS[case.status]}.")
+        raise NotFound(f"This case is decided already: {end_of(case)}.")
     return case
 
 
