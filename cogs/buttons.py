@@ -152,9 +152,14 @@ def open_buttons(job: Job) -> View:
     return _row(CancelButton(job.id))
 
 
-def finished_buttons(job: Job) -> View:
-    buttons = (AgainButton(job.id), VaryButton(job.id), EditButton(job.id), DeleteButton(job.id))
-    return _row(*buttons) if job.guild_id is None else _row(*buttons, ReportButton(job.id))
+def finished_buttons(job: Job, *, some_withheld: bool = False) -> View:
+    """Five in the first row; a picture among several that was withheld can be appealed like a single one."""
+    buttons: list[RowButton] = [AgainButton(job.id), VaryButton(job.id), EditButton(job.id), DeleteButton(job.id)]
+    if job.guild_id is not None:
+        buttons.append(ReportButton(job.id))
+        if some_withheld:
+            buttons.append(PictureAppealButton(job.id))
+    return _row(*buttons)
 
 
 def ended_buttons(job: Job) -> View:

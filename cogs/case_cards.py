@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import discord
 
@@ -39,7 +40,7 @@ class CaseFile:
     history: History
     grounds: Grounds | None = None
     job: Job | None = None
-    has_picture: bool = False
+    picture_scores: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def case_card(file: CaseFile) -> discord.Embed:
@@ -57,6 +58,8 @@ def case_card(file: CaseFile) -> discord.Embed:
     _add_words(embed, file)
     if file.grounds is not None:
         _add_grounds(embed, file.grounds)
+    elif file.picture_scores:
+        embed.add_field(name="The picture check's scores", value=_scores(file.picture_scores), inline=False)
     embed.add_field(name="History here", value=_history(file.history), inline=False)
     if case.resolved_by:
         embed.add_field(name="Decided by", value=f"<@{case.resolved_by}>")
@@ -84,10 +87,15 @@ def _add_grounds(embed: discord.Embed, grounds: Grounds) -> None:
     if grounds.rules:
         embed.add_field(name="Rules", value=", ".join(f"`{rule}`" for rule in grounds.rules[:10]))
     if grounds.scores:
-        worst = sorted(grounds.scores.items(), key=lambda item: -item[1])[:6]
-        embed.add_field(name="Scores", value=", ".join(f"{inert(name)} {score:.2f}" for name, score in worst))
+        embed.add_field(name="Scores", value=_scores(grounds.scores))
     if grounds.subject == "picture":
         embed.add_field(name="Please note", value=PICTURE_NOTE, inline=False)
+
+
+def _scores(scores: Mapping[str, float]) -> str:
+    """The highest ones."""
+    worst = sorted(scores.items(), key=lambda item: -item[1])[:6]
+    return ", ".join(f"{inert(name)} {score:.2f}" for name, score in worst)
 
 
 def _history(history: History) -> str:

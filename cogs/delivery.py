@@ -209,7 +209,8 @@ class Delivery(commands.Cog):
         for _ in range(MOST_UPLOADS):
             postings = await service.postings(job.id, limit)
             try:
-                return await send(card, _files(job, postings), finished_buttons(job))
+                some_withheld = any(painting.png is None for painting in paintings)
+                return await send(card, _files(job, postings), finished_buttons(job, some_withheld=some_withheld))
             except discord.HTTPException as error:
                 if error.status != 413:
                     raise

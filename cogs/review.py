@@ -158,7 +158,16 @@ class Review(commands.GroupCog, group_name="review"):
             history=await appeals.fetch_history(database, case.guild_id, case.user_id),
             grounds=await appeals.fetch_grounds(database, case.decision_id) if case.decision_id else None,
             job=await self.bot.service.job(case.job_id) if case.job_id else None,
+            picture_scores=await self._picture_scores(case.job_id) if case.job_id else {},
         )
+
+    async def _picture_scores(self, job_id: int) -> dict[str, float]:
+        """What the picture check found, the worst over the job's pictures."""
+        worst: dict[str, float] = {}
+        for painting in await self.bot.service.paintings(job_id):
+            for name, score in painting.safety.scores.items():
+                worst[name] = max(score, worst.get(name, 0.0))
+        return worst
 
     async def _picture(self, file: CaseFile, channel_id: int) -> list[discord.File]:
         """The reported or waiting pictures behind spoilers, if the review channel may hold them."""

@@ -209,6 +209,7 @@ async def erase_pictures(connection: aiosqlite.Connection, job_id: int) -> None:
     """Forget a job's pictures for good (its owner or a moderator deleted the message)."""
     await connection.execute("UPDATE pictures SET png = NULL WHERE job_id = ?", (job_id,))
     await connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
+    await connection.execute("DELETE FROM picture_hashes WHERE job_id = ?", (job_id,))
 
 
 async def count_open(connection: aiosqlite.Connection) -> int:

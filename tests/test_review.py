@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 
 import pytest
-from conftest import Stage, is_delivered, running_bot
+from conftest import Stage, is_delivered, make_stage, running_bot
 
 from db import audit, guild_settings, strikes
 from domain import JobStatus
+from engine.model import LoadedModel
 from engine.safety import FixedScores
 from engine.worker import LocalBackend
 from sandbox.client import Refused
@@ -219,6 +222,38 @@ async def test_a_reported_picture_is_removed_and_both_are_told(review: Stage) ->
     assert picture.id not in [message.id for message in review.ana.sees(review.paintings)]
     assert "removed the picture" in review.ben.sees(review.ben.dm())[-1].content
     assert "removed one of your pictures" in letters(review)[-1]
+
+
+async def test_the_cards_of_reports_and_approvals_show_what_the_picture_check_found(
+    tmp_path: Path, tiny_model: LoadedModel
+) -> None:
+    async with make_stage(tmp_path, tiny_model, FixedScores({"hentai": 0.02, "neutral": 0.9})) as stage:
+        await choose_review_channel(stage)
+        await stage.agree(stage.ana)
+        picture = await stage.picture(stage.ana, steps=4)
+        await stage.ben.submit(await stage.ben.click(picture, "Report"), reason="not nice")
+        await stage.bot.rounds.go()
+        fields = {field["name"]: field["value"] for field in cards(stage)[-1].embeds[0]["fields"]}
+        assert "hentai 0.02" in fields["The picture check's scores"]
+        assert fields["Prompt"].startswith("||")
+        assert "1 pictures" in fields["History here"]
+
+
+async def test_one_withheld_of_several_pictures_can_be_appealed(tmp_path: Path, tiny_model: LoadedModel) -> None:
+    checked = count()
+    # Previews are checked, too; of two pictures that are checked one after the other one is odd.
+    checker = FixedScores(lambda _: {"hentai": 0.99 if next(checked) % 2 else 0.0})
+    async with make_stage(tmp_path, tiny_model, checker) as stage:
+        await choose_review_channel(stage)
+        await stage.agree(stage.ana)
+        message = await stage.picture(stage.ana, images=2, steps=4)
+        assert len(message.attachments) == 1
+        await stage.ana.submit(await stage.ana.click(message, "Appeal"), statement="an umbrella")
+        await stage.bot.rounds.go()
+        (card,) = cards(stage)
+        assert "Allow here from now on" not in labels(card)
+        await decide(stage, card, "Allow once")
+        await stage.ana.until(lambda: len([m for m in stage.ana.sees(stage.paintings) if is_delivered(m)]) == 2)
 
 
 async def test_the_same_member_reports_a_picture_once_also_by_menu(review: Stage) -> None:
