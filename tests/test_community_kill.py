@@ -158,6 +158,42 @@ async def test_a_challenge_that_ends_while_the_bot_dies_has_one_result(theatre: 
     assert "1 vote" in shown.embeds[0]["description"]
 
 
+def titled(theatre: Theatre, start: str) -> list[Message]:
+    seen = theatre.ben.sees(theatre.channel("paintings"))
+    return [one for one in seen if one.embeds and one.embeds[0].get("title", "").startswith(start)]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_challenge_survives_a_kill_at_its_start_at_an_entry_and_at_its_end(
+    theatre: Theatre, moment: str
+) -> None:
+    paintings = theatre.channel("paintings")
+    await theatre.ana.slash(paintings, "imagine", prompt="1girl, snow")
+    await until(lambda: pictures(theatre))
+    killer = theatre.kill_at(POST, moment)
+    await theatre.mira.slash(paintings, "challenge start", theme="snow", ends="3d")
+    await theatre.die_and_come_back(killer)
+    await until(lambda: titled(theatre, "Challenge: snow"))
+    (announcement,) = titled(theatre, "Challenge: snow")
+    killer = theatre.kill_at(POST, moment)
+    await theatre.ana.menu(paintings, "Enter in challenge", pictures(theatre)[0])
+    await theatre.die_and_come_back(killer)
+    await until(lambda: titled(theatre, "Entry"))
+    (entry,) = titled(theatre, "Entry")
+    await theatre.ben.click(entry, "Vote")
+    killer = theatre.kill_at(POST, moment)
+    await theatre.mira.slash(paintings, "challenge end", challenge=1)
+    await theatre.die_and_come_back(killer)
+    await until(lambda: titled(theatre, "Challenge over"))
+    late = theatre.mira.answer(await theatre.mira.click(entry, "Vote"))
+    assert "over" in late.content
+    (results,) = titled(theatre, "Challenge over")
+    assert f"<@{theatre.ana.id}>" in results.embeds[0]["description"]
+    assert [titled(theatre, "Challenge: snow"), titled(theatre, "Entry")] == [[announcement], [entry]]
+    fame = theatre.ben.answer(await theatre.ben.slash(paintings, "challenges"))
+    assert f"<@{theatre.ana.id}>" in fame.embeds[1]["description"]
+
+
 async def test_an_erasure_is_whole_although_the_bot_dies_before_it_can_say_so(theatre: Theatre) -> None:
     paintings = theatre.channel("paintings")
     words = "unmistakable lighthouse"

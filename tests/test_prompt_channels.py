@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -313,7 +314,8 @@ async def test_a_message_that_was_only_claimed_when_the_process_ended_is_painted
 
 @pytest.mark.slow
 @pytest.mark.timeout(500)
-async def test_a_burst_of_fifty_messages_is_answered_without_hitting_a_limit(open_stage: Stage) -> None:
+async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitting_a_limit(open_stage: Stage) -> None:
+    """Ana writes thirty at once and first, Ben and Mira ten each after her; every tenth message is refused."""
     world = open_stage.server.world
 
     async def sleep(seconds: float) -> None:
@@ -321,19 +323,20 @@ async def test_a_burst_of_fifty_messages_is_answered_without_hitting_a_limit(ope
 
     open_stage.bot.pace = Pace(clock=world.now, sleep=sleep)
     await edit_channel(open_stage, preset="fast")
-    people = (open_stage.ana, open_stage.ben, open_stage.mira)
     async with open_stage.service.database.transaction() as connection:
         await connection.execute(
             """INSERT INTO quota_rules (guild_id, subject, per_hour, per_day, max_jobs, reason, actor_id, set_at)
                VALUES (?, 'everyone', 900000, 900000, 100, 'burst', 1, 0)""",
             (open_stage.paintings.guild_id,),
         )
-    said = [
-        await people[number % 3].say(
-            prompts(open_stage), f"1girl, {FORBIDDEN}" if number % 10 == 9 else f"1girl, hat, number {number}"
-        )
-        for number in range(50)
-    ]
+    open_stage.backend.pause()  # so that all fifty wait when the first is chosen
+    said: list[Message] = []
+    for person, messages in ((open_stage.ana, 30), (open_stage.ben, 10), (open_stage.mira, 10)):
+        for number in range(100, 100 + messages):
+            words = f"1girl, {FORBIDDEN} cafe, number {number}" if number % 10 == 9 else f"1girl, hat, number {number}"
+            said.append(await person.say(prompts(open_stage), words))
+    await open_stage.ana.until(lambda: open_stage.service.report().queued == 45, seconds=200)
+    open_stage.backend.resume()
 
     def is_answered() -> bool:
         seen = open_stage.ben.sees(prompts(open_stage))
@@ -345,6 +348,18 @@ async def test_a_burst_of_fifty_messages_is_answered_without_hitting_a_limit(ope
     assert all(len(answers_to(open_stage, message)) == 1 for message in said)
     public = "".join(one.content for one in open_stage.ben.sees(prompts(open_stage)) if one.author_id == world.bot.id)
     assert FORBIDDEN not in public
+    rows = await open_stage.service.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
+    painted_for = [row["user_id"] for row in rows]
+    assert Counter(painted_for) == {open_stage.ana.id: 27, open_stage.ben.id: 9, open_stage.mira.id: 9}
+    assert_turns_were_taken(painted_for, (open_stage.ana.id, open_stage.ben.id, open_stage.mira.id))
+
+
+def assert_turns_were_taken(painted_for: list[int], people: tuple[int, ...]) -> None:
+    """While all of them still waited, nobody was ahead of anybody by more than what is painted at the same time."""
+    served = Counter(dict.fromkeys(people, 0))
+    for user_id in painted_for[:27]:
+        served[user_id] += 1
+        assert max(served.values()) - min(served.values()) <= 3, served
 
 
 async def test_the_same_prompt_channel_is_not_opened_twice_and_can_be_closed(open_stage: Stage) -> None:
