@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from conftest import Stage
 
 from engine.cost import credits_in_words
@@ -48,6 +51,63 @@ async def test_quota_changes_hold_from_the_next_request_and_all_views_agree(stag
     assert f"**Per hour**: 1 credit, by <@{stage.ana.id}>" in explained
     assert "new here" in explained
     assert "new here" in await told(stage, "mira", "quota list")
+
+
+async def left_in_all_views(stage: Stage) -> set[float]:
+    """What is left by the member's own view, by the moderators' two, and summed by hand from the ledger."""
+    found = {
+        float(re.findall(r"([\d.]+) credits?(?:\*\*)? left now", text)[0])
+        for text in (
+            await told(stage, "ana", "quota me"),
+            await told(stage, "mira", "quota show", member=stage.ana.id),
+            await told(stage, "mira", "quota explain", member=stage.ana.id),
+        )
+    }
+    row = await stage.service.database.fetch_one(
+        """SELECT (SELECT per_hour FROM quota_rules WHERE subject = 'member')
+               + coalesce(sum(amount) FILTER (WHERE kind = 'grant'), 0)
+               + coalesce(sum(amount) FILTER (WHERE kind IN ('spend', 'refund') AND coalesce(anchor_id, id) >
+                   (SELECT coalesce(max(id), 0) FROM ledger WHERE kind = 'reset')), 0)
+           FROM ledger WHERE subject_id = ?""",
+        (stage.ana.id,),
+    )
+    assert row is not None
+    return found | {round(row[0] / 1000, 2)}
+
+
+async def test_after_every_change_the_members_view_the_moderators_views_and_the_ledger_agree(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    ana = stage.ana.id
+
+    async def wait_and_cancel() -> None:
+        stage.backend.pause()
+        waiting = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl"))
+        assert len(await left_in_all_views(stage)) == 1
+        await stage.ana.click(waiting, "Cancel")
+        await stage.ana.until(lambda: "Cancelled" in text_of(waiting))
+        stage.backend.resume()
+
+    seen: list[float] = []
+    for change in (
+        told(stage, "mira", "quota set", member=ana, per_hour=6.0, expires="7d"),
+        stage.picture(stage.ana, steps=4),
+        told(stage, "mira", "quota set", member=ana, per_hour=9.0),
+        wait_and_cancel(),
+        told(stage, "mira", "quota grant", member=ana, amount=2.5),
+        stage.picture(stage.ana, images=2, steps=4),
+        told(stage, "mira", "quota reset", member=ana),
+        stage.picture(stage.ana, steps=4),
+    ):
+        await change
+        (left,) = await left_in_all_views(stage)
+        seen.append(left)
+    assert seen[0] == 6
+    assert seen[2] == pytest.approx(seen[1] + 3)
+    assert seen[3] == seen[2]
+    assert seen[4] == pytest.approx(seen[2] + 2.5)
+    assert seen[5] < seen[4]
+    assert seen[6] == 11.5
+    assert seen[7] == pytest.approx(11.5 - (6 - seen[1]))
 
 
 async def test_grant_reset_and_remove_are_told_and_written_down(stage: Stage) -> None:
