@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 Grey = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -37,6 +37,8 @@ CANDIDATE_DISTANCE = 20
 SAME_SIMILARITY = 0.9
 
 _LOCATE_SIDE = 48
+_CLOSE_SIDE = 112
+_CLOSE_ROOM = 4
 _SHARES = tuple(round(1.0 - 0.04 * step, 2) for step in range(13))  # 1.0 … 0.52
 
 
@@ -69,7 +71,9 @@ def distances(wanted: bytes, stored: Sequence[bytes]) -> list[int]:
 def similarity(one: bytes, other: bytes) -> float:
     """How well one picture is found inside the other, from -1 to 1: normalised cross-correlation of grey values."""
     first, second = _open(one), _open(other)
-    return max(_locate(first, second), _locate(second, first))
+    # Side by side at one size first: that also finds a copy whose sides were stretched.
+    whole = _correlate(*(_grey(image, _CLOSE_SIDE, _CLOSE_SIDE) for image in (first, second)))[0]
+    return max(whole, _locate(first, second), _locate(second, first))
 
 
 def _open(picture: bytes) -> Image.Image:
@@ -93,16 +97,37 @@ def _pixels(box: Box) -> tuple[int, int, int, int]:
 
 
 def _locate(part: Image.Image, whole: Image.Image) -> float:
-    """The best correlation of `part`, tried at several sizes, with any place in `whole`."""
-    scale = _LOCATE_SIDE / max(whole.size)
-    width, height = (max(round(side * scale), 4) for side in whole.size)
+    """The best correlation of `part` with any place in `whole`: searched coarsely, then looked at closely."""
+    width, height = _scaled(whole, _LOCATE_SIDE)
     field = _grey(whole, width, height)
-    best = -1.0
+    best = (-1.0, 1.0, 0.0, 0.0)  # how alike; share of the whole's sides; left and top as shares
     for share in _SHARES:
         fitted = _fit(part.size, (width * share, height * share))
         if min(fitted) >= 8:
-            best = max(best, _correlate(_grey(part, *fitted), field))
+            score, left, top = _correlate(_grey(part, *fitted), field)
+            best = max(best, (score, share, left / width, top / height))
+    return max(best[0], _look_closely(part, whole, *best[1:]))
+
+
+def _look_closely(part: Image.Image, whole: Image.Image, share: float, left: float, top: float) -> float:
+    """The same around one place, with finer steps: at the coarse ones a true crop may be half a step off."""
+    width, height = _scaled(whole, _CLOSE_SIDE)
+    field = _grey(whole, width, height)
+    best = -1.0
+    for step in range(-4, 5):
+        fitted = _fit(part.size, (width * (share + step / 100), height * (share + step / 100)))
+        x, y = round(left * width), round(top * height)
+        near = field[max(y - _CLOSE_ROOM, 0) : y + fitted[1] + _CLOSE_ROOM, max(x - _CLOSE_ROOM, 0) :]
+        near = near[:, : fitted[0] + 2 * _CLOSE_ROOM]
+        if min(fitted) >= 8:
+            best = max(best, _correlate(_grey(part, *fitted), near)[0])
     return best
+
+
+def _scaled(image: Image.Image, side: int) -> tuple[int, int]:
+    scale = side / max(image.size)
+    width, height = (max(round(length * scale), 4) for length in image.size)
+    return width, height
 
 
 def _fit(size: tuple[int, int], room: tuple[float, float]) -> tuple[int, int]:
@@ -112,16 +137,20 @@ def _fit(size: tuple[int, int], room: tuple[float, float]) -> tuple[int, int]:
 
 
 def _grey(image: Image.Image, width: int, height: int) -> Grey:
-    return np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32)
+    """Smooth on purpose: with sharp pixels a thin line looks different at every offset of a crop."""
+    small = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(small.filter(ImageFilter.GaussianBlur(1)), np.float32)
 
 
-def _correlate(part: Grey, field: Grey) -> float:
+def _correlate(part: Grey, field: Grey) -> tuple[float, int, int]:
+    """The highest normalised correlation of `part` with a place in `field`, and that place's left and top."""
     if part.shape[0] > field.shape[0] or part.shape[1] > field.shape[1]:
-        return -1.0
+        return -1.0, 0, 0
     places = np.lib.stride_tricks.sliding_window_view(field, part.shape)
     centred = part - part.mean()
     products = np.einsum("ijkl,kl->ij", places, centred, optimize=True)
     spread = places.std(axis=(2, 3)) * part.std() * part.size
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = np.where(spread > 1e-3, products / spread, -1.0)
-    return float(scores.max())
+    top, left = np.unravel_index(int(scores.argmax()), scores.shape)
+    return float(scores.max()), int(left), int(top)
