@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import discord
 
-from cogs.text import inert
+from cogs.text import inert, plural
 from db.appeals import Case, Grounds, History
 from domain import Job
 from engine.policy import PLAIN_RESTRICTIONS
 
 AMBER, GREY = 0xE0A030, 0x8A8F98
+LOWEST_SHOWN = 0.05
 
 TITLES = {"appeal": "Appeal", "report": "Report", "approval": "Picture waiting for approval"}
 ENDS = {
@@ -93,15 +94,18 @@ def _add_grounds(embed: discord.Embed, grounds: Grounds) -> None:
 
 
 def _scores(scores: Mapping[str, float]) -> str:
-    """The highest ones."""
+    """The highest ones; what is hardly there says nothing. A letter is a clause of the licence."""
     worst = sorted(scores.items(), key=lambda item: -item[1])[:6]
-    return ", ".join(f"{inert(name)} {score:.2f}" for name, score in worst)
+    names = {name: f"clause ({name})" if len(name) == 1 else inert(name.replace("_", " ")) for name in scores}
+    notable = [f"{names[name]} {score:.2f}" for name, score in worst if score >= LOWEST_SHOWN]
+    return ", ".join(notable) or f"all below {LOWEST_SHOWN}"
 
 
 def _history(history: History) -> str:
     return (
-        f"{history.pictures} pictures, {history.refusals} refusals, {history.appeals_allowed} appeals allowed, "
-        f"{history.appeals_upheld} upheld, {history.reports_removed} pictures removed"
+        f"{plural(history.pictures, 'picture')}, {plural(history.refusals, 'refusal')}, "
+        f"{plural(history.appeals_allowed, 'appeal')} allowed, {history.appeals_upheld} upheld, "
+        f"{plural(history.reports_removed, 'picture')} removed"
     )
 
 

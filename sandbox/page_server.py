@@ -61,6 +61,7 @@ class PageServer:
             "people": [
                 {"id": str(one), "name": self.world.users[one].name, "role": self._role(one)} for one in self.people
             ],
+            "roles": [{"id": str(role.id), "name": role.name.removeprefix("@")} for role in guild.roles.values()],
             "channels": [self._channel(one, person) for one in channels],
         }
         return web.json_response(state)

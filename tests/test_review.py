@@ -100,7 +100,7 @@ async def test_the_card_shows_the_moderators_everything_with_the_words_behind_a_
     assert fields["In their words"] == "It is a café's name."
     assert fields["Prompt"].startswith("||")
     assert "gore" in fields["Grounds"]
-    assert "1 refusals" in fields["History here"]
+    assert "1 refusal," in fields["History here"]
     assert labels(card) == ["Allow once", "Allow here from now on", "Uphold", "Block member"]
 
 
@@ -227,16 +227,16 @@ async def test_a_reported_picture_is_removed_and_both_are_told(review: Stage) ->
 async def test_the_cards_of_reports_and_approvals_show_what_the_picture_check_found(
     tmp_path: Path, tiny_model: LoadedModel
 ) -> None:
-    async with make_stage(tmp_path, tiny_model, FixedScores({"hentai": 0.02, "neutral": 0.9})) as stage:
+    async with make_stage(tmp_path, tiny_model, FixedScores({"hentai": 0.02, "neutral": 0.9, "sexy": 0.07})) as stage:
         await choose_review_channel(stage)
         await stage.agree(stage.ana)
         picture = await stage.picture(stage.ana, steps=4)
         await stage.ben.submit(await stage.ben.click(picture, "Report"), reason="not nice")
         await stage.bot.rounds.go()
         fields = {field["name"]: field["value"] for field in cards(stage)[-1].embeds[0]["fields"]}
-        assert "hentai 0.02" in fields["The picture check's scores"]
+        assert fields["The picture check's scores"] == "nsfwjs.neutral 0.90, nsfwjs.sexy 0.07"
         assert fields["Prompt"].startswith("||")
-        assert "1 pictures" in fields["History here"]
+        assert "1 picture," in fields["History here"]
 
 
 async def test_one_withheld_of_several_pictures_can_be_appealed(tmp_path: Path, tiny_model: LoadedModel) -> None:

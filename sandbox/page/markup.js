@@ -8,16 +8,27 @@ export const markup = {
     const [unit, size] = UNITS.find(([, length]) => Math.abs(away) >= length) ?? UNITS[3];
     return format.format(Math.round(away / size), unit);
   },
-  html(text, people) {
+  // Discord's styles: R is "in 2 hours" and goes on counting, the others are a date, a time or both.
+  moment(seconds, style) {
+    const options = { t: { timeStyle: "short" }, d: { dateStyle: "short" } }[style] ?? { dateStyle: "long", timeStyle: "short" };
+    return new Intl.DateTimeFormat("en-GB", options).format(seconds * 1000);
+  },
+  time(at, style) {
+    if (style !== "R") return `<span>${this.moment(Number(at), style)}</span>`;
+    return `<span data-time="${at}">${this.relative(Number(at))}</span>`;
+  },
+  html(text, state) {
+    const named = (list, id, otherwise) => list.find((one) => one.id === id)?.name ?? otherwise;
     const kept = [];
     const keep = (html) => `\u0000${kept.push(html) - 1}\u0000`;
     const escape = (raw) => raw.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
     let out = text.replace(/\\([\\*_`~|<>@#\-:[\]()])/g, (_, sign) => keep(escape(sign)));
     out = out.replace(/```([\s\S]+?)```/g, (_, code) => keep(`<code>${escape(code)}</code>`));
     out = out.replace(/`([^`]+)`/g, (_, code) => keep(`<code>${escape(code)}</code>`));
-    out = out.replace(/<t:(\d+)(?::\w)?>/g, (_, at) => keep(`<span data-time="${at}">${this.relative(Number(at))}</span>`));
-    out = out.replace(/<@!?(\d+)>/g, (_, id) => keep(`<b>@${escape(people.find((one) => one.id === id)?.name ?? "someone")}</b>`));
-    out = out.replace(/<#(\d+)>/g, () => keep("<b>#channel</b>"));
+    out = out.replace(/<t:(\d+)(?::(\w))?>/g, (_, at, style) => keep(this.time(at, style)));
+    out = out.replace(/<@!?(\d+)>/g, (_, id) => keep(`<b>@${escape(named(state.people, id, "someone"))}</b>`));
+    out = out.replace(/<@&(\d+)>/g, (_, id) => keep(`<b>@${escape(named(state.roles, id, "role"))}</b>`));
+    out = out.replace(/<#(\d+)>/g, (_, id) => keep(`<b>#${escape(named(state.channels, id, "channel"))}</b>`));
     out = out.replace(/\[([^\]]+)\]\((https?:[^)\s]+)\)/g, (_, label, url) => keep(`<a href="${escape(url)}" rel="noreferrer" target="_blank">${escape(label)}</a>`));
     out = escape(out);
     out = out.replace(/\*\*(.+?)\*\*/g, "<b>$1</b>").replace(/\|\|(.+?)\|\|/g, '<span class="spoiler" onclick="this.classList.add(\'open\')">$1</span>');

@@ -14,9 +14,9 @@ export function renderMessage(message, context) {
   item.dataset.id = message.id;
   const body = make("div");
   body.append(head(message));
-  if (message.referenced_message) body.append(make("div", "reply", "↩ " + markup.html(message.referenced_message.content.slice(0, 80), context.state.people)));
+  if (message.referenced_message) body.append(make("div", "reply", "↩ " + markup.html(message.referenced_message.content.slice(0, 80), context.state)));
   if (message.flags & LOADING) body.append(make("div", "content thinking", "thinking "));
-  if (message.content) body.append(make("div", "content", markup.html(message.content, context.state.people)));
+  if (message.content) body.append(make("div", "content", markup.html(message.content, context.state)));
   for (const embed of message.embeds) body.append(card(embed, context));
   const shown = new Set(message.embeds.flatMap((embed) => [embed.image?.url, embed.thumbnail?.url]));
   const files = message.attachments.filter((file) => !shown.has(file.url));
@@ -44,13 +44,13 @@ function head(message) {
 function card(embed, context) {
   const box = make("article", "embed");
   if (embed.color) box.style.setProperty("--stripe", "#" + embed.color.toString(16).padStart(6, "0"));
-  if (embed.title) box.append(make("h3", "", markup.html(embed.title, context.state.people)));
-  if (embed.description) box.append(make("div", "text", markup.html(embed.description, context.state.people)));
+  if (embed.title) box.append(make("h3", "", markup.html(embed.title, context.state)));
+  if (embed.description) box.append(make("div", "text", markup.html(embed.description, context.state)));
   if (embed.fields?.length) {
     const list = make("dl");
     for (const field of embed.fields) {
       const pair = make("div", field.inline ? "" : "wide");
-      pair.append(make("dt", "", markup.html(field.name, context.state.people)), make("dd", "", markup.html(field.value, context.state.people)));
+      pair.append(make("dt", "", markup.html(field.name, context.state)), make("dd", "", markup.html(field.value, context.state)));
       list.append(pair);
     }
     box.append(list);

@@ -5,13 +5,13 @@ import { Composer } from "/page/composer.js";
 import { openModal } from "/page/modal.js";
 
 const $ = (id) => document.getElementById(id);
-const state = { user: null, channel: null, channels: [], people: [], bot: null, unread: new Set() };
+const state = { user: null, channel: null, channels: [], people: [], roles: [], bot: null, unread: new Set() };
 let events = null;
 
 async function load() {
   const query = state.user ? `?user=${state.user}` : "";
   const data = await (await fetch("/page-api/state" + query)).json();
-  Object.assign(state, { user: data.user, channels: data.channels, people: data.people, bot: data.bot });
+  Object.assign(state, { user: data.user, channels: data.channels, people: data.people, roles: data.roles, bot: data.bot });
   if (!state.channels.some((one) => one.id === state.channel)) state.channel = state.channels[0].id;
   $("guild").textContent = data.guild;
   $("model").textContent = data.note;
