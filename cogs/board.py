@@ -23,6 +23,7 @@ from discord.ext import commands
 from cogs.buttons import open_buttons
 from cogs.cards import PREVIEW, painting_card, waiting_card
 from cogs.text import NOBODY
+from cogs.words import words_for
 from domain import Job
 
 if TYPE_CHECKING:
@@ -91,8 +92,9 @@ class Board(commands.Cog):
         """Answer the interaction with the job's message and remember which message that is."""
         with self.showing(job.id):
             standing = self.bot.service.standing(job.id)
-            card = waiting_card(job, standing, self.bot.service.clock())
-            message_id = await _answer(interaction, card, open_buttons(job))
+            words = await words_for(self.bot, job.guild_id)
+            card = waiting_card(job, standing, self.bot.service.clock(), words)
+            message_id = await _answer(interaction, card, words.labels(open_buttons(job)))
             await self.bot.service.attach_message(job.id, message_id)
             live = Live(await self.bot.service.job(job.id), interaction, edited_at=self._clock())
             self._lives[job.id] = live
@@ -107,11 +109,12 @@ class Board(commands.Cog):
             self.bot.delivery.wake()
             return
         with self.showing(job.id):
-            card = waiting_card(job, self.bot.service.standing(job.id), self.bot.service.clock())
+            words = await words_for(self.bot, job.guild_id)
+            card = waiting_card(job, self.bot.service.standing(job.id), self.bot.service.clock(), words)
             try:
                 reply = await message.reply(
                     embed=card,
-                    view=open_buttons(job),
+                    view=words.labels(open_buttons(job)),
                     nonce=f"job-{job.id}",
                     mention_author=False,
                     allowed_mentions=NOBODY,
@@ -194,23 +197,23 @@ class Board(commands.Cog):
                 return
             wanted, progress = self._wanted(live), self.bot.service.progress(live.job.id)
             live.shown, live.edited_at = wanted, self._clock()
+            words = await words_for(self.bot, live.job.guild_id)
             if progress is not None:
                 if progress.preview is not None and await self.bot.review.asks_for_approval(live.job):
                     progress = replace(progress, preview=None)
-                card, preview = painting_card(live.job, progress), progress.preview
+                card, preview = painting_card(live.job, progress, words), progress.preview
             else:
                 standing = self.bot.service.standing(live.job.id)
-                card, preview = waiting_card(live.job, standing, self.bot.service.clock()), None
+                card, preview = waiting_card(live.job, standing, self.bot.service.clock(), words), None
             files = [discord.File(io.BytesIO(preview), PREVIEW)] if preview else []
             try:
-                await self._send(live, card, files)
+                await self._send(live, card, files, words.labels(open_buttons(live.job)))
             except discord.HTTPException as error:
                 # The token may have died (after 15 minutes, or with the message): go on with the bot's own.
                 live.interaction = None
                 log.info("progress of job %d could not be shown: %s", live.job.id, error)
 
-    async def _send(self, live: Live, card: discord.Embed, files: list[discord.File]) -> None:
-        view = open_buttons(live.job)
+    async def _send(self, live: Live, card: discord.Embed, files: list[discord.File], view: discord.ui.View) -> None:
         if live.interaction is not None and not live.interaction.is_expired():
             await live.interaction.edit_original_response(
                 embed=card, attachments=files, view=view, allowed_mentions=NOBODY

@@ -7,55 +7,77 @@ from collections.abc import Sequence
 import discord
 
 from cogs.text import inert, plural
+from cogs.words import ENGLISH, Words
 from db.challenges import Challenge, Entry, Fame
 
 GOLD, BLUE = 0xD4A017, 0x5B8DEF
+HOW_TO_ENTER = (
+    "Paint something for this theme, then press **Enter** and choose one of your pictures.\n"
+    "Entries are shown without names. Everybody has one vote, nobody votes for themselves, and the votes "
+    "stay secret until the end."
+)
 
 
-def announcement_card(challenge: Challenge) -> discord.Embed:
+def announcement_card(challenge: Challenge, words: Words = ENGLISH) -> discord.Embed:
     """The theme, the end, and how to take part."""
     embed = discord.Embed(
-        title=f"Challenge: {inert(challenge.theme, 200)}",
-        description=(
-            "Paint something for this theme, then press **Enter** and choose one of your pictures.\n"
-            "Entries are shown without names. Everybody has one vote, nobody votes for themselves, and the votes "
-            "stay secret until the end."
-        ),
+        title=words("Challenge: {theme}", theme=inert(challenge.theme, 200)),
+        description=words(HOW_TO_ENTER),
         colour=BLUE,
     )
-    embed.add_field(name="Ends", value=discord.utils.format_dt(challenge.ends_at, "R"))
+    embed.add_field(name=words("Ends"), value=discord.utils.format_dt(challenge.ends_at, "R"))
     if challenge.repeat_seconds:
-        embed.add_field(name="Comes back", value=f"every {plural(challenge.repeat_seconds // 86_400, 'day')}")
+        days = challenge.repeat_seconds // 86_400
+        embed.add_field(name=words("Comes back"), value=words.count(days, "every day", "every {count} days"))
     embed.set_footer(text=f"challenge {challenge.id}")
     return embed
 
 
-def entry_card(challenge: Challenge, entry: Entry, filename: str) -> discord.Embed:
+def entry_card(challenge: Challenge, entry: Entry, filename: str, words: Words = ENGLISH) -> discord.Embed:
     """A number and a picture, and nothing that says whose it is."""
-    embed = discord.Embed(title=f"Entry {entry.number}", description=inert(challenge.theme, 200), colour=BLUE)
+    title = words("Entry {number}", number=entry.number)
+    embed = discord.Embed(title=title, description=inert(challenge.theme, 200), colour=BLUE)
     embed.set_image(url=f"attachment://{filename}")
-    embed.set_footer(text="AI-generated")
+    embed.set_footer(text=words("AI-generated"))
     return embed
 
 
-def results_card(challenge: Challenge, entries: Sequence[Entry]) -> discord.Embed:
+def results_card(challenge: Challenge, entries: Sequence[Entry], words: Words = ENGLISH) -> discord.Embed:
     """The winners and everybody's votes, names included now."""
-    winners = [entry for entry in entries if entry.is_winner]
-    if not entries:
-        text = "Nobody entered this time."
-    elif not winners:
-        text = f"{plural(len(entries), 'entry', 'entries')}, but nobody voted, so nobody wins."
-    else:
-        names = " and ".join(f"<@{entry.user_id}> (entry {entry.number})" for entry in winners)
-        votes = plural(winners[0].votes or 0, "vote")
-        text = f"🏆 {names} {'wins' if len(winners) == 1 else 'share the first place'} with {votes}."
-    embed = discord.Embed(title=f"Challenge over: {inert(challenge.theme, 200)}", description=text[:4000], colour=GOLD)
+    title = words("Challenge over: {theme}", theme=inert(challenge.theme, 200))
+    embed = discord.Embed(title=title, description=_outcome(entries, words)[:4000], colour=GOLD)
     ranking = sorted(entries, key=lambda entry: (-(entry.votes or 0), entry.number))[:15]
     if ranking:
-        lines = [f"{entry.votes or 0} · entry {entry.number} by <@{entry.user_id}>" for entry in ranking]
-        embed.add_field(name="Votes", value="\n".join(lines)[:1024], inline=False)
+        line = "{votes} · entry {number} by {who}"
+        lines = [
+            words(line, votes=entry.votes or 0, number=entry.number, who=f"<@{entry.user_id}>") for entry in ranking
+        ]
+        embed.add_field(name=words("Votes"), value="\n".join(lines)[:1024], inline=False)
     embed.set_footer(text=f"challenge {challenge.id}")
     return embed
+
+
+def _outcome(entries: Sequence[Entry], words: Words) -> str:
+    winners = [entry for entry in entries if entry.is_winner]
+    if not entries:
+        return words("Nobody entered this time.")
+    if not winners:
+        return words.count(
+            len(entries),
+            "1 entry, but nobody voted, so nobody wins.",
+            "{count} entries, but nobody voted, so nobody wins.",
+        )
+    names = words(" and ").join(
+        words("{who} (entry {number})", who=f"<@{entry.user_id}>", number=entry.number) for entry in winners
+    )
+    votes = words.count(winners[0].votes or 0, "1 vote", "{count} votes")
+    return words.count(
+        len(winners),
+        "🏆 {names} wins with {votes}.",
+        "🏆 {names} share the first place with {votes}.",
+        names=names,
+        votes=votes,
+    )
 
 
 def running_card(running: Sequence[Challenge]) -> discord.Embed:

@@ -22,6 +22,7 @@ from cogs.places import may_be_shown, require_posting
 from cogs.powers import require_moderator
 from cogs.report import job_of_message
 from cogs.text import NOBODY
+from cogs.words import words_for
 from db import audit, challenges, jobs
 from db.challenges import Challenge, Entry
 from domain import InvalidRequest, Job, JobStatus, NotAllowed, NotFound
@@ -154,12 +155,11 @@ class Challenges(commands.GroupCog, group_name="challenge"):
     async def post_announcements(self) -> None:
         service = self.bot.service
         for challenge in await challenges.fetch_unannounced(service.database, service.clock()):
-            view = View()
+            words, view = await words_for(self.bot, challenge.guild_id), View()
             view.add_item(EnterButton(challenge.id))
             view.add_item(WithdrawButton(challenge.id))
-            message_id = await self._post(
-                challenge, f"challenge-{challenge.id}", embed=announcement_card(challenge), view=view
-            )
+            card = announcement_card(challenge, words)
+            message_id = await self._post(challenge, f"challenge-{challenge.id}", embed=card, view=words.labels(view))
             async with service.database.transaction() as connection:
                 await challenges.mark_announced(connection, challenge.id, message_id)
 
@@ -178,13 +178,13 @@ class Challenges(commands.GroupCog, group_name="challenge"):
         if not postings:
             return 0  # erased meanwhile
         filename = f"entry-{entry.number}{postings[0].filename[postings[0].filename.rindex('.') :]}"
-        view = View()
+        words, view = await words_for(self.bot, challenge.guild_id), View()
         view.add_item(VoteButton(entry.id))
         return await self._post(
             challenge,
             f"entry-{entry.id}",
-            embed=entry_card(challenge, entry, filename),
-            view=view,
+            embed=entry_card(challenge, entry, filename, words),
+            view=words.labels(view),
             file=discord.File(io.BytesIO(postings[0].data), filename, description="An AI-generated picture"),
         )
 
@@ -197,7 +197,7 @@ class Challenges(commands.GroupCog, group_name="challenge"):
                 challenge,
                 f"results-{challenge.id}",
                 content=" ".join(f"<@{winner.id}>" for winner in winners) or None,
-                embed=results_card(challenge, entries),
+                embed=results_card(challenge, entries, await words_for(self.bot, challenge.guild_id)),
                 allowed_mentions=discord.AllowedMentions(users=winners),
             )
             async with service.database.transaction() as connection:

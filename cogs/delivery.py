@@ -23,6 +23,7 @@ from cogs.buttons import ended_buttons, finished_buttons
 from cogs.cards import ended_card, finished_card, held_card
 from cogs.painting import parent_of, place_of
 from cogs.text import NOBODY
+from cogs.words import words_for
 from db import guild_settings, prompt_channels
 from domain import Job, JobStatus, SafetyLevel
 
@@ -175,8 +176,14 @@ class Delivery(commands.Cog):
         if job.message_id is None:
             return
         message = self.bot.get_partial_messageable(job.channel_id).get_partial_message(job.message_id)
+        words = await words_for(self.bot, job.guild_id)
         try:
-            await message.edit(embed=held_card(job), attachments=[], view=ended_buttons(job), allowed_mentions=NOBODY)
+            await message.edit(
+                embed=held_card(job, words),
+                attachments=[],
+                view=words.labels(ended_buttons(job)),
+                allowed_mentions=NOBODY,
+            )
         except (discord.Forbidden, discord.NotFound):
             log.info("job %d: its message can't be edited", job.id)
 
@@ -201,23 +208,25 @@ class Delivery(commands.Cog):
     async def _with_pictures(self, job: Job, send: Send) -> int:
         """Show the end of the job; pictures that Discord finds too large are made smaller and sent again."""
         paintings = await self.bot.service.paintings(job.id) if job.status is JobStatus.DONE else []
+        words = await words_for(self.bot, job.guild_id)
         if not any(painting.png for painting in paintings):
-            return await send(ended_card(job), [], ended_buttons(job))
+            return await send(ended_card(job, words), [], words.labels(ended_buttons(job)))
         service = self.bot.service
-        card = finished_card(job, paintings, service.profile, service.tokens_beyond(job.request.prompt))
+        card = finished_card(job, paintings, service.profile, service.tokens_beyond(job.request.prompt), words)
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for _ in range(MOST_UPLOADS):
             postings = await service.postings(job.id, limit)
             try:
                 some_withheld = any(painting.png is None for painting in paintings)
-                return await send(card, _files(job, postings), finished_buttons(job, some_withheld=some_withheld))
+                view = words.labels(finished_buttons(job, some_withheld=some_withheld))
+                return await send(card, _files(job, postings), view)
             except discord.HTTPException as error:
                 if error.status != 413:
                     raise
                 # Discord's limits change; what it just refused is what we know.
                 limit = int(max(len(posting.data) for posting in postings) * SHRINK_ON_413)
                 log.info("job %d: Discord found the pictures too large, next try with %d bytes", job.id, limit)
-        return await send(ended_card(job), [], ended_buttons(job))
+        return await send(ended_card(job, words), [], words.labels(ended_buttons(job)))
 
     async def _answered_message(self, job: Job) -> discord.MessageReference | None:
         """The message in a prompt channel that this job answers; in a thread of its own there is none."""

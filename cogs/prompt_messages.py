@@ -23,6 +23,7 @@ from cogs.painting import place_of
 from cogs.powers import is_moderating_member
 from cogs.prompt_text import changed, prompt_in, request_for
 from cogs.text import NOBODY, plural
+from cogs.words import words_for
 from db import appeals, guild_settings, jobs, prompt_channels, strikes
 from db.prompt_channels import PromptChannel, PromptMessage
 from domain import ConsentRequired, Job, NotAllowed, NotFound, Origin, PromptRefused, Request, UserError
@@ -36,6 +37,7 @@ Interaction = discord.Interaction[Any]
 
 CAUGHT_UP_MESSAGES = 100
 MOST_THREAD_NAME = 60
+WAIT = "Please wait a little: you can ask for the next picture here {when}."
 
 
 class PromptMessages(commands.Cog):
@@ -252,13 +254,17 @@ class PromptMessages(commands.Cog):
             await self._answer(message, str(error))
 
     async def _answer(self, message: discord.Message, text: str, button: RowButton | None = None) -> None:
-        view = View()
+        words, view = await words_for(self.bot, message.guild.id if message.guild else None), View()
         if button is not None:
             view.add_item(button)
         await self.bot.pace.take(message.channel.id)
         try:
             reply = await message.reply(
-                text, view=view, nonce=f"a-{message.id}", mention_author=False, allowed_mentions=NOBODY
+                words(text),
+                view=words.labels(view),
+                nonce=f"a-{message.id}",
+                mention_author=False,
+                allowed_mentions=NOBODY,
             )
         except discord.NotFound:
             return
@@ -277,7 +283,8 @@ class PromptMessages(commands.Cog):
         if free_at is None or await prompt_channels.was_told_to_wait(database, channel, author_id, message.id):
             return
         if self.bot.pace.try_take(message.channel.id):
-            text = f"Please wait a little: you can ask for the next picture here <t:{int(free_at) + 1}:R>."
+            words = await words_for(self.bot, channel.guild_id)
+            text = words(WAIT, when=f"<t:{int(free_at) + 1}:R>")
             await message.reply(text, mention_author=False, allowed_mentions=NOBODY)
 
     async def complain(self, channel: PromptChannel, problem: str) -> None:

@@ -14,7 +14,7 @@ from cogs.places import require_age_restricted
 from cogs.powers import require_manager, require_moderator
 from cogs.text import NOBODY
 from db import appeals, guild_settings
-from db.guild_settings import LEVELS, SHAPES, ChannelSettings, GuildSettings
+from db.guild_settings import LANGUAGES, LEVELS, SHAPES, ChannelSettings, GuildSettings
 from domain import InvalidRequest
 from engine.presets import PRESETS
 
@@ -27,6 +27,7 @@ Option = discord.SelectOption
 BLUE = 0x5B8DEF
 MOST_ROLES = 10
 NO_PRESET = "none"
+LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 
 LEVEL_WORDS = {
     "off": "No pictures here",
@@ -81,6 +82,7 @@ async def _panel_card(interaction: Interaction) -> discord.Embed:
     embed.add_field(name="Review channel", value=_channel(settings.review_channel_id))
     kept = f"{settings.retention_days} days" if settings.retention_days else "until somebody deletes them"
     embed.add_field(name="Pictures are kept", value=kept)
+    embed.add_field(name="Language", value=LANGUAGE_NAMES[settings.language])
     embed.add_field(name="Moderators' roles", value=_roles(settings.moderator_role_ids) or "none but Discord's own")
     words = LEVEL_WORDS[channel.level]
     if await appeals.needs_approval(database, (channel_id or 0,)):
@@ -130,7 +132,7 @@ class StartPictureButton(RowButton, template=r"settings:start:(?P<row_id>[0-9]+)
 class ChannelsButton(RowButton, template=r"settings:channels:(?P<row_id>[0-9]+)"):
     """Where the bot reports to moderators, and how long pictures stay."""
 
-    prefix, label, emoji = "settings:channels", "Audit, review, keeping", "🗂️"
+    prefix, label, emoji = "settings:channels", "Audit, review, language", "🗂️"
 
     async def act(self, interaction: Interaction) -> None:
         await require_moderator(interaction)
@@ -227,13 +229,18 @@ class StartPictureForm(Modal, title="Painting on from pictures"):
         await save(interaction, image_to_image=self.who.values[0], image_to_image_role_ids=roles)
 
 
-class ChannelsForm(Modal, title="Audit, review, keeping"):
+class ChannelsForm(Modal, title="Audit, review, language, keeping"):
     """Where the bot tells moderators what happens, and how long pictures stay."""
 
     def __init__(self, settings: GuildSettings) -> None:
         super().__init__(custom_id="settings:channels")
         self.audit = _channel_select("audit", settings.audit_channel_id)
         self.review = _channel_select("review", settings.review_channel_id)
+        languages = [
+            Option(label=LANGUAGE_NAMES[language], value=language, default=language == settings.language)
+            for language in LANGUAGES
+        ]
+        self.language = ui.Select[Any](custom_id="language", options=languages)
         self.retention = ui.TextInput[Any](
             custom_id="retention",
             required=False,
@@ -248,6 +255,13 @@ class ChannelsForm(Modal, title="Audit, review, keeping"):
         )
         self.add_item(
             ui.Label(
+                text="Language",
+                description="What I say in public; what only you see is in English.",
+                component=self.language,
+            )
+        )
+        self.add_item(
+            ui.Label(
                 text="Days that pictures are kept", description="Empty: until somebody deletes them.",
                 component=self.retention,
             )
@@ -259,6 +273,7 @@ class ChannelsForm(Modal, title="Audit, review, keeping"):
             audit_channel_id=_chosen(interaction, self.audit),
             review_channel_id=_chosen(interaction, self.review),
             retention_days=_days(self.retention.value),
+            language=self.language.values[0],
         )
 
 

@@ -14,6 +14,7 @@ from discord.ext import commands
 from cogs.places import may_be_shown, require_posting
 from cogs.powers import require_moderator
 from cogs.text import NOBODY, inert
+from cogs.words import words_for
 from db import audit, jobs, starboard
 from db.starboard import Starred
 from domain import Job, NotFound
@@ -116,11 +117,13 @@ class Starboard(commands.GroupCog, group_name="starboard"):
         postings = await self.bot.service.postings(job.id, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
         if not postings or not await may_be_shown(self.bot, job, starred.channel_id):
             return None
-        embed = discord.Embed(
-            description=f"{inert(job.request.prompt, 300)}\nby <@{job.user_id}> in <#{job.channel_id}>", colour=GOLD
-        )
+        words = await words_for(self.bot, job.guild_id)
+        by = words("by {who} in {where}", who=f"<@{job.user_id}>", where=f"<#{job.channel_id}>")
+        embed = discord.Embed(description=f"{inert(job.request.prompt, 300)}\n{by}", colour=GOLD)
         embed.set_image(url=f"attachment://{postings[0].filename}")
-        embed.set_footer(text=f"{STAR} {await starboard.count(self.bot.service.database, job.id)} · AI-generated")
+        embed.set_footer(
+            text=f"{STAR} {await starboard.count(self.bot.service.database, job.id)} · {words('AI-generated')}"
+        )
         alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
         file = discord.File(io.BytesIO(postings[0].data), postings[0].filename, description=alt)
         await self.bot.pace.take(starred.channel_id)

@@ -16,6 +16,8 @@ from domain import InvalidRequest
 LEVELS = ("off", "strict", "standard", "adult")
 WHO_FROM_PICTURES = ("everyone", "roles", "moderators", "nobody")
 SHAPES = ("portrait", "square", "landscape")
+# ISO 639-1, the default first; cogs/languages has the words.
+LANGUAGES = ("en", "de", "es", "fr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class GuildSettings:
     image_to_image: str = "everyone"
     image_to_image_role_ids: tuple[int, ...] = ()
     retention_days: int | None = None
+    language: str = LANGUAGES[0]
     strike_free_refusals: int = 2
     strike_days: int = 14
     strike_warn_at: int = 1
@@ -111,7 +114,13 @@ _BOUNDS: dict[str, tuple[int, int]] = {
     "strike_pause_hours": (1, 720),
     "strike_tell_at": (0, 100),
 }
-_CHOICES = {"level": LEVELS, "image_to_image": WHO_FROM_PICTURES, "shape": SHAPES, "allowed_shapes": SHAPES}
+_CHOICES = {
+    "level": LEVELS,
+    "image_to_image": WHO_FROM_PICTURES,
+    "shape": SHAPES,
+    "allowed_shapes": SHAPES,
+    "language": LANGUAGES,
+}
 
 
 def _check(name: str, value: Any) -> None:

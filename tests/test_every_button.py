@@ -279,7 +279,7 @@ async def press_challenge(stage: Stage, presses: Presses, left: Left) -> None:
 
 
 async def press_the_rest(stage: Stage, presses: Presses, left: Left) -> None:
-    for label in ("Painting", "Start pictures", "Audit, review, keeping", "Policy of a channel"):
+    for label in ("Painting", "Start pictures", "Audit, review, language", "Policy of a channel"):
         await presses.opens(stage.mira, left.panel, label)
     await presses.press(stage.ben, left.erase, "Erase everything")
     await stage.ben.until(lambda: left.erase.content.startswith("Erased"))

@@ -49,7 +49,7 @@ async def test_what_the_forms_say_holds_from_the_next_request_on(stage: Stage) -
 
 async def test_channels_roles_and_keeping_are_saved_and_audited_in_the_chosen_channel(stage: Stage) -> None:
     log = stage.channel("mod-review")
-    panel, form = await open_form(stage, "Audit, review, keeping")
+    panel, form = await open_form(stage, "Audit, review, language")
     await stage.mira.submit(form, audit=log.id, review=log.id, retention="30")
     assert "Pictures are kept: 30 days" in text_of(panel)
     settings = await guild_settings.load(stage.service.database, stage.paintings.guild_id or 0)
@@ -62,7 +62,7 @@ async def test_channels_roles_and_keeping_are_saved_and_audited_in_the_chosen_ch
     posted = [text_of(one) for one in stage.mira.sees(log)]
     assert sum(text.count("a reason of my own") for text in posted) == 1
 
-    _, form = await open_form(stage, "Audit, review, keeping")
+    _, form = await open_form(stage, "Audit, review, language")
     refused = await stage.mira.submit(form, retention="soon")
     assert "whole number" in stage.mira.answer(refused).content
     answer = stage.mira.answer(await stage.mira.slash(stage.paintings, "audit", as_file=True, action="quota"))
