@@ -195,5 +195,14 @@ def _value(value: Any) -> Any:
 def _outcome(interaction: Interaction) -> Json:
     """What the page must do next: show a modal, or jump to the answer."""
     shown = interaction.response_message_id
-    modal = {**interaction.modal, "token": interaction.token} if interaction.modal else None
+    modal = _with_text_ids(interaction.modal) | {"token": interaction.token} if interaction.modal else None
     return {"modal": modal, "message": str(shown) if shown else None}
+
+
+def _with_text_ids(modal: Json) -> Json:
+    """JavaScript's numbers are too short for the ids that menus of channels and roles begin with."""
+    return json.loads(json.dumps(modal), object_hook=_id_as_text)
+
+
+def _id_as_text(part: Json) -> Json:
+    return {**part, "id": str(part["id"])} if part.keys() == {"id", "type"} else part

@@ -106,6 +106,30 @@ async def test_people_see_what_discord_would_show_them(opened: Opened) -> None:
     await expect(page.locator("#picker li")).to_have_count(1)
 
 
+async def test_a_moderator_uses_the_settings_form_and_nothing_chosen_before_is_lost(opened: Opened) -> None:
+    page = opened.page
+    await page.locator("#people button[data-name=mira]").click()
+    await page.locator("#input").press_sequentially("/settings panel")
+    await page.locator("#picker li", has_text="/settings panel").wait_for()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+    panel = page.locator(".message.private")
+    form = page.locator("dialog[open]")
+    await panel.get_by_role("button", name="Audit, review, language").click()
+    await form.get_by_label("Review channel").select_option("mod-review")
+    await form.get_by_role("button", name="Submit").click()
+    await expect(panel).to_contain_text("#mod-review")
+    await panel.get_by_role("button", name="Audit, review, language").click()
+    await form.get_by_label("Language").select_option("Deutsch")
+    await form.get_by_role("button", name="Submit").click()
+    await expect(panel).to_contain_text("Deutsch")
+    await expect(panel).to_contain_text("#mod-review")
+    await panel.get_by_role("button", name="Policy of a channel").click()
+    await form.get_by_label("How strictly it is judged").select_option("Strict")
+    await form.get_by_role("button", name="Submit").click()
+    await expect(panel).to_contain_text("Strict: as careful")
+
+
 async def test_a_mistake_is_answered_privately(opened: Opened) -> None:
     page = opened.page
     await ask(page, "1girl")

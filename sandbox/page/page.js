@@ -118,7 +118,7 @@ async function act(action) {
   const body = JSON.stringify({ user: state.user, channel: state.channel, ...action });
   const answer = await (await fetch("/page-api/act", { method: "POST", body })).json();
   if (answer.error) hint(answer.error, true);
-  if (answer.modal) openModal(answer.modal, (values) => act({ action: "modal", token: answer.modal.token, values }));
+  if (answer.modal) openModal(answer.modal, state, (values) => act({ action: "modal", token: answer.modal.token, values }));
   return answer;
 }
 
