@@ -36,8 +36,8 @@ ROWS_PER_POST = 10
 ROWS_PER_ROUND = 50
 CREDIT_KEYS = frozenset({"per_hour", "per_day", "millicredits"})
 ACTIONS = (
-    "quota", "block", "strike", "settings", "queue", "review", "job", "channel", "challenge", "starboard", "privacy",
-    "announce",
+    "quota", "block", "strike", "settings", "appeal", "report", "case", "review", "job", "channel", "challenge",
+    "starboard",
 )  # fmt: skip
 
 
@@ -79,12 +79,7 @@ class Audit(commands.Cog):
             action=action,
             since=self.bot.service.clock() - timedelta(days=days) if days else None,
         )
-        embed = discord.Embed(title="Audit log", colour=BLUE)
-        embed.description = "\n".join(audit_line(row) for row in rows[:MOST_SHOWN]) or "Nothing that matches."
-        if len(rows) > MOST_SHOWN:
-            embed.set_footer(text=f"The newest {MOST_SHOWN} of {len(rows)}; as_file gives all of them.")
-        files = [discord.File(io.BytesIO(to_csv(rows)), "audit.csv")] if as_file else []
-        await interaction.response.send_message(embed=embed, files=files, ephemeral=True, allowed_mentions=NOBODY)
+        await show_rows(interaction, rows, as_file=as_file)
 
     @audit.autocomplete("action")
     async def suggest_action(self, _: Interaction, current: str) -> list[Choice[str]]:
@@ -118,6 +113,16 @@ class Audit(commands.Cog):
                 return
             async with service.database.transaction() as connection:
                 await audit.mark_posted(connection, guild_id, part[-1].id)
+
+
+async def show_rows(interaction: Interaction, rows: Sequence[AuditRow], *, as_file: bool) -> None:
+    """The newest rows, to this person alone, and all of them as a file if they want one."""
+    embed = discord.Embed(title="Audit log", colour=BLUE)
+    embed.description = "\n".join(audit_line(row) for row in rows[:MOST_SHOWN])[:4000] or "Nothing that matches."
+    if len(rows) > MOST_SHOWN:
+        embed.set_footer(text=f"The newest {MOST_SHOWN} of {len(rows)}; as_file gives all of them.")
+    files = [discord.File(io.BytesIO(to_csv(rows)), "audit.csv")] if as_file else []
+    await interaction.response.send_message(embed=embed, files=files, ephemeral=True, allowed_mentions=NOBODY)
 
 
 def audit_line(row: AuditRow) -> str:

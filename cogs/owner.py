@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -10,6 +11,7 @@ from discord.app_commands import Range
 from discord.ext import commands
 
 from admission import DRAINING, OPEN, PAUSED
+from cogs.audit import show_rows
 from cogs.durations import parse_end
 from cogs.moderation import cancel_open_jobs
 from cogs.powers import require_owner
@@ -151,6 +153,18 @@ class Owner(commands.GroupCog, group_name="owner"):
         owner = await self.bot.fetch_user(int(owner_id))
         await owner.send("The queue is empty: everything is painted and delivered. You can stop the bot now.")
         await service.remember(TOLD_KEY, "")
+
+    @app_commands.command(name="audit")
+    @app_commands.describe(days="Only the last days", as_file="All of it as a CSV file")
+    async def show_audit(
+        self, interaction: Interaction, days: Range[int, 1, 3650] | None = None, as_file: bool = False
+    ) -> None:
+        """What you decided for all servers; each server's own decisions are in its /audit"""
+        await require_owner(interaction)
+        service = self.bot.service
+        since = service.clock() - timedelta(days=days) if days else None
+        rows = await audit.search(service.database, audit.EVERYWHERE, since=since)
+        await show_rows(interaction, rows, as_file=as_file)
 
     # ---- servers ---------------------------------------------------------------------------------------------------
 

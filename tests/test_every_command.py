@@ -109,6 +109,7 @@ CASES = (
     Case("owner unblock-server", "owner", "not blocked any more", lambda s: {"server_id": server(s)}),
     Case("owner budget", "owner", "90 credits an hour", lambda s: {"server_id": server(s), "per_hour": 90.0}),
     Case("owner budget", "owner", "no budget of its own", lambda s: {"server_id": server(s), "remove": True}),
+    Case("owner audit", "owner", "queue.draining", lambda _: {"days": 1, "as_file": True}),
     Case("owner announce", "owner", "Said in 1 of 1 server", lambda _: {"text": "Back at eight."}),
 )
 MENUS = {"Report picture": "all", "Enter in challenge": "all", "Who made this?": "moderators"}
