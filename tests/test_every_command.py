@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,6 +181,44 @@ async def test_every_registered_command_is_in_the_table_and_hidden_as_it_should_
         whole = [case for case in CASES if case.command.split()[0] == command["name"]]
         if all(case.who != "all" for case in whole) and command["name"] != "quota":
             assert int(command["default_member_permissions"]), f"/{command['name']} is shown to everybody"
+
+
+GUIDE = Path(__file__).parent.parent / "docs" / "moderating.md"
+FOR_MEMBERS = {"imagine", "queue", "help", "about", "license", "terms"}
+
+
+def options_of(commands: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Each command's name in full, and its options' names."""
+    found: dict[str, set[str]] = {}
+    for command in commands:
+        options = command.get("options", [])
+        below = [option for option in options if option["type"] in (1, 2)]
+        if below:
+            found |= {f"{command['name']} {name}": names for name, names in options_of(below).items()}
+        else:
+            found[command["name"]] = {option["name"] for option in options}
+    return found
+
+
+async def test_the_moderators_guide_names_every_command_and_none_that_does_not_exist(stage: Stage) -> None:
+    registered = [one for one in stage.server.world.commands[None] if one.get("type", 1) == 1]
+    known, named = options_of(registered), set[str]()
+    for code in re.findall(r"`/([a-z][^`]*)`", GUIDE.read_text(encoding="utf-8")):
+        command = max((name for name in known if f"{code} ".startswith(f"{name} ")), key=len, default=None)
+        if command is None:
+            assert any(name.startswith(f"{code} ") for name in known), f"there is no /{code}"
+            continue
+        named.add(command)
+        options = set(re.findall(r"\b([a-z_]+):", code.removeprefix(command)))
+        assert options <= known[command], f"/{code} has no such option"
+    assert set(known) - named - FOR_MEMBERS == set()
+
+
+def test_the_guides_pictures_are_there() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", GUIDE.read_text(encoding="utf-8"))
+    assert len(pictures) >= 8
+    for picture in pictures:
+        assert (GUIDE.parent / picture).read_bytes().startswith(b"\x89PNG")
 
 
 # ---- those who may ---------------------------------------------------------------------------------------------------
