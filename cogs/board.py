@@ -104,6 +104,7 @@ class Board(commands.Cog):
         """Answer a message with the job's message, if the channel has room for one more now.
 
         In a burst there is none; then the finished picture is the answer (the delivery loop replies to the message).
+        Raises discord.Forbidden where the bot may not answer.
         """
         if not self.bot.pace.try_take(message.channel.id):
             self.bot.delivery.wake()
@@ -119,6 +120,8 @@ class Board(commands.Cog):
                     mention_author=False,
                     allowed_mentions=NOBODY,
                 )
+            except discord.Forbidden:
+                raise  # the channel's moderators hear of it; the delivery loop finds another way for the picture
             except discord.HTTPException as error:
                 log.info("job %d could not be shown as a reply: %s", job.id, error)
                 return
