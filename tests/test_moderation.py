@@ -153,6 +153,23 @@ async def test_what_holds_for_a_role_a_channel_and_everyone_is_shown_with_its_le
     assert "Choose exactly one of" in await told(stage, "mira", "quota show")
 
 
+async def test_weights_of_roles_and_servers_are_what_the_queue_gets(stage: Stage) -> None:
+    await stage.agree(stage.ana, stage.ben)
+    world = stage.server.world
+    guild = world.guilds[stage.paintings.guild_id or 0]
+    boosters = changes.add_role(world, guild, "boosters")
+    changes.set_roles(world, guild, stage.ana.id, [boosters.id])
+    await told(stage, "mira", "quota set", role=boosters.id, weight=3.0)
+    owner = type(stage.mira)(stage.server, guild.owner_id)
+    await owner.slash(stage.paintings, "owner budget", server_id=str(guild.id), weight=2.0)
+    for person in (stage.ana, stage.ben):
+        await stage.picture(person, steps=4)
+    mine, other = await stage.service.job(1), await stage.service.job(2)
+    assert (mine.weight, mine.guild_weight) == (3.0, 2.0)
+    assert (other.weight, other.guild_weight) == (1.0, 2.0)
+    assert "**Weight**: 3, by the role" in await told(stage, "mira", "quota explain", member=stage.ana.id)
+
+
 async def test_bad_input_gets_a_sentence(stage: Stage) -> None:
     assert "Choose exactly one of" in await told(stage, "mira", "quota set", per_hour=1.0)
     assert "at least one of" in await told(stage, "mira", "quota set", everyone=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
@@ -11,6 +12,7 @@ from conftest import Stage
 
 from cogs.privacy import ARCHIVE_OVERHEAD, split_pictures
 from db import jobs
+from sandbox import changes
 
 WORDS = "1girl, unmistakable lighthouse"
 
@@ -71,6 +73,36 @@ async def test_a_server_that_was_left_while_the_bot_was_away_is_erased_in_time(s
     stage.service.clock = lambda: clock() + timedelta(days=31)
     await stage.bot.rounds.go()
     assert not in_files(stage, WORDS)
+
+
+async def test_a_server_that_removes_the_bot_is_erased_in_time_unless_it_takes_it_back(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    await stage.picture(stage.ana, prompt=WORDS)
+    world, clock = stage.server.world, stage.service.clock
+    guild = world.guilds[stage.paintings.guild_id or 0]
+
+    async def departures() -> int:
+        row = await stage.service.database.fetch_one("SELECT count(*) FROM departures")
+        return row[0] if row else 0
+
+    async def until_noted(wanted: int) -> None:
+        async with asyncio.timeout(20):
+            while await departures() != wanted:  # the gateway tells the bot a moment later
+                await stage.bot.rounds.go()
+
+    changes.remove_bot(world, guild)
+    await until_noted(1)
+    changes.invite_bot(world, guild)
+    await until_noted(0)
+    stage.service.clock = lambda: clock() + timedelta(days=40)
+    await stage.bot.rounds.go()
+    assert in_files(stage, WORDS)
+    changes.remove_bot(world, guild)
+    await until_noted(1)
+    for days, is_kept in ((69, True), (71, False)):
+        stage.service.clock = lambda days=days: clock() + timedelta(days=days)
+        await stage.bot.rounds.go()
+        assert in_files(stage, WORDS) == is_kept
 
 
 def test_an_export_is_split_so_that_every_part_can_be_sent() -> None:
