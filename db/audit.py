@@ -80,12 +80,15 @@ async def search(
     since: datetime | None = None,
     limit: int = 10_000,
 ) -> list[AuditRow]:
-    """A server's rows, newest first. `action` matches a whole name or the part before its dot."""
+    """A server's rows, newest first. `action` matches a whole name or the part before its dot.
+
+    `target` "member:1" also finds what was done to that member's pictures.
+    """
     rows = await database.fetch_all(
         """SELECT * FROM audit
            WHERE guild_id = :guild_id
              AND (:actor_id IS NULL OR actor_id = :actor_id)
-             AND (:target IS NULL OR target = :target)
+             AND (:target IS NULL OR target = :target OR 'member:' || json_extract(details, '$.member') = :target)
              AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
              AND (:since IS NULL OR created_at >= :since)
            ORDER BY id DESC LIMIT :limit""",

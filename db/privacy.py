@@ -38,7 +38,10 @@ HELD: dict[str, tuple[str, str]] = {
     "quota_rules": ("quotas set for you", "subject = 'member' AND subject_id = :user_id"),
     "strikes": ("strikes", "user_id = :user_id"),
     "blocks": ("blocks", "user_id = :user_id"),
-    "audit": ("lines of the audit log", "actor_id = :user_id OR target = 'member:' || :user_id"),
+    "audit": (
+        "lines of the audit log",
+        "actor_id = :user_id OR target = 'member:' || :user_id OR json_extract(details, '$.member') = :user_id",
+    ),
     "erasures": ("erasures under way", "user_id = :user_id"),
 }
 
@@ -58,7 +61,8 @@ _ERASE_MEMBER = (
     "DELETE FROM quota_rules WHERE subject = 'member' AND subject_id = :user_id",
     "DELETE FROM strikes WHERE user_id = :user_id AND (lifted_at IS NOT NULL OR expires_at <= :now)",
     "UPDATE audit SET actor_id = NULL WHERE actor_id = :user_id",
-    "UPDATE audit SET target = NULL, details = '{}' WHERE target = 'member:' || :user_id",
+    """UPDATE audit SET target = NULL, details = '{}'
+       WHERE target = 'member:' || :user_id OR json_extract(details, '$.member') = :user_id""",
     "INSERT INTO erasures (user_id, asked_at) VALUES (:user_id, :now) ON CONFLICT DO UPDATE SET asked_at = :now",
 )
 

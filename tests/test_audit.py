@@ -77,9 +77,17 @@ async def test_filters_narrow_the_log_down(database: Database) -> None:
     assert await actions() == ["quota.grant", "block.add", "settings.change"]
     assert await actions(actor_id=98) == ["block.add"]
     assert await actions(target="member:1") == ["quota.grant", "block.add"]
+    assert await actions(target="member:2") == []
     assert await actions(action="block") == ["block.add"]
     assert await actions(action="bloc") == []
     assert await actions(since=NOW + timedelta(days=1)) == ["quota.grant", "block.add"]
+
+
+async def test_what_was_done_to_a_members_pictures_is_found_with_the_member(database: Database) -> None:
+    async with database.transaction() as connection:
+        await audit.record(connection, GUILD, MODERATOR, "job.delete", "job:5", {"member": MEMBER}, NOW)
+    assert [row.target for row in await audit.search(database, GUILD, target=f"member:{MEMBER}")] == ["job:5"]
+    assert await audit.search(database, GUILD, target="member:2") == []
 
 
 async def test_a_chosen_audit_channel_gets_what_happens_from_then_on(database: Database) -> None:

@@ -11,6 +11,7 @@ import pytest
 from db import (
     allowances,
     appeals,
+    audit,
     challenges,
     decisions,
     guild_settings,
@@ -103,6 +104,7 @@ async def live(database: Database, user_id: int) -> None:
         await challenges.enter(connection, challenge_id, user_id, job_id, NOW)
         await starboard.save(connection, GUILD, CHANNEL, 1, user_id, NOW)
         await guild_settings.change(connection, GUILD, user_id, NOW, max_images=2)
+        await audit.record_about_job(connection, job_id, MODERATOR, "job.delete", NOW)
 
 
 def people_left(path: Path, user_id: int) -> set[str]:
