@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from discord import ui
 from discord.ext import commands
 
-from cogs import appeals, challenges, privacy, prompt_messages, report, verdicts
+from cogs import appeals, challenges, privacy, prompt_buttons, report, verdicts
 from cogs.challenges import Challenges
 from cogs.fame import Fame
 from cogs.origin import Origin
@@ -23,7 +23,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *appeals.BUTTONS,
     *report.BUTTONS,
     *verdicts.BUTTONS,
-    *prompt_messages.BUTTONS,
+    *prompt_buttons.BUTTONS,
     *challenges.BUTTONS,
     *privacy.BUTTONS,
 )

@@ -9,24 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import aiosqlite
 import discord
 from discord.ext import commands
 
-from cogs.appeals import appeal_view, may_be_appealed
-from cogs.case_cards import clause_words
 from cogs.errors import RowButton, View
 from cogs.painting import place_of
 from cogs.powers import is_moderating_member
+from cogs.prompt_buttons import TermsButton, WhyButton
 from cogs.prompt_text import changed, prompt_in, request_for
-from cogs.text import NOBODY, plural
+from cogs.text import NOBODY
 from cogs.words import words_for
-from db import appeals, guild_settings, jobs, prompt_channels, strikes
+from db import guild_settings, jobs, prompt_channels
 from db.prompt_channels import PromptChannel, PromptMessage
-from domain import ConsentRequired, Job, NotAllowed, NotFound, Origin, PromptRefused, Request, UserError
+from domain import ConsentRequired, Job, Origin, PromptRefused, Request, UserError
 
 if TYPE_CHECKING:
     from cogs.client import Bot
@@ -79,6 +78,7 @@ class PromptMessages(commands.Cog):
             channel = self._channels.get(row.channel_id) if row else None
             if row is not None and channel is not None:
                 await self._repaint(channel, message, row.job_id)
+                await self._take_hint_back(message, row)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
@@ -321,7 +321,15 @@ class PromptMessages(commands.Cog):
         try:
             await self._submit(channel, message, request, shown_by=job.message_id)
         except UserError as error:
+            if job.status.is_open and job.message_id is not None:  # it waited for words that are gone
+                await self.bot.delete_quietly(job.channel_id, job.message_id)
             await self._answer_error(message, error)
+
+    async def _take_hint_back(self, message: discord.Message, before: PromptMessage) -> None:
+        """Once an edit is painted, what we said about the words before it is wrong."""
+        row = await prompt_channels.fetch_message(self.bot.service.database, message.id)
+        if row is not None and row.status == "accepted" and before.reply_id is not None:
+            await self.bot.delete_quietly(message.channel.id, before.reply_id)
 
     async def _forget(self, message_id: int) -> None:
         """A deleted prompt takes its picture with it."""
@@ -349,50 +357,3 @@ def _is_from_member(message: discord.Message) -> bool:
 
 def _opens_thread(channel: PromptChannel, message: discord.Message) -> bool:
     return channel.answer == "thread" and not isinstance(message.channel, discord.Thread)
-
-
-class WhyButton(RowButton, template=r"prompt:why:(?P<row_id>[0-9]+)"):
-    """Why a message was refused, for its author's eyes, with the way to appeal; the row is the decision."""
-
-    prefix, label = "prompt:why", "Why?"
-
-    async def act(self, interaction: Interaction) -> None:
-        grounds = await appeals.fetch_grounds(cast("Bot", interaction.client).service.database, self.row_id)
-        if grounds is None:
-            raise NotFound("This decision is not stored any more.")
-        if grounds.user_id != interaction.user.id:
-            raise NotAllowed("Only the author of the message can read this.")
-        text = clause_words(grounds.clause) + await _strikes_in_words(interaction)
-        if may_be_appealed(grounds):
-            text += "\nIf this is a mistake, press Appeal and a moderator will look at it."
-            await interaction.response.send_message(text, view=appeal_view(grounds.id), ephemeral=True)
-        else:
-            await interaction.response.send_message(f"{text}\nThis can't be appealed.", ephemeral=True)
-
-
-async def _strikes_in_words(interaction: Interaction) -> str:
-    """In a prompt channel nobody is told in public that a refusal was a strike; here its author is."""
-    service, guild_id = cast("Bot", interaction.client).service, interaction.guild_id or 0
-    settings = await guild_settings.load(service.database, guild_id)
-    penalty = await strikes.fetch_penalty(service.database, guild_id, interaction.user.id, settings, service.clock())
-    if not penalty.count:
-        return ""
-    return f"\nYou have {plural(penalty.count, 'live strike')} in this server; `/strikes` shows what follows from that."
-
-
-class TermsButton(RowButton, template=r"prompt:terms:(?P<row_id>[0-9]+)"):
-    """Read and agree, and the kept request goes on; the row is the kept request."""
-
-    prefix, label, style = "prompt:terms", "Read the rules", discord.ButtonStyle.primary
-
-    async def act(self, interaction: Interaction) -> None:
-        bot = cast("Bot", interaction.client)
-        row = await bot.service.database.fetch_one("SELECT user_id FROM pending_requests WHERE id = ?", (self.row_id,))
-        if row is None:
-            raise NotFound("This request does not wait any more; please write it again.")
-        if row["user_id"] != interaction.user.id:
-            raise NotAllowed("Only the author of the message can do this; your own first message asks you, too.")
-        await bot.ask_for_consent(interaction, self.row_id)
-
-
-BUTTONS: tuple[type[RowButton], ...] = (WhyButton, TermsButton)

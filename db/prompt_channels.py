@@ -175,9 +175,9 @@ async def accept_message(connection: aiosqlite.Connection, message_id: int, job_
 
 
 async def answer_message(connection: aiosqlite.Connection, message_id: int, reply_id: int | None) -> None:
-    """The message got words instead of a picture."""
+    """The message got words instead of a picture; what was painted before it was edited stays with it."""
     await connection.execute(
-        "UPDATE prompt_messages SET status = 'answered', job_id = NULL, reply_id = ? WHERE message_id = ?",
+        "UPDATE prompt_messages SET status = 'answered', reply_id = ? WHERE message_id = ?",
         (reply_id, message_id),
     )
 

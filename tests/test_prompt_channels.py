@@ -226,39 +226,6 @@ async def test_a_reply_to_a_picture_changes_it_with_the_same_seed(open_stage: St
     assert (await job_of(open_stage, reply)).parent_id is not None
 
 
-async def test_an_edited_message_is_painted_again_in_the_same_place(open_stage: Stage) -> None:
-    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
-    picture = await picture_for(open_stage, said)
-    before = request_of(picture)
-    await open_stage.ana.edit(said, "1girl, smile, umbrella")
-    await open_stage.ana.until(lambda: is_delivered(picture) and "umbrella" in str(request_of(picture)["prompt"]))
-    assert request_of(picture)["seed"] == before["seed"]
-    assert len(answers_to(open_stage, said)) == 1
-
-
-async def test_a_message_edited_while_it_waits_is_painted_once(open_stage: Stage) -> None:
-    open_stage.backend.pause()
-    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
-    waiting = await answer_to(open_stage, said)
-    await open_stage.ana.edit(said, "1girl, umbrella")
-    await open_stage.ana.until(lambda: "umbrella" in waiting.embeds[0]["description"])
-    open_stage.backend.resume()
-    picture = await picture_for(open_stage, said)
-    assert request_of(picture)["prompt"] == "1girl, umbrella"
-    row = await open_stage.service.database.fetch_one("SELECT count(*) FROM jobs WHERE status = 'cancelled'")
-    assert row is not None
-    assert row[0] == 1
-
-
-async def test_a_deleted_message_takes_its_picture_with_it(open_stage: Stage) -> None:
-    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
-    picture = await picture_for(open_stage, said)
-    job = await job_of(open_stage, said)
-    await open_stage.ana.delete(said)
-    await open_stage.ana.until(lambda: picture.id not in open_stage.server.world.messages)
-    assert [painting.png for painting in await open_stage.service.paintings(job.id)] == [None]
-
-
 async def test_the_cooldown_lets_one_of_a_members_messages_through(open_stage: Stage) -> None:
     await edit_channel(open_stage, cooldown=600)
     first = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
