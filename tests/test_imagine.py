@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from conftest import Stage, is_delivered
+from pathlib import Path
 
+from conftest import Stage, is_delivered, make_stage
+
+from engine.model import LoadedModel
 from engine.png import read_png
+from engine.safety import SafetyChecker
 
 
 async def test_a_first_picture_needs_an_agreement_and_then_goes_on_without_retyping(stage: Stage) -> None:
@@ -21,3 +25,20 @@ async def test_a_first_picture_needs_an_agreement_and_then_goes_on_without_retyp
     assert info.request["prompt"] == "1girl, pink hair, smile"
     assert info.seed == 7
     assert info.digital_source_type.endswith("trainedAlgorithmicMedia")
+    # The terms have done their work: one line is left of them, and no button.
+    await stage.ana.until(lambda: not consent.components)
+    assert consent.embeds[0]["description"].startswith("You agreed")
+
+
+async def test_an_agreement_after_a_restart_goes_on_with_the_request_too(
+    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
+) -> None:
+    async with make_stage(tmp_path, tiny_model, checker) as before:
+        asked = await before.ana.slash(before.paintings, "imagine", prompt="1girl, blue hair", seed=9)
+        consent, world = before.ana.answer(asked), before.server.world
+    async with make_stage(tmp_path, tiny_model, checker, world) as after:
+        message = after.ana.answer(await after.ana.click(consent, "I agree"))
+        await after.ana.until(lambda: is_delivered(message))
+        info = read_png(message.attachments[0].data)
+    assert info is not None
+    assert (info.request["prompt"], info.seed) == ("1girl, blue hair", 9)
