@@ -32,7 +32,7 @@ def waiting_card(job: Job, standing: Standing | None, now: datetime) -> discord.
         line = f"Place {standing.ahead + 1} in the queue."
     if standing is not None:
         due = now + timedelta(seconds=standing.wait_seconds)
-        line += f" Ready about {discord.utils.format_dt(due, 'R')}."
+        line += f" It should be ready {discord.utils.format_dt(due, 'R')}."
     return _card(job, title, line, GREY)
 
 
@@ -56,8 +56,9 @@ def finished_card(job: Job, paintings: Sequence[Painting], profile: ModelProfile
         embed.add_field(name="Without", value=inert(request.negative_prompt), inline=False)
     embed.add_field(name="Seed", value=", ".join(str(painting.seed) for painting in paintings))
     embed.add_field(name="Size", value=_size(job, profile))
-    embed.add_field(name="Steps", value=f"{request.num_inference_steps} × {request.scheduler}")
+    embed.add_field(name="Steps", value=str(request.num_inference_steps))
     embed.add_field(name="Guidance", value=f"{request.guidance_scale:g}")
+    embed.add_field(name="Scheduler", value=request.scheduler)
     if beyond:
         embed.add_field(name="Beyond the first 75 tokens (weighs less)", value=inert(beyond, 300), inline=False)
     if withheld:
@@ -73,7 +74,8 @@ def finished_card(job: Job, paintings: Sequence[Painting], profile: ModelProfile
 
 def ended_card(job: Job) -> discord.Embed:
     """An end without pictures, with its reason."""
-    return _card(job, ENDINGS.get(job.status, "Ended"), job.outcome or "Nothing was charged.", RED)
+    colour = GREY if job.status is JobStatus.CANCELLED else RED
+    return _card(job, ENDINGS.get(job.status, "Ended"), job.outcome or "Nothing was charged.", colour)
 
 
 def held_card(job: Job) -> discord.Embed:
