@@ -93,4 +93,4 @@ def _card(job: Job, title: str, line: str, colour: int) -> discord.Embed:
 
 def _size(job: Job, profile: ModelProfile) -> str:
     size = f"{job.request.width}×{job.request.height}"
-    return f"{size}, shown {profile.display_scale}× larger" if profile.display_scale > 1 else size
+    return f"{size} (shown {profile.display_scale}×)" if profile.display_scale > 1 else size

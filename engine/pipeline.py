@@ -158,8 +158,8 @@ class Pipeline:
             flat = torch.cat([latents, torch.ones_like(latents[:1])])
             pixels = torch.einsum("chw,cr->rhw", flat, self._to_rgb)[None]
         image = to_images(pixels)[0]
-        scale = max(PREVIEW_SIDE // max(image.size), 1)
-        return image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
+        scale = PREVIEW_SIDE / max(image.size)
+        return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
 
     def _copy_small_vae(self) -> Any:
         """An own copy for the second thread, on the CPU and in float32, or None if the decoder is too large for it."""
