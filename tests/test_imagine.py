@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import pytest
 from conftest import Stage, is_delivered, make_stage
 
 from engine.model import LoadedModel
@@ -42,3 +44,21 @@ async def test_an_agreement_after_a_restart_goes_on_with_the_request_too(
         info = read_png(message.attachments[0].data)
     assert info is not None
     assert (info.request["prompt"], info.seed) == ("1girl, blue hair", 9)
+
+
+async def test_a_start_picture_that_takes_long_to_arrive_is_answered_in_time(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.agree(stage.ana)
+    arrived = asyncio.Event()
+
+    async def read_slowly(_attachment: object) -> None:
+        await arrived.wait()
+
+    monkeypatch.setattr("cogs.imagine.read_attachment", read_slowly)
+    monkeypatch.setattr("cogs.painting.PATIENCE_SECONDS", 0.05)
+    asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, hat")
+    message = stage.ana.answer(asked)
+    assert message.is_thinking
+    arrived.set()
+    await stage.ana.until(lambda: is_delivered(message))
