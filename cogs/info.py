@@ -61,7 +61,8 @@ class Info(commands.Cog):
             state = f"painting, {progress.step / max(progress.total_steps, 1):.0%}"
         elif standing is not None:
             due = discord.utils.format_dt(service.clock() + timedelta(seconds=standing.wait_seconds), "R")
-            state = f"{plural(standing.ahead, 'picture')} before it, should be ready {due}"
+            place = f"{plural(standing.ahead, 'picture')} before it" if standing.ahead else "next in line"
+            state = f"{place}, should be ready {due}"
         else:
             state = status.value
         return f"{inert(prompt, 80)}\n{state}"

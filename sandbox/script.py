@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sandbox.client import Person
+from sandbox.client import Person, channel_named, person
 from sandbox.server import LoopbackDiscord
-from sandbox.testing import channel_named, person
 from sandbox.world import Event, Message
 
 PATIENCE_SECONDS = 300.0
