@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -55,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as error:
         return _fail(f"Discord would not take this command: {error}.")
     except OSError as error:
-        return _fail(f"The page can't be served on port {options.port} ({error.strerror}). Try PORT=8766.", 1)
+        why = os.strerror(error.errno) if error.errno else str(error)
+        return _fail(f"The page can't be served on port {options.port} ({why}). Try PORT={options.port + 1}.", 1)
 
 
 def _why_not_writable(out: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,16 @@ def test_what_cannot_be_done_is_said_before_anything_is_loaded(arguments: list[s
     assert done.stdout == ""
     (sentence,) = done.stderr.splitlines()
     assert words in sentence
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_said_with_one_to_try() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "sandbox.demo", "--port", str(port)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=170)
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert sentence == f"The page can't be served on port {port} (Address already in use). Try PORT={port + 1}."
