@@ -24,6 +24,7 @@ bench: .venv/installed
 	$(BIN)/python scripts/bench.py --workload mixed --model tiny
 
 .venv/installed: pyproject.toml
+	@echo "Installing everything into .venv, once; this takes a few minutes."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'

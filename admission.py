@@ -223,7 +223,8 @@ def _usual_request(profile: ModelProfile) -> Request:
 
 def _too_expensive(standing: QuotaStanding, cost: int, now: datetime) -> QuotaExceeded:
     retry_at = standing.free_at(cost, now)
-    sentence = f"This costs {credits_in_words(cost)}, and you have {credits_in_words(standing.left)} left."
+    costs, left = credits_in_words(cost), credits_in_words(standing.left)
+    sentence = f"This costs {costs}, and you have {left if left != costs else 'a little less'} left."
     if retry_at is not None:
         sentence += f" You can ask for it again <t:{int(retry_at.timestamp())}:R>; smaller or fewer pictures cost less."
     else:

@@ -67,6 +67,7 @@ def _fail(sentence: str) -> int:
 
 
 def _run(settings: Settings, token: str) -> int:
+    import aiohttp
     import discord
 
     from db.database import DatabaseError
@@ -86,6 +87,8 @@ def _run(settings: Settings, token: str) -> int:
         )
     except (DatabaseError, ModelUnavailable) as error:
         return _fail(str(error))
+    except aiohttp.ClientConnectionError as error:
+        return _fail(f"Discord can't be reached ({error}). Check this machine's network, then start the bot again.")
     return 0
 
 

@@ -242,9 +242,9 @@ class Service:
     async def cancel(self, job_id: int, user_id: int, *, is_moderator: bool = False) -> Job:
         """Take an open job back; its cost returns. Raises NotAllowed, or NotFound if it is over already."""
         job = await self._own_job(job_id, user_id, is_moderator)
-        who = "you" if user_id == job.user_id else "a moderator"
-        outcome = f"Cancelled by {who}; nothing was charged."
-        if not await self._end(job_id, JobStatus.CANCELLED, outcome, None if who == "you" else user_id):
+        moderator_id = None if user_id == job.user_id else user_id
+        outcome = "Nothing was charged." if moderator_id is None else "A moderator took it back; nothing was charged."
+        if not await self._end(job_id, JobStatus.CANCELLED, outcome, moderator_id):
             raise NotFound("This picture is finished already, so there is nothing to cancel.")
         self._backend.cancel(job_id)
         self._tell(job_id)

@@ -7,8 +7,9 @@ the token is a secret that neither prints nor shows up in a repr.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
+from annotated_types import Ge, Le
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -57,11 +58,22 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
 def _sentences(error: ValidationError) -> list[str]:
     sentences: list[str] = []
     for problem in error.errors():
-        key = str(problem["loc"][0]).upper()
-        given = "" if key == "DISCORD_TOKEN" else f" is {problem['input']!r}, but"
-        sentences.append(f"{key}{given} {_lower_first(problem['msg'])}. See .env.example.")
+        name = str(problem["loc"][0])
+        given = "" if name == "discord_token" else f", not {str(problem['input'])!r}"
+        sentences.append(f"{name.upper()} must be {_allowed(name)}{given}. See .env.example.")
     return sentences
 
 
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _allowed(name: str) -> str:
+    """What a setting takes, from its type and its limits."""
+    info = Settings.model_fields[name]
+    if get_origin(info.annotation) is Literal:
+        *others, last = get_args(info.annotation)
+        return f"{', '.join(others)} or {last}"
+    if info.annotation is bool:
+        return "true or false"
+    if info.annotation is int:
+        low = next(limit.ge for limit in info.metadata if isinstance(limit, Ge))
+        high = next(limit.le for limit in info.metadata if isinstance(limit, Le))
+        return f"a whole number from {low} to {high}"
+    return "text"

@@ -14,7 +14,7 @@ from cogs.errors import Modal, RowButton, View
 from cogs.painting import paint
 from cogs.powers import may_tidy_up
 from cogs.report import ReportButton, copies_of
-from domain import SEED_LIMIT, InvalidRequest, Job, JobStatus, NotFound
+from domain import SEED_LIMIT, InvalidRequest, Job, JobStatus, NotFound, Request
 
 if TYPE_CHECKING:
     from cogs.client import Bot
@@ -66,10 +66,11 @@ class AgainButton(RowButton, template=r"job:again:(?P<row_id>[0-9]+)"):
     prefix, label, emoji = "job:again", "Again", "🎲"
 
     async def act(self, interaction: Interaction) -> None:
-        job = await _service(interaction).job(self.row_id)
-        await paint(
-            interaction, replace(job.request, seed=secrets.randbelow(SEED_LIMIT)), source="again", parent_id=job.id
-        )
+        async def build() -> Request:
+            job = await _service(interaction).job(self.row_id)
+            return replace(job.request, seed=secrets.randbelow(SEED_LIMIT))
+
+        await paint(interaction, build(), source="again", parent_id=self.row_id)
 
 
 class VaryButton(RowButton, template=r"job:vary:(?P<row_id>[0-9]+)"):
@@ -78,20 +79,22 @@ class VaryButton(RowButton, template=r"job:vary:(?P<row_id>[0-9]+)"):
     prefix, label, emoji = "job:vary", "Vary", "🪄"
 
     async def act(self, interaction: Interaction) -> None:
-        service = _service(interaction)
-        job = await service.job(self.row_id)
-        start = next((painting.png for painting in await service.paintings(job.id) if painting.png), None)
-        if start is None:
-            raise NotFound("This picture is not stored any more, so it can't be varied.")
-        request = replace(
-            job.request,
-            init_image=start,
-            mask_image=None,
-            strength=VARIATION_STRENGTH,
-            upscale=1.0,
-            seed=secrets.randbelow(SEED_LIMIT),
-        )
-        await paint(interaction, request, source="vary", parent_id=job.id)
+        async def build() -> Request:
+            service = _service(interaction)
+            job = await service.job(self.row_id)
+            start = next((painting.png for painting in await service.paintings(job.id) if painting.png), None)
+            if start is None:
+                raise NotFound("This picture is not stored any more, so it can't be varied.")
+            return replace(
+                job.request,
+                init_image=start,
+                mask_image=None,
+                strength=VARIATION_STRENGTH,
+                upscale=1.0,
+                seed=secrets.randbelow(SEED_LIMIT),
+            )
+
+        await paint(interaction, build(), source="vary", parent_id=self.row_id)
 
 
 class EditButton(RowButton, template=r"job:edit:(?P<row_id>[0-9]+)"):

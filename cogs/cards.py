@@ -32,7 +32,7 @@ def waiting_card(job: Job, standing: Standing | None, now: datetime, words: Word
         line = words("Place {place} in the queue.", place=standing.ahead + 1)
     if standing is not None:
         due = now + timedelta(seconds=standing.wait_seconds)
-        line += " " + words("Ready about {when}.", when=discord.utils.format_dt(due, "R"))
+        line += " " + words("It should be ready {when}.", when=discord.utils.format_dt(due, "R"))
     return _card(job, title, line, GREY, words)
 
 
@@ -59,8 +59,9 @@ def finished_card(
         embed.add_field(name=words("Without"), value=inert(request.negative_prompt), inline=False)
     embed.add_field(name=words("Seed"), value=", ".join(str(painting.seed) for painting in paintings))
     embed.add_field(name=words("Size"), value=_size(job, profile, words))
-    embed.add_field(name=words("Steps"), value=f"{request.num_inference_steps} × {request.scheduler}")
+    embed.add_field(name=words("Steps"), value=str(request.num_inference_steps))
     embed.add_field(name=words("Guidance"), value=f"{request.guidance_scale:g}")
+    embed.add_field(name=words("Scheduler"), value=request.scheduler)
     if beyond:
         embed.add_field(name=words("Beyond the first 75 tokens (weighs less)"), value=inert(beyond, 300), inline=False)
     if withheld:
@@ -81,7 +82,9 @@ def finished_card(
 
 def ended_card(job: Job, words: Words = ENGLISH) -> discord.Embed:
     """An end without pictures, with its reason."""
-    return _card(job, words(ENDINGS.get(job.status, "Ended")), words(job.outcome or "Nothing was charged."), RED, words)
+    colour = GREY if job.status is JobStatus.CANCELLED else RED
+    outcome = words(job.outcome or "Nothing was charged.")
+    return _card(job, words(ENDINGS.get(job.status, "Ended")), outcome, colour, words)
 
 
 def held_card(job: Job, words: Words = ENGLISH) -> discord.Embed:
@@ -102,4 +105,4 @@ def _size(job: Job, profile: ModelProfile, words: Words) -> str:
     size = f"{job.request.width}×{job.request.height}"
     if profile.display_scale <= 1:
         return size
-    return words("{size}, shown {factor}× larger", size=size, factor=profile.display_scale)
+    return words("{size} (shown {factor}×)", size=size, factor=profile.display_scale)

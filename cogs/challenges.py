@@ -17,7 +17,7 @@ from discord.app_commands import Range
 from discord.ext import commands
 
 from cogs.challenge_cards import announcement_card, entry_card, results_card
-from cogs.errors import RowButton, View, reply_error
+from cogs.errors import RowButton, View, or_reply
 from cogs.places import may_be_shown, require_posting
 from cogs.powers import require_moderator
 from cogs.report import job_of_message
@@ -279,10 +279,7 @@ class PictureSelect(ui.DynamicItem[ui.Select[Any]], template=r"challenge:picture
         return cls(int(match["row_id"]), [])
 
     async def callback(self, interaction: Interaction) -> None:
-        try:
-            await self._choose(interaction)
-        except Exception as error:  # noqa: BLE001 - the border: discord.py would only log it
-            await reply_error(interaction, error)
+        await or_reply(interaction, self._choose(interaction))
 
     async def _choose(self, interaction: Interaction) -> None:
         database = cast("Bot", interaction.client).service.database

@@ -42,6 +42,8 @@ class Bot(commands.Bot):
         guild_ready_timeout: float = 2.0,
         **options: Any,
     ) -> None:
+        # It never speaks: no warnings about libraries for voice that are not installed.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,

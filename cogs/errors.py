@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 from abc import abstractmethod
+from collections.abc import Awaitable
 from typing import Any, Self
 
 import discord
@@ -88,6 +89,14 @@ class Modal(ui.Modal):
         await reply_error(interaction, error)
 
 
+async def or_reply(interaction: discord.Interaction[Any], act: Awaitable[None]) -> None:
+    """Do what a dynamic item does: the border of those, whose errors discord.py would only log."""
+    try:
+        await act
+    except Exception as error:  # noqa: BLE001 - the border
+        await reply_error(interaction, error)
+
+
 class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+)"):
     """A button that works for ever: its custom_id names a database row, its subclass says what a click does.
 
@@ -117,10 +126,7 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
         return cls(int(match["row_id"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
-            await self.act(interaction)
-        except Exception as error:  # noqa: BLE001 - the border: discord.py would only log it
-            await reply_error(interaction, error)
+        await or_reply(interaction, self.act(interaction))
 
     @abstractmethod
     async def act(self, interaction: discord.Interaction[Any]) -> None:

@@ -69,29 +69,32 @@ class Imagine(commands.Cog):
         upscale: Range[float, 1.0, 2.0] = 1.0,
     ) -> None:
         """Paint a picture from words"""
-        profile = self.bot.service.profile
-        chosen = await guild_settings.load(self.bot.service.database, interaction.guild_id or 0)
-        usual = chosen.shape if width is None and height is None else None
-        size = choose_size(profile, shape or usual, width, height)
-        request = Request(
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            width=size[0],
-            height=size[1],
-            num_inference_steps=profile.num_inference_steps,
-            guidance_scale=profile.guidance_scale,
-            scheduler=profile.scheduler,
-            seed=secrets.randbelow(SEED_LIMIT) if seed is None else seed,
-            images=images,
-            init_image=await read_attachment(start_picture),
-            mask_image=await read_attachment(mask),
-            strength=strength,
-            upscale=upscale,
-        )
-        request = apply_preset(
-            request, preset or chosen.preset, steps=steps, guidance_scale=guidance_scale, scheduler=scheduler
-        )
-        await paint(interaction, request, source="slash")
+        profile, database = self.bot.service.profile, self.bot.service.database
+
+        async def build() -> Request:
+            chosen = await guild_settings.load(database, interaction.guild_id or 0)
+            usual = chosen.shape if width is None and height is None else None
+            size = choose_size(profile, shape or usual, width, height)
+            request = Request(
+                prompt=prompt,
+                negative_prompt=negative_prompt,
+                width=size[0],
+                height=size[1],
+                num_inference_steps=profile.num_inference_steps,
+                guidance_scale=profile.guidance_scale,
+                scheduler=profile.scheduler,
+                seed=secrets.randbelow(SEED_LIMIT) if seed is None else seed,
+                images=images,
+                init_image=await read_attachment(start_picture),
+                mask_image=await read_attachment(mask),
+                strength=strength,
+                upscale=upscale,
+            )
+            return apply_preset(
+                request, preset or chosen.preset, steps=steps, guidance_scale=guidance_scale, scheduler=scheduler
+            )
+
+        await paint(interaction, build(), source="slash")
 
     @imagine.autocomplete("scheduler")
     async def suggest_scheduler(self, interaction: Interaction, current: str) -> list[Choice[str]]:

@@ -15,17 +15,18 @@ from engine.policy.licence import ATTRIBUTION, LICENCE_NAME
 
 if TYPE_CHECKING:
     from cogs.client import Bot
+    from engine.worker import EngineReport
 
 Interaction = discord.Interaction[Any]
 
 BLUE = 0x5B8DEF
 MOST_LISTED = 10
 
-HELP = """
+HELP = """\
 **Ask for a picture** with `/imagine`. Tags work best: `1girl, pink hair, smile, blue background`.
 **Leave things out** with `negative_prompt`, **repeat a picture** with its `seed`, **get up to four** with `images`.
-**Under a picture**: 🎲 paints the words again, 🪄 varies the picture, ✏️ changes the words, 🗑️ erases it.
-**While it waits or is painted**, ✖️ takes it back; nothing is charged.
+**Under a picture**, Again paints the same words anew, Vary paints on from it, Edit changes the words, Delete erases it.
+**While it waits or is painted**, Cancel takes it back; nothing is charged.
 
 `/queue` shows what is being painted and where you stand; `/quota me` what you have left and what pictures cost.
 `/challenges` shows what is running and who has won. `/privacy` shows, downloads and erases what is stored of you.
@@ -44,16 +45,12 @@ class Info(commands.Cog):
         """What is being painted, and where your pictures stand"""
         service = self.bot.service
         report = service.report()
-        embed = discord.Embed(
-            title="The queue",
-            description=f"{plural(report.running, 'picture')} being painted, {report.queued} waiting.",
-            colour=BLUE,
-        )
+        embed = discord.Embed(title="The queue", description=_report_in_words(report), colour=BLUE)
         if report.paused:
             embed.description = f"{embed.description}\nPainting is paused by the moderators; nothing is lost."
         for job in (await service.open_jobs(interaction.user.id))[:MOST_LISTED]:
             embed.add_field(name=f"Picture {job.id}", value=self._line(job.id, job.status, job.request.prompt))
-        if not embed.fields:
+        if not embed.fields and report.running + report.queued:
             embed.set_footer(text="None of them is yours.")
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
@@ -64,7 +61,8 @@ class Info(commands.Cog):
             state = f"painting, {progress.step / max(progress.total_steps, 1):.0%}"
         elif standing is not None:
             due = discord.utils.format_dt(service.clock() + timedelta(seconds=standing.wait_seconds), "R")
-            state = f"{plural(standing.ahead, 'picture')} before it, ready about {due}"
+            place = f"{plural(standing.ahead, 'picture')} before it" if standing.ahead else "next in line"
+            state = f"{place}, should be ready {due}"
         else:
             state = status.value
         return f"{inert(prompt, 80)}\n{state}"
@@ -94,3 +92,9 @@ class Info(commands.Cog):
             inline=False,
         )
         await interaction.response.send_message(embed=embed, ephemeral=True)
+
+
+def _report_in_words(report: EngineReport) -> str:
+    if not report.running + report.queued:
+        return "Nothing is being painted and nothing waits: your picture would be next."
+    return f"{plural(report.running, 'picture')} being painted, {report.queued} waiting."

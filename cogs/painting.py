@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import discord
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cogs.client import Bot
 
 Interaction = discord.Interaction[Any]
+Done = TypeVar("Done")
 
 # Discord forgets an interaction that is not answered within 3 seconds; past this we say "thinking" first.
 PATIENCE_SECONDS = 1.5
@@ -26,31 +28,57 @@ NEEDED_IN_THREADS = discord.Permissions(
 )
 
 
-async def paint(interaction: Interaction, request: Request, *, source: str, parent_id: int | None = None) -> None:
-    """Submit a request and show its message, or the agreement that is needed first. Raises UserError."""
-    require_permissions(interaction)
-    origin = replace(origin_of(interaction, source, parent_id), is_moderator=await is_moderator(interaction))
-    await paint_accepted(interaction, request, origin)
+async def paint(
+    interaction: Interaction,
+    request: Request | Coroutine[Any, Any, Request],
+    *,
+    source: str,
+    parent_id: int | None = None,
+) -> None:
+    """Submit a request and show its message, or the agreement that is needed first. Raises UserError.
+
+    A request that takes time to put together (a download, a look into the database) is given as a coroutine: Discord's
+    patience has begun already.
+    """
+
+    async def submit() -> Job | int:
+        built = await request if isinstance(request, Coroutine) else request
+        require_permissions(interaction)
+        origin = replace(origin_of(interaction, source, parent_id), is_moderator=await is_moderator(interaction))
+        return await _submit(interaction, built, origin)
+
+    await _show(interaction, await in_time(interaction, submit()))
 
 
 async def paint_accepted(interaction: Interaction, request: Request, origin: Origin) -> None:
     """The same for a request whose origin is known already (it waited for its member's agreement)."""
-    bot = cast("Bot", interaction.client)
+    await _show(interaction, await in_time(interaction, _submit(interaction, request, origin)))
+
+
+async def _submit(interaction: Interaction, request: Request, origin: Origin) -> Job | int:
+    """The accepted job, or the id under which the request waits for its member's agreement."""
+    service = cast("Bot", interaction.client).service
     try:
-        job = await _submit_in_time(interaction, request, origin)
+        return await service.submit(request, origin)
     except ConsentRequired:
-        pending_id = await bot.service.keep_for_consent(request, origin)
-        await bot.ask_for_consent(interaction, pending_id)
-        return
-    await bot.board.show(interaction, job)
+        return await service.keep_for_consent(request, origin)
 
 
-async def _submit_in_time(interaction: Interaction, request: Request, origin: Origin) -> Job:
-    submitting = asyncio.ensure_future(cast("Bot", interaction.client).service.submit(request, origin))
-    await asyncio.wait({submitting}, timeout=PATIENCE_SECONDS)
-    if not submitting.done():
+async def _show(interaction: Interaction, accepted: Job | int) -> None:
+    bot = cast("Bot", interaction.client)
+    if isinstance(accepted, Job):
+        await bot.board.show(interaction, accepted)
+    else:
+        await bot.ask_for_consent(interaction, accepted)
+
+
+async def in_time(interaction: Interaction, work: Coroutine[Any, Any, Done]) -> Done:
+    """Do the work, and let Discord say "thinking" if it takes longer than an unanswered interaction lives."""
+    working = asyncio.create_task(work)
+    await asyncio.wait({working}, timeout=PATIENCE_SECONDS)
+    if not working.done():
         await interaction.response.defer(thinking=True)
-    return await submitting
+    return await working
 
 
 def require_permissions(interaction: Interaction) -> None:

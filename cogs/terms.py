@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from typing import TYPE_CHECKING, Any, cast
 
 import discord
@@ -23,6 +24,8 @@ from engine.policy.licence import (
 
 if TYPE_CHECKING:
     from cogs.client import Bot
+
+log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 
@@ -70,7 +73,22 @@ class AgreeButton(RowButton, template=r"terms:agree:(?P<row_id>[0-9]+)"):
             )
             return
         request, origin = waiting
-        await paint_accepted(interaction, request, origin)
+        try:
+            await paint_accepted(interaction, request, origin)
+        finally:
+            await _fold_terms(interaction)
+
+
+async def _fold_terms(interaction: Interaction) -> None:
+    """Replace the terms that were agreed to by one line. If Discord does not let us, they simply stay."""
+    message = interaction.message
+    if message is None or not message.flags.ephemeral or not interaction.response.is_done():
+        return
+    card = discord.Embed(description="You agreed to the rules of the model. `/terms` shows them any time.", colour=BLUE)
+    try:
+        await interaction.followup.edit_message(message.id, embed=card, view=None)
+    except discord.HTTPException as error:
+        log.info("the terms that user %d agreed to could not be folded: %s", interaction.user.id, error)
 
 
 class LicenceButton(RowButton, template=r"terms:licence:(?P<row_id>[0-9]+)"):

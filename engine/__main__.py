@@ -9,11 +9,12 @@ withheld or failed, 2 the request or the settings are wrong.
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from domain import (
     SEED_LIMIT,
@@ -41,6 +42,8 @@ def main(arguments: list[str] | None = None, make_backend: BackendFactory | None
     from settings import SettingsError, load_settings  # noqa: TID251
 
     options = _parse(arguments)
+    if unwritable := _why_not_writable(options.output):
+        return _fail(unwritable, 2)
     try:
         settings = load_settings()
         changed = {"model": options.model, "low_vram": options.low_vram or None}
@@ -61,8 +64,26 @@ def main(arguments: list[str] | None = None, make_backend: BackendFactory | None
     return save(result, options.output)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a mistake with one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what there is.\n")
+
+
+def _why_not_writable(output: Path) -> str | None:
+    """What is wrong with the place for the picture: better said before it is painted than after."""
+    if output.suffix.lower() != ".png":
+        return f"{output} must end in .png: pictures are written as PNG files only."
+    if output.is_dir():
+        return f"{output} is a folder; name a file."
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        return f"{output} can't be written: {output.parent} is no folder that may be written to."
+    return None
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m engine", description="Paint one picture without Discord.")
+    parser = _Parser(prog="python -m engine", description="Paint one picture without Discord.")
     parser.add_argument("prompt", help="what to paint, best as tags: 1girl, pink hair, smile")
     parser.add_argument("-o", "--output", type=Path, default=Path("out.png"), help="the file (default: out.png)")
     parser.add_argument("--negative", default="", help="what to leave out")

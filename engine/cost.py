@@ -53,8 +53,9 @@ def _guided_share(request: Request) -> float:
 
 
 def credits_in_words(millicredits: int) -> str:
-    """`1 credit`, `1.6 credits`, `0.25 credits`: never rounded to nothing."""
-    amount = f"{millicredits / MILLICREDITS:.2f}".rstrip("0").rstrip(".")
+    """`1 credit`, `1.6 credits`, `1,200 credits`, `0.25 credits`: as fine as people care, never rounded to nothing."""
+    digits = 1 if millicredits >= MILLICREDITS else 2
+    amount = f"{millicredits / MILLICREDITS:,.{digits}f}".rstrip("0").rstrip(".") if millicredits else "0"
     if amount == "0" and millicredits > 0:
         amount = "0.01"
     return f"{amount} credit" if amount == "1" else f"{amount} credits"

@@ -22,6 +22,9 @@ from engine.prompt import count_windows, encode
 from engine.recording import Recordings
 
 PREVIEW_SIDE = 256
+# A VAE with so small a decoder (the demo model's) draws the previews itself. Stable Diffusion's is fifty times larger
+# and would hold up the painting, so there a linear map has to do; on its 64×64 latents that looks well enough.
+LARGEST_PREVIEW_DECODER = 2_000_000
 MOST_TEXTS = 16
 KEPT_TEXTS = 256
 
@@ -50,6 +53,7 @@ class Pipeline:
         self._tokenizer = copy.deepcopy(model.tokenizer)
         self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
         self._windows = lru_cache(maxsize=4096)(self._count_windows)
+        self._preview_vae = self._copy_small_vae()
         self._to_rgb = fit_latent_to_rgb(self)
         if low_vram:
             self.decode_in_tiles()
@@ -179,11 +183,23 @@ class Pipeline:
     # 5. Preview
     @torch.inference_mode()
     def preview(self, latents: torch.Tensor) -> Image.Image:
-        """A rough picture of latents [4, h, w] by the linear map from latent to colour."""
-        flat = torch.cat([latents, torch.ones_like(latents[:1])])
-        image = to_images(torch.einsum("chw,cr->rhw", flat.cpu(), self._to_rgb)[None])[0]
-        scale = max(PREVIEW_SIDE // max(image.size), 1)
-        return image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
+        """A quick picture of latents [4, h, w]: by a small VAE itself, else by the linear map from latent to colour."""
+        latents = latents.float().cpu()
+        if self._preview_vae is not None:
+            pixels = self._preview_vae.decode(latents[None] / self.scaling, return_dict=False)[0]
+        else:
+            flat = torch.cat([latents, torch.ones_like(latents[:1])])
+            pixels = torch.einsum("chw,cr->rhw", flat, self._to_rgb)[None]
+        image = to_images(pixels)[0]
+        scale = PREVIEW_SIDE / max(image.size)
+        return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+
+    def _copy_small_vae(self) -> Any:
+        """An own copy for the second thread, on the CPU and in float32, or None if the decoder is too large for it."""
+        vae = self.model.vae
+        if sum(weight.numel() for weight in vae.decoder.parameters()) > LARGEST_PREVIEW_DECODER:
+            return None
+        return copy.deepcopy(vae).to("cpu", torch.float32)
 
     def _on_device(self, part: Any) -> Any:
         return part.to(self.device) if self.low_vram else part

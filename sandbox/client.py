@@ -21,6 +21,7 @@ from sandbox.posting import set_mentions
 from sandbox.server import LoopbackDiscord
 from sandbox.things import Attachment, Channel, Interaction, Message
 from sandbox.uploads import new_attachment
+from sandbox.world import World
 
 __all__ = ["File", "NoAnswer", "Person", "Refused", "wait_for", "walk"]
 
@@ -263,6 +264,15 @@ async def wait_for(
             return found
     finally:
         stop()
+
+
+def person(server: LoopbackDiscord, name: str) -> Person:
+    """The user with this name."""
+    return Person(server, next(user.id for user in server.world.users.values() if user.name == name))
+
+
+def channel_named(world: World, name: str) -> Channel:
+    return next(channel for channel in world.channels.values() if channel.name == name)
 
 
 def walk(components: list[Json]) -> list[Json]:

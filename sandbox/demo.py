@@ -8,24 +8,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.client import Person
+from sandbox.client import Refused
+from sandbox.limits import LIMITS, Limit
 from sandbox.page_server import PageServer
+from sandbox.script import ask_for_picture, say, set_up
 from sandbox.server import LoopbackDiscord
-from sandbox.world import Event, Message, default_world
+from sandbox.world import default_world
 
 if TYPE_CHECKING:
     from engine.worker import Backend
     from settings import Settings
 
-PATIENCE_SECONDS = 300.0
-# The demo model paints in a second; at Discord's pace one would never see the progress.
+# The demo model paints in a second; at Discord's pace one would never see the progress. Hence more edits, from the bot
+# and allowed by the server.
 EDIT_SECONDS = 0.4
+EDITS = {("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}"): Limit(5, 2)}
+# Enough to play with, and still so few that `/quota me` means something.
+CREDITS_PER_HOUR, CREDITS_PER_DAY = 600, 6000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,21 +38,45 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description="Try the bot without Discord.")
     parser.add_argument("--prompt", default="1girl, pink hair, twintails, glasses, smile, blue background")
     parser.add_argument("--port", type=int, default=8765)
-    parser.add_argument("--out", type=Path, default=Path("demo.png"))
+    parser.add_argument("--out", type=Path, default=Path("out/demo.png"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--once", action="store_true", help="stop after the picture")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if not options.prompt.strip():
+        return _fail("PROMPT is empty: say what to paint, for example: 1girl, pink hair, smile.")
+    if unusable := _why_not_writable(options.out):
+        return _fail(unusable)
     try:
         return asyncio.run(_demo(options))
     except KeyboardInterrupt:
         return 0
     except TimeoutError:
-        sys.stderr.write("The bot did not answer in time; the lines above say why.\n")
-        return 1
+        return _fail("The bot did not answer in time; the lines above say why.", 1)
+    except Refused as error:
+        return _fail(f"Discord would not take this command: {error}.")
     except OSError as error:
-        sys.stderr.write(f"The page can't be served on port {options.port} ({error.strerror}). Try PORT=8766.\n")
-        return 1
+        why = os.strerror(error.errno) if error.errno else str(error)
+        return _fail(f"The page can't be served on port {options.port} ({why}). Try PORT={options.port + 1}.", 1)
+
+
+def _why_not_writable(out: Path) -> str | None:
+    """Make the picture's folder; what is wrong with it, before anything is painted."""
+    if out.suffix.lower() != ".png" or out.is_dir():
+        return f"OUT={out} must name a file that ends in .png."
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.open("ab").close()
+        if not out.stat().st_size:
+            out.unlink()
+    except OSError as error:
+        return f"OUT={out} can't be written ({error.strerror}); name another file."
+    return None
+
+
+def _fail(sentence: str, status: int = 2) -> int:
+    sys.stderr.write(sentence + "\n")
+    return status
 
 
 async def _demo(options: argparse.Namespace) -> int:
@@ -56,13 +85,13 @@ async def _demo(options: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="painter-") as folder:
         settings = _settings(Path(folder))
-        _say("Loading the demo model …")
+        say("Loading the demo model …")
         try:
             backend = await asyncio.to_thread(load_backend, settings)
         except ModelUnavailable as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
+            return _fail(str(error), 1)
         server = LoopbackDiscord(default_world(), 0 if options.once else options.port)
+        server.rate_limits.limits = LIMITS | EDITS
         _mount_page(server, backend)
         async with server:
             with server.attached():
@@ -84,7 +113,11 @@ def _settings(folder: Path) -> Settings:
 
     chosen: dict[str, Any] = {"_env_file": None, "discord_token": None, "database": folder / "demo.sqlite3"}
     return Settings(
-        **chosen, model=None, message_content_intent=True, credits_per_hour=100_000, credits_per_day=1_000_000
+        **chosen,
+        model=None,
+        message_content_intent=True,
+        credits_per_hour=CREDITS_PER_HOUR,
+        credits_per_day=CREDITS_PER_DAY,
     )
 
 
@@ -96,11 +129,11 @@ def _mount_page(server: LoopbackDiscord, backend: Backend) -> None:
 
 
 async def _play(options: argparse.Namespace, server: LoopbackDiscord, running: asyncio.Task[None]) -> int:
-    ana = next(user.id for user in server.world.users.values() if user.name == "ana")
-    delivered = await _paint(options, server, Person(server, ana))
+    await set_up(server)
+    delivered = await ask_for_picture(server, options.prompt, options.seed, options.out)
     if options.once or not delivered:
         return 0 if delivered else 1
-    _say(f"\nNow it is your turn: open {server.base_url} and type /imagine. Ctrl-C ends it.")
+    say(f"\nNow it is your turn: open {server.base_url} and type /imagine. Ctrl-C ends it.")
     await running
     return 0
 
@@ -111,73 +144,6 @@ async def _until_ready(bot: Any, running: asyncio.Task[None]) -> None:
     if running.done():
         waiting.cancel()
         await running
-
-
-async def _paint(options: argparse.Namespace, server: LoopbackDiscord, ana: Person) -> bool:
-    """One /imagine as a newcomer would do it; prints what the channel shows."""
-    channel = next(one for one in server.world.channels.values() if one.name == "paintings")
-    started = time.perf_counter()
-    _say(f"\nana in #{channel.name}: /imagine {options.prompt}")
-    asked = await ana.slash(channel, "imagine", prompt=options.prompt, seed=options.seed)
-    answer = ana.answer(asked)
-    _say(f"  (only ana sees) {_line(answer)}")
-    if not answer.components:
-        return False
-    stop = server.world.subscribe(_printer(started))
-    agreed = await ana.click(answer, "I agree")
-    message = ana.answer(agreed)
-    try:
-        await ana.until(lambda: _is_over(message), PATIENCE_SECONDS)
-    finally:
-        stop()
-    if not _has_picture(message):
-        return False
-    options.out.write_bytes(message.attachments[0].data)
-    _say(f"\nThe picture lies in {options.out.resolve()}")
-    return True
-
-
-def _printer(started: float) -> Any:
-    """Prints each state that the bot's messages go through."""
-    shown: set[str] = set()
-
-    def hear(event: Event) -> None:
-        if event.name not in ("MESSAGE_CREATE", "MESSAGE_UPDATE") or not event.data["author"]["bot"]:
-            return
-        line = _describe(event.data["content"], event.data["embeds"], event.data["attachments"])
-        if line not in shown:
-            shown.add(line)
-            _say(f"  {time.perf_counter() - started:5.1f} s  {line}")
-
-    return hear
-
-
-def _line(message: Message) -> str:
-    return _describe(message.content, message.embeds, [{"filename": one.filename} for one in message.attachments])
-
-
-def _describe(content: str, embeds: list[dict[str, Any]], files: list[dict[str, Any]]) -> str:
-    texts = [content] if content else []
-    for embed in embeds:
-        texts += [embed["title"]] if embed.get("title") else []
-        texts += [embed["description"].split("\n")[-1]] if embed.get("description") else []
-        texts += [f"{one['name']} {one['value']}" for one in embed.get("fields", [])]
-    texts += [f"[{one['filename']}]" for one in files]
-    return " | ".join(text.replace("\n", " ") for text in texts)
-
-
-def _has_picture(message: Message) -> bool:
-    return any(one.filename.endswith((".png", ".webp")) for one in message.attachments)
-
-
-def _is_over(message: Message) -> bool:
-    labels = [button.get("label") for row in message.components for button in row["components"]]
-    return "Delete" in labels
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

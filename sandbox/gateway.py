@@ -26,6 +26,7 @@ DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, REQUEST_MEMBERS, INVALID_SESSI
     0, 1, 2, 6, 7, 8, 9, 10, 11,
 )  # fmt: skip
 HEARTBEAT_MS = 41_250
+ACK_DELAY_SECONDS = 0.01
 DISALLOWED_INTENTS, AUTHENTICATION_FAILED = 4014, 4004
 # A session whose socket is gone can be resumed for this long.
 SESSION_SECONDS = 120.0
@@ -135,6 +136,8 @@ class Gateway:
     async def _receive(self, socket: web.WebSocketResponse, data: Json, session: Session | None) -> Session | None:
         match data["op"]:
             case 1:
+                # discord.py notes when it sent a heartbeat only after sending; an answer may not come before that.
+                await asyncio.sleep(ACK_DELAY_SECONDS)
                 await _send(socket, {"op": ACK, "d": None})
             case 2:
                 return await self._identify(socket, data["d"])

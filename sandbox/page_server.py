@@ -9,12 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import discord
 from aiohttp import web
 
 from sandbox.client import Person, Refused
-from sandbox.payloads import message_json
+from sandbox.payloads import COMMAND, message_json
 from sandbox.server import LoopbackDiscord
-from sandbox.world import DM, THREAD, ApiError, Channel, Event, Interaction
+from sandbox.world import DM, THREAD, ApiError, Channel, Event, Interaction, Message
 
 Json = dict[str, Any]
 FILES = Path(__file__).parent / "page"
@@ -61,7 +62,7 @@ class PageServer:
             "people": [
                 {"id": str(one), "name": self.world.users[one].name, "role": self._role(one)} for one in self.people
             ],
-            "roles": [{"id": str(role.id), "name": role.name.removeprefix("@")} for role in guild.roles.values()],
+            "roles": [{"id": str(role.id), "name": role.name} for role in guild.roles.values() if role.id != guild.id],
             "channels": [self._channel(one, person) for one in channels],
         }
         return web.json_response(state)
@@ -81,14 +82,18 @@ class PageServer:
             "kind": kind,
             "nsfw": self.world.is_nsfw(channel),
             "topic": channel.topic,
+            "manages": discord.Permissions(self.world.permissions(person.id, channel)).manage_messages,
             "commands": [one for one in person.commands(channel) if one.get("type", 1) == 1],
             "menus": [one for one in person.commands(channel) if one.get("type") == 3],
             "messages": [self._message(one) for one in person.sees(channel)],
         }
 
-    def _message(self, message: Any) -> Json:
+    def _message(self, message: Message) -> Json:
         data = message_json(self.world, message, "")
         data["only_for"] = str(message.only_for) if message.only_for else None
+        interaction = self.world.interactions_by_id.get(message.interaction_id or 0)
+        if interaction is not None and interaction.type == COMMAND:
+            data["interaction_metadata"]["command"] = interaction.payload["data"]["name"]
         return data
 
     # ---- what happens ----------------------------------------------------------------------------------------------
@@ -127,6 +132,9 @@ class PageServer:
                 queue.put_nowait(
                     {"kind": "message", "channel": str(message.channel_id), "message": self._message(message)}
                 )
+        elif event.name == "MESSAGE_DELETE_BULK":
+            for message_id in event.data["ids"]:
+                queue.put_nowait({"kind": "gone", "channel": event.data["channel_id"], "id": message_id})
         elif event.name == "MESSAGE_DELETE":
             queue.put_nowait({"kind": "gone", "channel": event.data["channel_id"], "id": event.data["id"]})
         elif event.name.startswith(("CHANNEL_", "THREAD_", "COMMANDS")):
@@ -158,24 +166,35 @@ class PageServer:
                 )
                 return {"choices": found}
             case "click":
-                return _outcome(await person.click(self.world.messages[int(data["message"])], data["custom_id"]))
+                return _outcome(await person.click(self._named(data), data["custom_id"]))
             case "select":
-                message = self.world.messages[int(data["message"])]
-                return _outcome(await person.select(message, data["custom_id"], *data["values"]))
+                return _outcome(await person.select(self._named(data), data["custom_id"], *data["values"]))
             case "menu":
-                return _outcome(await person.menu(channel, data["name"], self.world.messages[int(data["message"])]))
+                return _outcome(await person.menu(channel, data["name"], self._named(data)))
             case "modal":
                 return _outcome(await person.submit(self.world.interactions[data["token"]], **data["values"]))
             case "react":
-                message = self.world.messages[int(data["message"])]
-                await person.react(message, data["emoji"])
+                await person.react(self._named(data), data["emoji"])
                 return {}
             case "say":
                 target = self.world.messages.get(int(data.get("reply_to") or 0))
                 await person.say(channel, data["content"], reply_to=target)
                 return {}
+            case "edit":
+                await person.edit(self._named(data), data["content"])
+                return {}
+            case "delete":
+                await person.delete(self._named(data))
+                return {}
             case _:
                 raise Refused("unknown action")
+
+    def _named(self, data: Json) -> Message:
+        """The message that an action is about."""
+        message = self.world.messages.get(int(data["message"]))
+        if message is None:
+            raise Refused("that message is gone")
+        return message
 
     def _person(self, wanted: str | None) -> Person:
         user_id = int(wanted) if wanted else self.people[0]

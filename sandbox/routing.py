@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,14 +18,15 @@ Handler = Callable[[web.Request], Awaitable[Any]]
 Route = tuple[str, str, Handler]
 
 
-class Routes:
-    """Handlers of one topic over one world; `routes()` lists method, path and handler."""
+class Routes(ABC):
+    """Handlers of one topic over one world."""
 
     def __init__(self, posting: Posting) -> None:
         self.posting, self.world = posting, posting.world
 
+    @abstractmethod
     def routes(self) -> list[Route]:
-        raise NotImplementedError
+        """Method, path and handler of each route."""
 
     def guild_of(self, request: web.Request, *permissions: str) -> Guild:
         """The server in the path, if the bot is in it and holds these permissions there."""

@@ -11,9 +11,11 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from sandbox.client import Person
+from sandbox.client import channel_named, person
 from sandbox.server import LoopbackDiscord
-from sandbox.world import Channel, World, default_world
+from sandbox.world import default_world
+
+__all__ = ["channel_named", "discord_server", "person"]
 
 
 @pytest.fixture
@@ -23,12 +25,3 @@ async def discord_server() -> AsyncGenerator[LoopbackDiscord]:
         yield server
     # One line each, because the module's asserts are not rewritten by pytest.
     assert not server.violations, "\n".join(server.violations)
-
-
-def person(server: LoopbackDiscord, name: str) -> Person:
-    """The user with this name."""
-    return Person(server, next(user.id for user in server.world.users.values() if user.name == name))
-
-
-def channel_named(world: World, name: str) -> Channel:
-    return next(channel for channel in world.channels.values() if channel.name == name)

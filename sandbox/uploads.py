@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import mimetypes
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import BodyPartReader, web
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from sandbox.things import ApiError, Attachment
 from sandbox.world import World
@@ -90,6 +91,6 @@ def new_attachment(world: World, filename: str, data: bytes, description: str | 
         with Image.open(io.BytesIO(data)) as image:
             attachment.size = image.size
             attachment.content_type = Image.MIME[image.format or "PNG"]
-    except UnidentifiedImageError:
-        attachment.content_type = "text/plain" if filename.endswith(".txt") else "application/octet-stream"
+    except (OSError, SyntaxError):  # no picture, or a broken one: then its name decides
+        attachment.content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
     return attachment

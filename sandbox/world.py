@@ -271,11 +271,11 @@ def default_world(clock: Callable[[], float] = time.time) -> World:
     world.add_member(guild, "ana")
     world.add_member(guild, "ben")
     world.add_member(guild, "mira", moderators)
-    paintings = world.add_channel(guild, "paintings", topic="Type /imagine")
+    paintings = world.add_channel(guild, "paintings", topic="Type /imagine and what you would like to see")
     guild.system_channel_id = paintings.id
-    world.add_channel(guild, "after-dark", nsfw=True)
-    world.add_channel(guild, "prompts")
-    review = world.add_channel(guild, "mod-review")
+    world.add_channel(guild, "after-dark", nsfw=True, topic="An age-restricted channel")
+    world.add_channel(guild, "prompts", topic="Every message here becomes a picture")
+    review = world.add_channel(guild, "mod-review", topic="Moderators only: reports and appeals")
     view = discord.Permissions.view_channel.flag
     review.overwrites = {guild.id: (0, view), moderators.id: (view, 0), world.bot.id: (view, 0)}
     return world

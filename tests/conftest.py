@@ -94,6 +94,15 @@ class Stage:
                 await changed.wait()
                 changed.clear()
 
+    async def until_progress(self, job_id: int, step: int, seconds: float = 30.0) -> None:
+        """Wait, change by change, until the engine has painted so many steps of a job."""
+        changed = asyncio.Event()
+        self.service.subscribe(lambda _: changed.set())
+        async with asyncio.timeout(seconds):
+            while (progress := self.service.progress(job_id)) is None or progress.step < step:
+                await changed.wait()
+                changed.clear()
+
     async def picture(self, person: Person, channel: Channel | None = None, **options: Any) -> Message:
         """Ask for a picture and wait until it is delivered."""
         asked = await person.slash(channel or self.paintings, "imagine", **({"prompt": "1girl, smile"} | options))

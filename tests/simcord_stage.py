@@ -109,12 +109,19 @@ def labels(message: ResponseMessage) -> list[str]:
     return [button["label"] for row in message.components for button in row["components"]]
 
 
+class PatientEnv(Env):
+    """simcord gives a bot five real seconds to start, whatever `settle_timeout` says; a busy machine takes longer."""
+
+    async def _settle_internal(self, *, timeout: float | None = None, **options: Any) -> None:  # noqa: ASYNC109
+        await super()._settle_internal(timeout=max(timeout or 0.0, self.settle_timeout), **options)
+
+
 @asynccontextmanager
 async def make_sim_stage(settings: Settings, model: LoadedModel) -> AsyncGenerator[SimStage]:
     """A stage; at the end the bot may have failed with sentences for people only."""
     async with AsyncExitStack() as running:
         bot, backend = await _open(running, settings, model)
-        env = Env(bot, settle_timeout=SETTLE_SECONDS)
+        env = PatientEnv(bot, settle_timeout=SETTLE_SECONDS)
         _declare_waits(bot, env)
         await env.start()
         try:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import socket
 import subprocess
 import sys
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 import pytest
+
+from sandbox.server import LoopbackDiscord
+from sandbox.testing import discord_server  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,7 +50,7 @@ def test_help_needs_neither_torch_nor_discord() -> None:
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     done = bot(cwd=tmp_path, env_file="MAX_ROWS=many\nDISCORD_TOKEN=secret-token\n")
     assert done.returncode == 2
-    assert "MAX_ROWS is 'many'" in done.stderr
+    assert "MAX_ROWS must be a whole number from 1 to 64, not 'many'" in done.stderr
     assert "secret-token" not in done.stdout + done.stderr
 
 
@@ -88,3 +95,49 @@ def test_what_cannot_be_used_is_one_sentence(
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def on_loopback(port: int, cwd: Path, model: Path, *arguments: str, token: str) -> tuple[int, str]:
+    """`python bot.py …` whose Discord is on a port of this machine: exit code and everything that it printed."""
+    lines = [f"DISCORD_TOKEN={token}", f"MODEL={model}", f"DATABASE={cwd / 'bot.sqlite3'}", "LOG_LEVEL=DEBUG"]
+    env_file = cwd / "loopback.env"
+    env_file.write_text("\n".join(lines))
+    attach = [sys.executable, "-m", "sandbox.attach", "--port", str(port), "bot.py"]
+    process = await asyncio.create_subprocess_exec(
+        *attach, "--env-file", str(env_file), *arguments, cwd=ROOT, stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+@pytest.mark.slow
+async def test_what_discord_says_about_the_token_is_told_and_the_token_is_not(
+    tmp_path: Path,
+    tiny_model_dir: Path,
+    discord_server: LoopbackDiscord,  # noqa: F811
+) -> None:
+    port = discord_server.port
+    discord_server.token = discord_server.gateway.token = "the-right-token"
+    code, output = await on_loopback(port, tmp_path, tiny_model_dir, "--check", token="the-right-token")
+    assert code == 0
+    assert "logged in as painter" in output
+    assert "FAIL" not in output
+    code, refused = await on_loopback(port, tmp_path, tiny_model_dir, "--check", token="a-wrong-token")
+    assert code == 1
+    assert "does not accept DISCORD_TOKEN" in refused
+    code, started = await on_loopback(port, tmp_path, tiny_model_dir, token="a-wrong-token")
+    assert code == 2
+    assert started.splitlines()[-1].startswith("Discord does not accept DISCORD_TOKEN.")
+    assert not {"the-right-token", "a-wrong-token"} & set(re.findall(r"[\w-]+", output + refused + started))
+    assert "Traceback" not in output + refused + started
+
+
+@pytest.mark.slow
+async def test_an_unreachable_discord_is_one_sentence(tmp_path: Path, tiny_model_dir: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        code, output = await on_loopback(unused.getsockname()[1], tmp_path, tiny_model_dir, token="some-token")
+    assert code == 2
+    assert output.splitlines()[-1].startswith("Discord can't be reached")
+    assert "Traceback" not in output

@@ -82,13 +82,28 @@ def test_what_the_check_withholds_is_not_written(
         (["--width", "70"], "multiple of"),
         (["--start", "missing.png"], "missing.png"),
         (["--steps", "0"], "Steps go from 1"),
+        (["--seed", "-1"], "A seed is a whole number from 0 to 4294967295; -1 is outside."),
+        (["--seed", str(2**64)], f"{2**64} is outside"),
+        (["--guidance", "1e999"], "The guidance scale goes from 1 to 30; inf is outside."),
+        (["-o", "picture.txt"], "must end in .png"),
+        (["-o", "nowhere/picture.png"], "nowhere is no folder"),
     ],
 )
 def test_a_wrong_request_is_explained_with_status_2(
     tiny_model: LoadedModel, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     assert run(tiny_model, *arguments) == 2
-    assert words in capsys.readouterr().err
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert words in sentence
+
+
+def test_a_word_where_a_number_belongs_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["tree", "--seed", "1e999"])
+    assert stopped.value.code == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "--seed" in sentence
+    assert "1e999" in sentence
 
 
 def test_a_missing_model_is_explained(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

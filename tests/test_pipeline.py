@@ -95,11 +95,22 @@ def test_clip_skip_changes_the_embeddings(pipeline: Pipeline) -> None:
     assert not torch.allclose(first, second)
 
 
-def test_preview_is_small_and_roughly_like_the_picture(pipeline: Pipeline) -> None:
-    colours = Image.new("RGB", (64, 64), (200, 60, 40))
-    preview = pipeline.preview(pipeline.encode_image(colours))
+@pytest.mark.parametrize("largest_decoder", [0, 10**9], ids=["linear map", "own decoder"])
+def test_preview_is_small_and_roughly_like_the_picture(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, largest_decoder: int
+) -> None:
+    monkeypatch.setattr("engine.pipeline.LARGEST_PREVIEW_DECODER", largest_decoder)
+    pipeline = Pipeline(tiny_model)
+    preview = pipeline.preview(pipeline.encode_image(Image.new("RGB", (64, 64), (200, 60, 40))))
     assert max(preview.size) <= 256
     assert preview.width == preview.height
+
+
+def test_a_small_decoder_draws_the_preview_that_the_picture_will_be(pipeline: Pipeline) -> None:
+    latents = pipeline.encode_image(Image.linear_gradient("L").resize((64, 64)))
+    preview = np.asarray(pipeline.preview(latents).resize((64, 64), Image.Resampling.BOX), dtype=float)
+    finished = np.asarray(to_images(pipeline.decode(latents[None]))[0], dtype=float)
+    assert np.abs(preview - finished).mean() < 8
 
 
 def test_pixels_become_pictures_without_wrapping_around() -> None:

@@ -197,6 +197,9 @@ def test_a_price_is_never_shown_as_nothing() -> None:
     assert credits_in_words(1000) == "1 credit"
     assert credits_in_words(1596) == "1.6 credits"
     assert credits_in_words(0) == "0 credits"
+    assert credits_in_words(250) == "0.25 credits"
+    assert credits_in_words(18_840) == "18.8 credits"
+    assert credits_in_words(100_000_000) == "100,000 credits"
 
 
 # ---- many at once ----------------------------------------------------------------------------------------------------

@@ -1,36 +1,45 @@
 // The line at the bottom: messages, and slash commands with their options and suggestions.
-const ATTACHMENT = 11, SUBCOMMAND = 1, GROUP = 2, INTEGER = 4, BOOLEAN = 5, NUMBER = 10;
+import { optionField, optionHint, optionValue } from "/page/fields.js";
+
+const SUBCOMMAND = 1, GROUP = 2, STRING = 3;
+const PLACEHOLDER = "Type / for commands";
 
 export class Composer {
+  // parts: input, form, picker, options, chip (elements); act, hint, commands, state (functions)
   constructor(parts) {
     Object.assign(this, parts);
     this.command = null; // {path, options} of the chosen command
+    this.say = null; // {label, action} while a reply or a correction is written
     this.fields = new Map();
     this.selected = 0;
     this.input.addEventListener("input", () => this.suggest());
-    this.input.addEventListener("keydown", (event) => this.key(event));
+    this.form.addEventListener("keydown", (event) => this.key(event));
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
+    this.chip.onclick = () => this.reset();
   }
+
+  // ---- choosing a command ----
 
   // Every command and subcommand as one flat list: "quota set" and so on.
   entries() {
     const flat = [];
-    const walk = (node, path, root) => {
+    const walk = (node, path) => {
       const inner = (node.options ?? []).filter((one) => one.type === SUBCOMMAND || one.type === GROUP);
-      if (inner.length) inner.forEach((one) => walk(one, [...path, one.name], root));
+      if (inner.length) inner.forEach((one) => walk(one, [...path, one.name]));
       else flat.push({ path: path.join(" "), description: node.description, options: node.options ?? [] });
     };
-    this.commands().forEach((command) => walk(command, [command.name], command));
+    this.commands().forEach((command) => walk(command, [command.name]));
     return flat.sort((one, other) => (other.path === "imagine") - (one.path === "imagine") || one.path.localeCompare(other.path));
   }
 
   suggest() {
     const text = this.input.value;
-    if (this.command || !text.startsWith("/")) return this.show([]);
+    if (this.command || this.say || !text.startsWith("/")) return this.show([]);
     const wanted = text.slice(1).toLowerCase();
     const typed = this.entries().find((one) => wanted.startsWith(one.path + " "));
     if (typed) return this.choose(typed, text.slice(typed.path.length + 2));
-    this.show(this.entries().filter((one) => one.path.startsWith(wanted)).map((one) => ({ label: "/" + one.path, note: one.description, pick: () => this.choose(one, "") })));
+    const found = this.entries().filter((one) => one.path.startsWith(wanted));
+    this.show(found.map((one) => ({ label: "/" + one.path, note: one.description, pick: () => this.choose(one, "") })));
   }
 
   show(choices) {
@@ -48,19 +57,24 @@ export class Composer {
   }
 
   choose(command, rest) {
-    this.show([]);
+    this.reset();
     this.command = command;
-    this.chip.hidden = false;
-    this.chip.textContent = "/" + command.path;
-    this.main = command.options.find((one) => one.required && one.type === 3) ?? null;
+    this.label("/" + command.path);
+    this.main = command.options.find((one) => one.required && one.type === STRING && !one.choices && !one.autocomplete) ?? null;
     this.input.value = this.main ? rest : "";
     this.input.placeholder = this.main ? this.main.description : "Press Enter to send";
-    this.fields.clear();
-    this.options.replaceChildren();
     command.options.filter((one) => one.required && one !== this.main).forEach((one) => this.addField(one));
     this.drawAdders();
     this.input.focus();
   }
+
+  label(text) {
+    this.chip.hidden = false;
+    this.chip.textContent = text;
+    this.chip.title = "Never mind";
+  }
+
+  // ---- its options ----
 
   drawAdders() {
     this.options.querySelectorAll("button").forEach((one) => one.remove());
@@ -75,47 +89,36 @@ export class Composer {
 
   addField(option) {
     const label = document.createElement("label");
-    const field = this.makeField(option);
+    const field = optionField(option, this.state());
     field.dataset.option = option.name;
     label.append(option.name, field);
-    label.title = option.description;
-    this.options.prepend(label);
+    this.options.insertBefore(label, this.options.querySelector("button"));
     this.fields.set(option.name, { option, field });
+    field.addEventListener("focus", () => { this.hint(optionHint(option)); this.show([]); });
+    if (option.autocomplete) ["input", "focus"].forEach((when) => field.addEventListener(when, () => this.complete(field, option)));
     return field;
   }
 
-  makeField(option) {
-    if (option.choices?.length || option.type === BOOLEAN) {
-      const select = document.createElement("select");
-      const choices = option.choices ?? [{ name: "yes", value: true }, { name: "no", value: false }];
-      choices.forEach((one) => select.append(new Option(one.name, JSON.stringify(one.value))));
-      return select;
-    }
-    const field = document.createElement("input");
-    if (option.type === ATTACHMENT) field.type = "file";
-    else if (option.type === INTEGER || option.type === NUMBER) {
-      field.type = "number";
-      field.step = option.type === INTEGER ? "1" : "any";
-      if (option.min_value !== undefined) field.min = option.min_value;
-      if (option.max_value !== undefined) field.max = option.max_value;
-    }
-    if (option.autocomplete) this.complete(field, option);
-    return field;
+  async complete(field, option) {
+    const options = this.main ? { [this.main.name]: this.input.value || "…" } : {};
+    const answer = await this.act({ action: "autocomplete", name: this.command.path, focused: option.name, typed: field.value, options });
+    if (document.activeElement !== field) return;
+    const choices = (answer.choices ?? []).filter((one) => String(one.value) !== field.value);
+    this.show(choices.map((one) => ({ label: one.name, pick: () => { field.value = one.value; this.show([]); } })));
   }
 
-  complete(field, option) {
-    const list = document.createElement("datalist");
-    list.id = "list-" + option.name;
-    field.setAttribute("list", list.id);
-    field.after(list);
-    this.form.append(list);
-    const ask = async () => {
-      const answer = await this.act({ action: "autocomplete", name: this.command.path, focused: option.name, typed: field.value, options: this.main ? { [this.main.name]: this.input.value || "…" } : {} });
-      list.replaceChildren(...(answer.choices ?? []).map((one) => new Option(one.name, one.value)));
-    };
-    field.addEventListener("input", ask);
-    field.addEventListener("focus", ask);
+  // ---- replying, correcting ----
+
+  compose(label, action, text = "") {
+    this.reset();
+    this.say = { action };
+    this.label(label);
+    this.input.value = text;
+    this.input.placeholder = "Write a message";
+    this.input.focus();
   }
+
+  // ---- keys, sending ----
 
   key(event) {
     if (this.choices?.length && ["ArrowDown", "ArrowUp", "Tab", "Enter"].includes(event.key)) {
@@ -125,21 +128,22 @@ export class Composer {
       this.selected = (this.selected + step + this.choices.length) % this.choices.length;
       [...this.picker.children].forEach((item, number) => item.setAttribute("aria-selected", String(number === this.selected)));
       this.picker.children[this.selected].scrollIntoView({ block: "nearest" });
-    } else if (event.key === "Escape" || (event.key === "Backspace" && this.command && !this.input.value)) this.reset();
+    } else if (event.key === "Escape" || (event.key === "Backspace" && event.target === this.input && (this.command || this.say) && !this.input.value)) this.reset();
   }
 
   async submit() {
-    if (this.choices?.length) return this.choices[this.selected].pick();
+    if (this.choices?.length && !this.command) return this.choices[this.selected].pick();
     const text = this.input.value;
     if (!this.command) {
       if (!text.trim()) return;
-      this.input.value = "";
-      return this.act({ action: "say", content: text });
+      const action = this.say?.action ?? { action: "say" };
+      this.reset();
+      return this.act({ ...action, content: text });
     }
     if (this.main && !text.trim()) return this.hint(`${this.main.name} is missing`, true);
     const options = this.main ? { [this.main.name]: text } : {};
     for (const { option, field } of this.fields.values()) {
-      const value = await this.value(option, field);
+      const value = await optionValue(option, field);
       if (value !== null) options[option.name] = value;
     }
     const name = this.command.path;
@@ -147,28 +151,14 @@ export class Composer {
     return this.act({ action: "slash", name, options });
   }
 
-  async value(option, field) {
-    if (option.type === ATTACHMENT) return field.files[0] ? readFile(field.files[0]) : null;
-    if (field.tagName === "SELECT") return JSON.parse(field.value);
-    if (field.value === "") return null;
-    return option.type === INTEGER || option.type === NUMBER ? Number(field.value) : field.value;
-  }
-
   reset() {
-    this.command = this.main = null;
+    this.command = this.main = this.say = null;
     this.fields.clear();
     this.options.replaceChildren();
     this.options.hidden = this.chip.hidden = true;
     this.input.value = "";
-    this.input.placeholder = "Type / for commands";
+    this.input.placeholder = PLACEHOLDER;
+    this.hint("");
     this.show([]);
   }
-}
-
-function readFile(file) {
-  return new Promise((resolve) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve({ name: file.name, data: reader.result.split(",")[1] });
-    reader.readAsDataURL(file);
-  });
 }

@@ -1,8 +1,14 @@
+import { drawn } from "/page/icons.js";
+
 // Discord's markup as far as the bot uses it. Text is escaped first; only our own tags are added.
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
+const escape = (raw) => raw.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
+const named = (list, id, other) => escape(list.find((one) => one.id === id)?.name ?? other);
+
 export const markup = {
+  escape,
   relative(seconds) {
     const away = seconds - Date.now() / 1000;
     const [unit, size] = UNITS.find(([, length]) => Math.abs(away) >= length) ?? UNITS[3];
@@ -17,21 +23,20 @@ export const markup = {
     if (style !== "R") return `<span>${this.moment(Number(at), style)}</span>`;
     return `<span data-time="${at}">${this.relative(Number(at))}</span>`;
   },
+  // `state` names the people, channels and roles that the text mentions.
   html(text, state) {
-    const named = (list, id, otherwise) => list.find((one) => one.id === id)?.name ?? otherwise;
     const kept = [];
     const keep = (html) => `\u0000${kept.push(html) - 1}\u0000`;
-    const escape = (raw) => raw.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
     let out = text.replace(/\\([\\*_`~|<>@#\-:[\]()])/g, (_, sign) => keep(escape(sign)));
     out = out.replace(/```([\s\S]+?)```/g, (_, code) => keep(`<code>${escape(code)}</code>`));
     out = out.replace(/`([^`]+)`/g, (_, code) => keep(`<code>${escape(code)}</code>`));
     out = out.replace(/<t:(\d+)(?::(\w))?>/g, (_, at, style) => keep(this.time(at, style)));
-    out = out.replace(/<@!?(\d+)>/g, (_, id) => keep(`<b>@${escape(named(state.people, id, "someone"))}</b>`));
-    out = out.replace(/<@&(\d+)>/g, (_, id) => keep(`<b>@${escape(named(state.roles, id, "role"))}</b>`));
-    out = out.replace(/<#(\d+)>/g, (_, id) => keep(`<b>#${escape(named(state.channels, id, "channel"))}</b>`));
+    out = out.replace(/<@!?(\d+)>/g, (_, id) => keep(`<b class="mention">@${named(state.people, id, "someone")}</b>`));
+    out = out.replace(/<@&(\d+)>/g, (_, id) => keep(`<b class="mention">@${named(state.roles, id, "role")}</b>`));
+    out = out.replace(/<#(\d+)>/g, (_, id) => keep(`<b class="mention">#${named(state.channels, id, "channel")}</b>`));
     out = out.replace(/\[([^\]]+)\]\((https?:[^)\s]+)\)/g, (_, label, url) => keep(`<a href="${escape(url)}" rel="noreferrer" target="_blank">${escape(label)}</a>`));
     out = escape(out);
     out = out.replace(/\*\*(.+?)\*\*/g, "<b>$1</b>").replace(/\|\|(.+?)\|\|/g, '<span class="spoiler" onclick="this.classList.add(\'open\')">$1</span>');
-    return out.replace(/\u0000(\d+)\u0000/g, (_, number) => kept[Number(number)]);
+    return drawn(out).replace(/\u0000(\d+)\u0000/g, (_, number) => kept[Number(number)]);
   },
 };

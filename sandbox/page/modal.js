@@ -1,13 +1,13 @@
-// A modal of the bot: text fields, selects, radio and check boxes, as far as the bot uses them.
+// A form of the bot: text fields and menus.
+import { selectMenu, selected } from "/page/fields.js";
+
 const TEXT = 4, PARAGRAPH = 2;
-// Menus of people, roles and channels: Discord's clients know what is in them.
-const ENTITIES = { 5: "people", 6: "roles", 8: "channels" };
 
 export function openModal(modal, state, send) {
   const dialog = document.getElementById("modal");
   dialog.querySelector("h2").textContent = modal.title;
   const fields = new Map();
-  dialog.querySelector(".fields").replaceChildren(...modal.components.map((row) => field(row, fields, state)).filter(Boolean));
+  dialog.querySelector(".fields").replaceChildren(...modal.components.map((row) => field(row, fields, state)));
   const form = dialog.querySelector("form");
   form.querySelector("[value=cancel]").onclick = () => dialog.close();
   form.onsubmit = () => send(Object.fromEntries([...fields].map(([name, read]) => [name, read()])));
@@ -20,10 +20,11 @@ function field(row, fields, state) {
   const label = document.createElement("label");
   label.append(row.label ?? component.label ?? component.custom_id);
   if (row.description) label.append(Object.assign(document.createElement("small"), { textContent: row.description }));
-  const element = component.type === TEXT ? textField(component) : selectField(component, state);
+  const isText = component.type === TEXT;
+  const element = isText ? textField(component) : selectMenu(component, state);
   element.name = component.custom_id;
   label.append(element);
-  fields.set(component.custom_id, () => (element.tagName === "SELECT" ? chosen(element) : element.value));
+  fields.set(component.custom_id, () => (isText ? element.value : selected(element)));
   return label;
 }
 
@@ -33,24 +34,7 @@ function textField(component) {
   element.value = component.value ?? "";
   element.placeholder = component.placeholder ?? "";
   element.required = component.required ?? true;
+  if (component.min_length) element.minLength = component.min_length;
   if (component.max_length) element.maxLength = component.max_length;
   return element;
-}
-
-const chosen = (element) => [...element.selectedOptions].map((one) => one.value).filter(Boolean);
-
-function selectField(component, state) {
-  const element = document.createElement("select");
-  const options = component.options ?? entities(component, state);
-  const isOptional = (component.min_values ?? 1) === 0;
-  element.multiple = (component.max_values ?? 1) > 1;
-  if (!element.multiple && (isOptional || !options.some((one) => one.default))) element.append(new Option(component.placeholder ?? "–", ""));
-  for (const option of options) element.append(new Option(option.label, option.value, false, option.default));
-  return element;
-}
-
-function entities(component, state) {
-  const shown = component.type === 8 ? state.channels.filter((one) => one.kind === "text") : state[ENTITIES[component.type]] ?? [];
-  const before = new Set((component.default_values ?? []).map((one) => one.id));
-  return shown.map((one) => ({ label: one.name, value: one.id, default: before.has(one.id) }));
 }

@@ -5,7 +5,7 @@ import { Composer } from "/page/composer.js";
 import { openModal } from "/page/modal.js";
 
 const $ = (id) => document.getElementById(id);
-const state = { user: null, channel: null, channels: [], people: [], roles: [], bot: null, unread: new Set() };
+const state = { user: null, channel: null, channels: [], people: [], roles: [], bot: null, unread: new Set(), dismissed: new Set() };
 let events = null;
 
 async function load() {
@@ -48,7 +48,7 @@ function drawPeople() {
     button.setAttribute("aria-checked", String(person.id === state.user));
     button.dataset.name = person.name;
     button.append(face(person.name), person.name, Object.assign(document.createElement("small"), { textContent: person.role }));
-    button.onclick = () => { state.user = person.id; load(); };
+    button.onclick = () => { state.user = person.id; composer.reset(); load(); };
     return button;
   }));
 }
@@ -62,7 +62,7 @@ function drawChannels() {
     button.append(Object.assign(document.createElement("span"), { className: "mark", textContent: mark }), channel.name);
     if (channel.nsfw) button.append(Object.assign(document.createElement("span"), { className: "badge", textContent: "18+" }));
     else if (state.unread.has(channel.id)) button.append(Object.assign(document.createElement("span"), { className: "unread" }));
-    button.onclick = () => { state.channel = channel.id; state.unread.delete(channel.id); drawChannels(); drawChannel(); };
+    button.onclick = () => { state.channel = channel.id; composer.reset(); state.unread.delete(channel.id); drawChannels(); drawChannel(); };
     return button;
   }));
 }
@@ -72,8 +72,10 @@ const current = () => state.channels.find((one) => one.id === state.channel);
 function drawChannel() {
   const channel = current();
   $("title").textContent = (channel.kind === "dm" ? "@" : "#") + channel.name;
-  $("topic").textContent = channel.nsfw ? "Age-restricted channel" : channel.topic ?? "";
-  $("messages").replaceChildren(...channel.messages.map((message) => renderMessage(message, context())));
+  $("topic").textContent = channel.topic ?? "";
+  $("messages").dataset.empty = channel.kind === "dm" ? "Here you can paint in private: type /imagine." : `This is the beginning of #${channel.name}.`;
+  const shown = channel.messages.filter((one) => !state.dismissed.has(one.id));
+  $("messages").replaceChildren(...shown.map((message) => renderMessage(message, context())));
   follows = true;
   keepUp();
 }
@@ -81,11 +83,24 @@ function drawChannel() {
 function drawMessage(event, id) {
   const list = $("messages");
   const old = list.querySelector(`[data-id="${id}"]`);
-  if (event.kind === "gone") old?.remove();
+  if (event.kind === "gone" || state.dismissed.has(id)) { old?.remove(); coming.delete(id); }
   else {
     const fresh = renderMessage(event.message, context());
-    old ? old.replaceWith(fresh) : list.append(fresh);
+    if (old) return replaceSoon(id, fresh);
+    list.append(fresh);
   }
+  keepUp();
+}
+
+// A changed message takes the old one's place once its pictures are there, so that previews do not flicker.
+const coming = new Map();
+async function replaceSoon(id, fresh) {
+  coming.set(id, fresh);
+  const pictures = [...fresh.querySelectorAll("img")].map((picture) => picture.decode().catch(() => {}));
+  await Promise.race([Promise.all(pictures), new Promise((resolve) => setTimeout(resolve, 500))]);
+  if (coming.get(id) !== fresh) return; // something newer came meanwhile
+  coming.delete(id);
+  $("messages").querySelector(`[data-id="${id}"]`)?.replaceWith(fresh);
   keepUp();
 }
 
@@ -98,10 +113,15 @@ $("messages").addEventListener("scroll", (event) => {
 });
 $("messages").addEventListener("load", keepUp, true);
 
-const context = () => ({ state, act, face, menus: current().menus, zoom });
+const context = () => ({ state, act, face, menus: current().menus, manages: current().manages, zoom, dismiss, compose: (...what) => composer.compose(...what) });
 
-function zoom(url) {
-  $("viewer").querySelector("img").src = url;
+function dismiss(id) {
+  state.dismissed.add(id);
+  $("messages").querySelector(`[data-id="${id}"]`)?.remove();
+}
+
+function zoom(url, alt) {
+  Object.assign($("viewer").querySelector("img"), { src: url, alt });
   $("viewer").showModal();
 }
 $("viewer").onclick = () => $("viewer").close();
@@ -114,7 +134,7 @@ export function face(name) {
 }
 
 async function act(action) {
-  hint("");
+  if (action.action !== "autocomplete") hint("");
   const body = JSON.stringify({ user: state.user, channel: state.channel, ...action });
   const answer = await (await fetch("/page-api/act", { method: "POST", body })).json();
   if (answer.error) hint(answer.error, true);
@@ -127,7 +147,7 @@ function hint(text, bad = false) {
   $("hint").classList.toggle("bad", bad);
 }
 
-new Composer({ input: $("input"), form: $("composer"), picker: $("picker"), options: $("options"), chip: $("chip"), act, hint, commands: () => current().commands });
+const composer = new Composer({ state: () => state, input: $("input"), form: $("composer"), picker: $("picker"), options: $("options"), chip: $("chip"), act, hint, commands: () => current().commands });
 // Relative times ("in 5 seconds") move on by themselves.
 setInterval(() => document.querySelectorAll("[data-time]").forEach((one) => { one.textContent = markup.relative(Number(one.dataset.time)); }), 1000);
 load();
