@@ -10,6 +10,7 @@ import discord
 from cogs.text import inert
 from cogs.words import ENGLISH, Words
 from domain import Job, JobStatus, ModelProfile, Painting, Progress, Standing
+from engine.prompt import normalise
 
 GREY, BLUE, GREEN, RED = 0x8A8F98, 0x5B8DEF, 0x57A773, 0xC8553D
 BAR_CELLS = 12
@@ -55,6 +56,8 @@ def finished_card(
     request = job.request
     withheld = sum(1 for painting in paintings if painting.png is None)
     embed = discord.Embed(description=f"**{inert(request.prompt, 2500)}**", colour=GREEN)
+    if (read := normalise(request.prompt)) != request.prompt:
+        embed.add_field(name=words("Read as"), value=inert(read, 900), inline=False)
     if request.negative_prompt:
         embed.add_field(name=words("Without"), value=inert(request.negative_prompt), inline=False)
     embed.add_field(name=words("Seed"), value=", ".join(str(painting.seed) for painting in paintings))
@@ -62,6 +65,8 @@ def finished_card(
     embed.add_field(name=words("Steps"), value=str(request.num_inference_steps))
     embed.add_field(name=words("Guidance"), value=f"{request.guidance_scale:g}")
     embed.add_field(name=words("Scheduler"), value=request.scheduler)
+    if request.preset is not None:
+        embed.add_field(name=words("Preset"), value=request.preset)
     if beyond:
         embed.add_field(name=words("Beyond the first 75 tokens (weighs less)"), value=inert(beyond, 300), inline=False)
     if withheld:

@@ -50,7 +50,7 @@ def test_help_needs_neither_torch_nor_discord() -> None:
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     done = bot(cwd=tmp_path, env_file="MAX_ROWS=many\nDISCORD_TOKEN=secret-token\n")
     assert done.returncode == 2
-    assert "MAX_ROWS must be a whole number from 1 to 64, not 'many'" in done.stderr
+    assert "MAX_ROWS must be a whole number from 0 to 64, not 'many'" in done.stderr
     assert "secret-token" not in done.stdout + done.stderr
 
 

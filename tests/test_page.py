@@ -138,7 +138,7 @@ async def test_a_moderator_uses_the_settings_form_and_nothing_chosen_before_is_l
     panel = page.locator(".message.private")
     form = page.locator("dialog[open]")
     await panel.get_by_role("button", name="Audit, review, language").click()
-    await form.get_by_label("Review channel").select_option("mod-review")
+    await form.get_by_label("Review channel").select_option("#mod-review")
     await form.get_by_role("button", name="Submit").click()
     await expect(panel).to_contain_text("#mod-review")
     await panel.get_by_role("button", name="Audit, review, language").click()

@@ -37,7 +37,7 @@ def test_the_token_never_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     ("key", "value", "allowed"),
     [
         ("DEVICE", "tpu", "auto, cpu or cuda"),
-        ("MAX_ROWS", "900", "a whole number from 1 to 64"),
+        ("MAX_ROWS", "900", "a whole number from 0 to 64"),
         ("CREDITS_PER_HOUR", "many", "a whole number from 1 to 100000"),
         ("REPRODUCIBLE", "perhaps", "true or false"),
     ],
