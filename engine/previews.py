@@ -40,7 +40,7 @@ class Previews:
 
     def _is_due(self, work: Work) -> bool:
         step, total = work.progress
-        is_time = step % self._every == 0 and self._clock() - work.previewed_at >= self._seconds
+        is_time = step > 0 and step % self._every == 0 and self._clock() - work.previewed_at >= self._seconds
         return is_time and not self._is_busy and step < total - 1
 
     def _make(self, work: Work, latents: torch.Tensor) -> None:

@@ -28,7 +28,7 @@ class Scale:
     steps: tuple[int, int, int]
 
 
-SCALES = {"tiny": Scale(requests=32, steps=(8, 12, 16)), "mid": Scale(requests=8, steps=(4, 5, 5))}
+SCALES = {"tiny": Scale(requests=40, steps=(8, 12, 16)), "mid": Scale(requests=8, steps=(4, 5, 5))}
 FULL = Scale(requests=32, steps=(20, 25, 30))
 GUIDANCE = (4.0, 5.5, 7.0, 8.5, 10.0)
 SCHEDULERS = ("ddim", "dpm++2m", "euler_a", "unipc")
