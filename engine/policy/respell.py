@@ -7,6 +7,7 @@ most used first: symspellpy's frequency dictionary (MIT; from SCOWL and Google B
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
@@ -34,6 +35,10 @@ _RARE_RANK = 45_000
 _LONGEST_WORD = 40
 _LONGEST_PIECE = 18
 _STRAY_COST = 9.0
+_LONGEST_NAME = 9
+_ROMAJI = re.compile(
+    r"(?:(?:[kgsztdnhbpmyrwfjv]|ky|gy|sh|sy|j|ch|ts|ny|hy|by|py|my|ry|kk|tt|pp|ss|ssh|tch|cch)?[aeiou]+|n)+"
+)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -99,7 +104,7 @@ class Speller:
                     return (found,)
         for candidate in candidates:
             pieces = self.segment(candidate)
-            if pieces:
+            if pieces and _is_plausible(candidate, pieces):
                 return pieces
         return ()
 
@@ -131,17 +136,19 @@ class Speller:
         if len(word) < 5 or not word.isalpha():
             return ""
         for swapped in _swaps(word):
-            if self.knows(swapped):
+            if self.knows(swapped) and (swapped[0] == word[0] or len(word) > 6):
                 return swapped
+        if is_romaji(word):
+            return ""
         if len(word) >= 6 and _scramble_key(word) in self._by_scramble:
             return self._by_scramble[_scramble_key(word)]
         return self._one_edit(word)
 
     def _one_edit(self, word: str) -> str:
         missing = self._by_deletion.get(word, "")
-        if missing and missing[0] == word[0]:
+        if missing and missing[0] == word[0] and missing[-1] == word[-1]:
             return missing
-        for shorter in _deletions(word) if len(word) >= 7 else ():
+        for shorter in _deletions(word) if len(word) >= 8 else ():
             if shorter in self.lexicon:
                 return shorter
             wrong = self._by_deletion.get(shorter, "")
@@ -198,6 +205,18 @@ def _all_costs(vocabulary: dict[str, int], lexicon: Iterable[str]) -> dict[str, 
     }
     costs |= {word: 5.0 + math.log(2 + min(vocabulary.get(word, 3_000), 3_000)) for word in lexicon if len(word) > 2}
     return costs | dict.fromkeys(_SHORT_WORDS, 6.0)
+
+
+def is_romaji(word: str) -> bool:
+    """Whether a word reads as Japanese in Latin letters, as most unknown names in prompts for anime do."""
+    return _ROMAJI.fullmatch(word) is not None
+
+
+def _is_plausible(word: str, pieces: tuple[str, ...]) -> bool:
+    """Whether an unknown word may be words written together: a short or Japanese one is rather a name."""
+    if is_romaji(word):
+        return False
+    return len(word) > _LONGEST_NAME or (len(pieces) == 2 and min(map(len, pieces)) >= 3)
 
 
 def squeeze(word: str) -> str:
