@@ -57,9 +57,9 @@ class Policy:
         negative = self._negative_groups(request.negative_prompt)
         grounds_found = list(self._rule_grounds(readings, negative, allowances))
         opinion = self._opinion(readings[-1], allowances)
-        grounds_found += _semantic_grounds(opinion, place, allowances)
-        verdict = self._decide([g for g in grounds_found if _counts(g, place, allowances)], place)
         strict = any(group in reading.found.groups for reading in readings for group in _AGE_GROUPS)
+        grounds_found += _semantic_grounds(opinion, place, allowances, names_minors=strict)
+        verdict = self._decide([g for g in grounds_found if _counts(g, place, allowances)], place)
         verdict = replace(verdict, scores=opinion.scores, strict_picture=strict or verdict.action is Action.REVIEW)
         if verdict.action is Action.REFUSE and is_appealable(verdict) and prompt_hash(request) in allowances.once:
             return replace(verdict, action=Action.REVIEW, strict_picture=True)
@@ -135,15 +135,22 @@ def _is_lifted(firing: Firing, lifted: frozenset[int]) -> bool:
     return any(lifted.issuperset(range(hit.first, hit.last + 1)) for hit in firing.hits)
 
 
-def _semantic_grounds(opinion: Opinion, place: Place, allowances: Allowances) -> Iterable[_Ground]:
-    """Above the upper threshold a prompt is refused, between the two it is reviewed; in direct messages refused too."""
+def _semantic_grounds(
+    opinion: Opinion, place: Place, allowances: Allowances, *, names_minors: bool
+) -> Iterable[_Ground]:
+    """Above the upper threshold a prompt is refused, between the two it is reviewed; in direct messages refused too.
+
+    Prompts that name minors are mostly about families and schools, and their pictures are checked strictly anyway:
+    for them the upper threshold is half way to certainty.
+    """
     grounds_here = [(score, _semantic_ground(clause)) for clause, score in opinion.scores.items()]
     counting = [(score, ground) for score, ground in grounds_here if _counts(ground, place, allowances)]
     if not counting:
         return
     total = sum(score for score, _ in counting)
     likeliest = max(counting, key=lambda pair: pair[0])[1]
-    if total >= opinion.refuse_at[likeliest.clause]:
+    upper = opinion.refuse_at[likeliest.clause]
+    if total >= ((1 + upper) / 2 if names_minors else upper):
         yield likeliest
     elif total >= opinion.review_at[likeliest.clause]:
         yield replace(likeliest, tier=Tier.REVIEW)

@@ -37,7 +37,7 @@ _LONGEST_PIECE = 18
 _STRAY_COST = 9.0
 _LONGEST_NAME = 9
 _ROMAJI = re.compile(
-    r"(?:(?:[kgsztdnhbpmyrwfjv]|ky|gy|sh|sy|j|ch|ts|ny|hy|by|py|my|ry|kk|tt|pp|ss|ssh|tch|cch)?[aeiou]+|n)+"
+    r"(?:(?:[kgsztdnhbpmyrwfjv]|ky|gy|sh|sy|ch|ts|ny|hy|by|py|my|ry|kk|tt|pp|ss|ssh|tch|cch)?[aeiou]+|n)+"
 )
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
