@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import ahocorasick
 
@@ -23,8 +24,7 @@ _SHORT_KATAKANA = 3
 """Terms of up to this many katakana must not go on in katakana either: longer ones do so in compounds."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Hit:
+class Hit(NamedTuple):
     """A term of `group` found at the tokens `first` … `last`, all in the comma-separated part `tag`."""
 
     group: str
