@@ -43,9 +43,10 @@ class OwnerNotice(commands.Cog):
                 log.error("user %d runs this bot, but takes no messages from it: %s", owner.id, text)
         await self.bot.service.remember(TOLD_KEY, str(found[-1].id))
 
-    async def _owners(self) -> list[discord.User | discord.TeamMember]:
+    async def _owners(self) -> list[discord.User]:
         information = await self.bot.application_info()
-        return [*information.team.members] if information.team else [information.owner]
+        ids = [member.id for member in information.team.members] if information.team else [information.owner.id]
+        return [await self.bot.fetch_user(one) for one in ids]
 
 
 def _line(decision: Unstored) -> str:
