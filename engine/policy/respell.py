@@ -36,8 +36,9 @@ _LONGEST_WORD = 40
 _LONGEST_PIECE = 18
 _STRAY_COST = 9.0
 _LONGEST_NAME = 9
+# Atomic and possessive: without, a long row of vowels would be tried in every way there is to part it.
 _ROMAJI = re.compile(
-    r"(?:(?:[kgsztdnhbpmyrwfjv]|ky|gy|sh|sy|ch|ts|ny|hy|by|py|my|ry|kk|tt|pp|ss|ssh|tch|cch)?[aeiou]+|n)+"
+    r"(?>(?:[kgsztdnhbpmyrwfjv]|ky|gy|sh|sy|ch|ts|ny|hy|by|py|my|ry|kk|tt|pp|ss|ssh|tch|cch)?[aeiou]|n)++"
 )
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
