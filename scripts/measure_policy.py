@@ -6,7 +6,7 @@ Prints recall by clause, false refusals by kind, recall under obfuscation and in
 time. better-profanity, glin-profanity and alt-profanity-check are measured where they are installed, and a plain word
 list (this policy's own adult and gore words, as substrings) always: the first three are no part of the project, so
 `pip install better-profanity glin-profanity alt-profanity-check` in an environment of its own. --benign is a CSV with a
-column "prompt"; --titles is bangumi-data's data.json (npm), of which the half that the model was not trained on is read.
+column "prompt"; --titles is bangumi-data's data.json (npm), of which the half that the model never saw is read.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ _LONGEST_NAME = 9
 _ROMAJI = re.compile(
     r"(?>(?:[kgsztdnhbpmyrwfjv]|ky|gy|sh|sy|ch|ts|ny|hy|by|py|my|ry|kk|tt|pp|ss|ssh|tch|cch)?[aeiou]|n)++"
 )
+_WRITTEN_BREAK = re.compile(r"\\[nrt]")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -227,6 +228,8 @@ def squeeze(word: str) -> str:
 
 def _plain_spellings(word: str) -> Iterator[str]:
     """The word without symbols: dropped, or read as the letters that they look like."""
+    if "\\" in word:
+        yield from _plain_spellings(_WRITTEN_BREAK.sub("", word).replace("\\", ""))
     if word.isalpha():
         yield word
         return
