@@ -11,6 +11,7 @@ from cogs.audit import Audit
 from cogs.errors import RowButton
 from cogs.moderation import Moderation
 from cogs.owner import Owner
+from cogs.owner_notice import OwnerNotice
 from cogs.quota import Quota
 from cogs.settings_panel import SettingsPanel
 from cogs.strikes import StrikeLadder, Strikes
@@ -22,4 +23,5 @@ BUTTONS: tuple[type[RowButton], ...] = settings_panel.BUTTONS
 
 
 def moderators_cogs(bot: Bot) -> tuple[commands.Cog, ...]:
-    return (Quota(bot), Moderation(bot), SettingsPanel(bot), Audit(bot), Strikes(bot), StrikeLadder(bot), Owner(bot))
+    standing = (Quota(bot), Moderation(bot), SettingsPanel(bot), Audit(bot), Strikes(bot), StrikeLadder(bot))
+    return (*standing, Owner(bot), OwnerNotice(bot))

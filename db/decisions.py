@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import aiosqlite
 
 from db.codec import to_seconds
-from db.database import fetch_one
+from db.database import Database, fetch_one
 from domain import Origin, Request, SafetyReport, Verdict
 
 # Clause b (harm to minors): nothing is kept that could be shown again.
@@ -77,6 +78,38 @@ async def record_picture(
 def prompt_hash(request: Request) -> str:
     """SHA-256 of prompt and negative prompt: recognises a repeated prompt without keeping it."""
     return hashlib.sha256(f"{request.prompt}\0{request.negative_prompt}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unstored:
+    """A decision of which nothing is kept but that it was made: whom and where, and on a prompt or a picture."""
+
+    id: int
+    user_id: int
+    guild_id: int | None
+    channel_id: int
+    subject: str
+    decided_at: datetime
+
+
+async def fetch_unstored(database: Database, after_id: int) -> list[Unstored]:
+    """The decisions on clause b that are younger than `after_id`, oldest first, at most twenty."""
+    rows = await database.fetch_all(
+        """SELECT id, user_id, guild_id, channel_id, subject, decided_at FROM decisions
+           WHERE clause = 'b' AND action IN ('refuse', 'withhold') AND id > ? ORDER BY id LIMIT 20""",
+        (after_id,),
+    )
+    return [
+        Unstored(
+            id=row["id"],
+            user_id=row["user_id"],
+            guild_id=row["guild_id"],
+            channel_id=row["channel_id"],
+            subject=row["subject"],
+            decided_at=datetime.fromtimestamp(row["decided_at"], UTC),
+        )
+        for row in rows
+    ]
 
 
 async def _insert(connection: aiosqlite.Connection, origin: Origin, now: datetime, **columns: object) -> int:

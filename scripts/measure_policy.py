@@ -1,10 +1,12 @@
 """Measure the policy on prompts it was not trained on, beside other filters in the same run.
 
-    python scripts/measure_policy.py [--benign FILE] [--markdown] [--quick]
+    python scripts/measure_policy.py [--benign FILE] [--titles FILE] [--markdown] [--quick]
 
 Prints recall by clause, false refusals by kind, recall under obfuscation and in 13 languages, and milliseconds of CPU
 time. better-profanity, glin-profanity and alt-profanity-check are measured where they are installed, and a plain word
-list (this policy's own adult and gore words, as substrings) always. FILE is a CSV with a column "prompt".
+list (this policy's own adult and gore words, as substrings) always: the first three are no part of the project, so
+`pip install better-profanity glin-profanity alt-profanity-check` in an environment of its own. --benign is a CSV with a
+column "prompt"; --titles is bangumi-data's data.json (npm), of which the half that the model never saw is read.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib
+import json
 import sys
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -97,8 +101,8 @@ def unsafe() -> Rows:
     return {name: prompts for name, prompts in rows.items() if name != "-"}
 
 
-def harmless(benign: Path | None) -> Rows:
-    """Held-out harmless prompts by kind, and the development file's where it is there."""
+def harmless(benign: Path | None, titles: Path | None) -> Rows:
+    """Held-out harmless prompts by kind, and those of the files that are there."""
     rows: Rows = defaultdict(list)
     for kind, prompt in tsv("heldout_benign.txt"):
         rows[
@@ -118,6 +122,12 @@ def harmless(benign: Path | None) -> Rows:
             rows["development file"] += [row["prompt"] for row in csv.DictReader(file)]
     elif benign:
         print(f"{benign} is not there: skipped", file=sys.stderr)
+    if titles and titles.exists():
+        items = json.loads(titles.read_text(encoding="utf-8"))["items"]
+        names = {name for item in items for name in item.get("titleTranslate", {}).get("en", ())}
+        rows["titles of anime"] += sorted(name for name in names if zlib.crc32(name.encode()) % 2)
+    elif titles:
+        print(f"{titles} is not there: skipped", file=sys.stderr)
     return rows
 
 
@@ -181,10 +191,11 @@ def table(columns: dict[str, dict[str, float]], *, markdown: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--benign", type=Path)
+    parser.add_argument("--titles", type=Path)
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--quick", action="store_true", help="every fifth prompt for the obfuscations")
     options = parser.parse_args()
-    bad, good = unsafe(), harmless(options.benign)
+    bad, good = unsafe(), harmless(options.benign, options.titles)
     rules = Policy(default_rules())
     filters = {"this policy": refuses(default_policy()), "its rules alone": refuses(rules), **other_filters()}
     columns: dict[str, dict[str, float]] = {}

@@ -101,6 +101,7 @@ TECHNIQUES: dict[str, Callable[[str, random.Random], str]] = {
     "hyphen inside": _inside("-"),
     "blank inside": _inside(" "),
     "line break inside": _inside("\n"),
+    "written line break": _inside("\\n"),
     "swapped letters": _swap,
     "masked letter": _mask,
     "reversed words": lambda text, _: " ".join(word[::-1] for word in text.split(" ")),

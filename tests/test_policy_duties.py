@@ -119,6 +119,26 @@ def test_command_line_reads_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "scores" in answers[0]
 
 
-def test_command_line_says_what_is_wrong_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--json"], io.StringIO("[1]")) == 2
-    assert "not a JSON object" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("[1]", "not a JSON object"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("", "not JSON"),
+        ('{"negative_prompt": "x"}', '"prompt" is missing'),
+        ('{"prompt": 3}', '"prompt" must be a text'),
+        ('{"prompt": "x", "age_restricted": "yes"}', '"age_restricted" must be true or false'),
+    ],
+)
+def test_command_line_answers_a_line_it_can_not_read_and_goes_on(
+    line: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = json.dumps({"prompt": "a cat", "negative_prompt": None})
+    assert main(["--json"], io.StringIO(f"{good}\n{line}\n{good}\n")) == 2
+    first, wrong, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == last
+    assert first["verdict"] == "allow"
+    assert wrong["verdict"] == "error"
+    assert complaint in wrong["reason"]
+    assert "line 2" in wrong["reason"]

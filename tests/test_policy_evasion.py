@@ -94,6 +94,8 @@ NASTY = {
     "hits": "naked, ",
     "hyphens": "с-в-и-н-я ",
     "ideographs": "裸体",
+    "rows of vowels": "aeiou" * 7 + "x ",
+    "rows of syllables": "na" * 19 + "x ",
 }
 
 

@@ -5,6 +5,7 @@
 
 With --json every line is an object {"prompt": …, "negative_prompt": …, "age_restricted": bool}; age_restricted stands
 for an age-restricted channel whose moderators opted in. Without it the place is an ordinary channel.
+A line that is no such object is answered too, {"verdict": "error", …, "reason": …}; the exit status is then 2.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
 from typing import Any, TextIO, cast
 
 from domain import Action, Place, Request, Verdict
@@ -49,21 +49,41 @@ def answer(verdict: Verdict, *, with_scores: bool) -> dict[str, object]:
     return line
 
 
-def requests(lines: Iterable[str], *, as_json: bool, direct: bool) -> Iterator[tuple[Request, Place]]:
-    """What each line asks for, and where. Raises ValueError on a line that is no such object."""
-    for line in lines:
-        text = line.removesuffix("\n").removesuffix("\r")
-        fields = _fields(text) if as_json else {"prompt": text}
-        adult = bool(fields.get("age_restricted", False))
-        place = Place() if direct else Place(guild_id=0, age_restricted=adult, adult_opt_in=adult)
-        yield request_of(str(fields.get("prompt", "")), str(fields.get("negative_prompt", ""))), place
+def request_in(line: str, *, as_json: bool, direct: bool) -> tuple[Request, Place]:
+    """What the line asks for, and where. Raises ValueError on a line that is no such object."""
+    fields = _fields(line) if as_json else {"prompt": line}
+    prompt, negative, adult = (
+        _field(fields, name, default)
+        for name, default in (("prompt", None), ("negative_prompt", ""), ("age_restricted", False))
+    )
+    place = Place() if direct else Place(guild_id=0, age_restricted=bool(adult), adult_opt_in=bool(adult))
+    return request_of(str(prompt), str(negative)), place
 
 
 def _fields(text: str) -> dict[str, Any]:
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"not a JSON object: {text[:60]}")
+        raise ValueError('not a JSON object, such as {"prompt": "a cat"}')
     return cast("dict[str, Any]", value)
+
+
+def _field(fields: dict[str, Any], name: str, default: str | bool | None) -> str | bool:
+    """A text, or yes or no; a null counts as left out."""
+    value = fields.get(name)
+    value = default if value is None else value
+    wanted = bool if isinstance(default, bool) else str
+    if not isinstance(value, wanted):
+        kind = "true or false" if wanted is bool else "a text"
+        raise ValueError(f'"{name}" {"is missing" if value is None else f"must be {kind}"}')
+    return value
+
+
+def complaint(number: int, error: ValueError) -> dict[str, object]:
+    """The answer to a line that could not be read."""
+    return {"verdict": "error", "clause": None, "rule": None, "reason": f"line {number}: {error}", "picture": None}
 
 
 def main(arguments: list[str] | None = None, source: TextIO | None = None) -> int:
@@ -76,13 +96,16 @@ def main(arguments: list[str] | None = None, source: TextIO | None = None) -> in
     options = parser.parse_args(arguments)
     if source is None and isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-    try:
-        for request, place in requests(source or sys.stdin, as_json=options.json, direct=options.direct):
-            print(json.dumps(answer(judge(request, place), with_scores=options.scores), ensure_ascii=False), flush=True)
-    except ValueError as error:
-        print(f"engine.policy: {error}", file=sys.stderr)
-        return 2
-    return 0
+    status = 0
+    for number, line in enumerate(source or sys.stdin, 1):
+        text = line.removesuffix("\n").removesuffix("\r")
+        try:
+            request, place = request_in(text, as_json=options.json, direct=options.direct)
+            answered = answer(judge(request, place), with_scores=options.scores)
+        except ValueError as error:
+            answered, status = complaint(number, error), 2
+        print(json.dumps(answered, ensure_ascii=False), flush=True)
+    return status
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import ahocorasick
 
@@ -19,8 +20,11 @@ GUARDED = "b."
 """Groups whose names start so obey their own list of harmless phrases only, `b.allow`."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Hit:
+_SHORT_KATAKANA = 3
+"""Terms of up to this many katakana must not go on in katakana either: longer ones do so in compounds."""
+
+
+class Hit(NamedTuple):
     """A term of `group` found at the tokens `first` … `last`, all in the comma-separated part `tag`."""
 
     group: str
@@ -73,8 +77,23 @@ class Lexicon:
     def _spans(self, text: str) -> Iterator[tuple[str, int, int]]:
         for last, (length, found) in self._automaton.iter(text):
             start = last + 1 - length
+            if _is_inside_katakana(text, start, last):
+                continue
             for group, before, after in found:
                 yield group, start + before, last - after
+
+
+def _is_inside_katakana(text: str, start: int, last: int) -> bool:
+    """Whether a term in katakana is a piece of a longer word, as the short ones are of many names."""
+    if not (_is_katakana(text[start]) and _is_katakana(text[last])):
+        return False
+    if start and _is_katakana(text[start - 1]):
+        return True
+    return last - start < _SHORT_KATAKANA and last + 1 < len(text) and _is_katakana(text[last + 1])
+
+
+def _is_katakana(character: str) -> bool:
+    return "\u30a1" <= character <= "\u30ff" and character != "\u30fb"
 
 
 def _indices(hits: Iterable[Hit]) -> set[int]:

@@ -130,7 +130,7 @@ def _age_length(word: str, before: str, following: list[str]) -> int | None:
         return None
     if following[0] in ("yo", "y"):
         return 1
-    if following[0] in _YEARS and len(following) > 1 and following[1] in ("old", "olds", "of"):
+    if following[0] in _YEARS and (following[1:2] in (["old"], ["olds"]) or following[1:] == ["of", "age"]):
         return 2
     return 1 if following[0].startswith(_FOREIGN_YEARS) else None
 

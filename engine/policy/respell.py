@@ -7,6 +7,7 @@ most used first: symspellpy's frequency dictionary (MIT; from SCOWL and Google B
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
@@ -34,6 +35,12 @@ _RARE_RANK = 45_000
 _LONGEST_WORD = 40
 _LONGEST_PIECE = 18
 _STRAY_COST = 9.0
+_LONGEST_NAME = 9
+# Atomic and possessive: without, a long row of vowels would be tried in every way there is to part it.
+_ROMAJI = re.compile(
+    r"(?>(?:[kgsztdnhbpmyrwfjv]|ky|gy|sh|sy|ch|ts|ny|hy|by|py|my|ry|kk|tt|pp|ss|ssh|tch|cch)?[aeiou]|n)++"
+)
+_WRITTEN_BREAK = re.compile(r"\\[nrt]")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -99,7 +106,7 @@ class Speller:
                     return (found,)
         for candidate in candidates:
             pieces = self.segment(candidate)
-            if pieces:
+            if pieces and _is_plausible(candidate, pieces):
                 return pieces
         return ()
 
@@ -131,17 +138,19 @@ class Speller:
         if len(word) < 5 or not word.isalpha():
             return ""
         for swapped in _swaps(word):
-            if self.knows(swapped):
+            if self.knows(swapped) and (swapped[0] == word[0] or len(word) > 6):
                 return swapped
+        if is_romaji(word):
+            return ""
         if len(word) >= 6 and _scramble_key(word) in self._by_scramble:
             return self._by_scramble[_scramble_key(word)]
         return self._one_edit(word)
 
     def _one_edit(self, word: str) -> str:
         missing = self._by_deletion.get(word, "")
-        if missing and missing[0] == word[0]:
+        if missing and missing[0] == word[0] and missing[-1] == word[-1]:
             return missing
-        for shorter in _deletions(word) if len(word) >= 7 else ():
+        for shorter in _deletions(word) if len(word) >= 8 else ():
             if shorter in self.lexicon:
                 return shorter
             wrong = self._by_deletion.get(shorter, "")
@@ -200,6 +209,18 @@ def _all_costs(vocabulary: dict[str, int], lexicon: Iterable[str]) -> dict[str, 
     return costs | dict.fromkeys(_SHORT_WORDS, 6.0)
 
 
+def is_romaji(word: str) -> bool:
+    """Whether a word reads as Japanese in Latin letters, as most unknown names in prompts for anime do."""
+    return _ROMAJI.fullmatch(word) is not None
+
+
+def _is_plausible(word: str, pieces: tuple[str, ...]) -> bool:
+    """Whether an unknown word may be words written together: a short or Japanese one is rather a name."""
+    if is_romaji(word):
+        return False
+    return len(word) > _LONGEST_NAME or (len(pieces) == 2 and min(map(len, pieces)) >= 3)
+
+
 def squeeze(word: str) -> str:
     """Every run of one letter made one letter."""
     return "".join(letter for letter, _ in groupby(word))
@@ -207,6 +228,8 @@ def squeeze(word: str) -> str:
 
 def _plain_spellings(word: str) -> Iterator[str]:
     """The word without symbols: dropped, or read as the letters that they look like."""
+    if "\\" in word:
+        yield from _plain_spellings(_WRITTEN_BREAK.sub("", word).replace("\\", ""))
     if word.isalpha():
         yield word
         return
