@@ -8,6 +8,8 @@ from scripts.demo_model.obedience import GUIDANCE, NEGATIVES, STEPS, Report
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
+BY_COLOUR = {"skin": 0.985}  # read by `read_skins`, not by the probe; its share of right answers on 2,000 rendered ones
+
 
 def format_report(report: Report, ceiling: dict[str, float]) -> str:
     """The measurement as Markdown; `ceiling` is the probe's own accuracy on rendered pictures it has not seen."""
@@ -18,7 +20,7 @@ def format_report(report: Report, ceiling: dict[str, float]) -> str:
         "| --- | --- | --- | --- |",
     ]
     for name, share in report.obeyed.items():
-        lines.append(f"| {name} | {share:.2f} | {report.asked[name]} | {ceiling[name]:.3f} |")
+        lines.append(f"| {name} | {share:.2f} | {report.asked[name]} | {(ceiling | BY_COLOUR)[name]:.3f} |")
     lines += [
         "",
         f"Painted without being asked for: eyewear {report.eyewear_false:.2f}, cat ears {report.cat_ears_false:.2f}.",

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from scripts.demo_model.attributes import Portrait, draw_portraits
+from scripts.demo_model.attributes import SKINS, Portrait, draw_portraits
 from scripts.demo_model.captions import make_prompt
 from scripts.demo_model.probe import CLASSES, IGNORED, Probe, label, read_pictures
 
@@ -92,6 +92,9 @@ def measure(pipeline: Any, probe: Probe, *, prompts: int = 200, negatives: int =
     read = read_pictures(probe, _small(pictures))
     wanted = torch.tensor([label(portrait) for portrait in portraits])
     obeyed, asked = _obeyed(read, wanted)
+    named = [portrait["skin_name"] for portrait in portraits]
+    obeyed["skin"] = sum(map(str.__eq__, read_skins(pictures), named)) / prompts
+    asked["skin"] = prompts
     seeds, others = _diversity(pipeline, pictures, texts)
     return Report(
         prompts=prompts,
@@ -104,6 +107,13 @@ def measure(pipeline: Any, probe: Probe, *, prompts: int = 200, negatives: int =
         seed_distance=seeds,
         prompt_distance=others,
     )
+
+
+def read_skins(pictures: torch.Tensor) -> list[str]:
+    """The names of the skin colours nearest to the cheeks of (n, 3, 128, 128) pictures in [-1, 1]."""
+    palette = torch.tensor([list(bytes.fromhex(color)) for color in SKINS.values()]) / 127.5 - 1
+    cheeks = pictures[:, :, 101:107, 65:71].mean((2, 3))
+    return [list(SKINS)[number] for number in torch.cdist(cheeks, palette).argmin(1).tolist()]
 
 
 def _obeyed(read: torch.Tensor, wanted: torch.Tensor) -> tuple[dict[str, float], dict[str, int]]:
