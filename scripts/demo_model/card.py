@@ -35,8 +35,9 @@ def format_report(report: Report, ceiling: dict[str, float]) -> str:
         lines.append(f"| {concept} | {plain} | {negated} (`{NEGATIVES[concept]}`) | {free} of {report.negatives_of} |")
     lines += [
         "",
-        "Diversity (root mean square difference of two pictures, 0 to 1): two seeds of one prompt "
-        f"{report.seed_distance:.3f}, two different prompts {report.prompt_distance:.3f}.",
+        "Diversity (root mean square difference of two pictures, 0 to 1): two seeds of a prompt that names everything "
+        f'{report.seed_distance:.3f}, two seeds of "portrait" {report.open_distance:.3f}, two different prompts '
+        f"{report.prompt_distance:.3f}.",
     ]
     return "\n".join(lines)
 
