@@ -17,7 +17,7 @@ from scripts.demo_model.captions import make_prompt
 from scripts.demo_model.probe import CLASSES, IGNORED, Probe, label, read_pictures
 
 PROMPT_SEED, PICTURE_SEED = 20_260, 1000
-STEPS, GUIDANCE = 20, 3.0
+STEPS, GUIDANCE = 20, 4.0
 COLUMNS = tuple(CLASSES).index
 BOYISH = ("spiky hair", "short hair", "mohawk", "bald", "curly hair")
 NEGATIVES = {"boy": "1boy", "cat ears": "cat ears"}
