@@ -252,7 +252,7 @@ def make_profile(
         scheduler=_DEFAULT_SCHEDULERS.get(scheduler_config.get("_class_name", ""), "dpm++2m"),
         num_inference_steps=20,
         max_steps=100,
-        guidance_scale=5.0 if native < 512 else 7.5,
+        guidance_scale=4.0 if native < 512 else 7.5,
         token_window=window,
         max_tokens=3 * window,
         display_scale=2 if native <= 128 else 1,

@@ -2,6 +2,7 @@
 
     pip install -e '.[train]'                         # and Node.js 18 or newer
     python scripts/train_demo_model.py                # everything; go on after an interruption with the same command
+    python scripts/train_demo_model.py --continue-from models/demo --target models/next  # train those weights on
     python scripts/train_demo_model.py --measure      # only the obedience table of the model in models/demo
     python scripts/train_demo_model.py --sheets       # only the sheets of pictures
 
@@ -26,7 +27,7 @@ PROBE_PICTURES = 14_000
 PROBE_FILE = ROOT / "scripts" / "demo_model" / "probe.safetensors"
 IMAGES = ROOT / "docs" / "images"
 SHEET_PICTURES = 48
-STAGE_SHARES = {"autoencoder_minutes": 0.15, "diffusion_minutes": 0.62, "decoder_minutes": 0.23}
+STAGE_SHARES = {"autoencoder_minutes": 0.10, "diffusion_minutes": 0.55, "decoder_minutes": 0.35}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -40,11 +41,11 @@ def main(arguments: list[str] | None = None) -> None:
         pictures=options.pictures,
         processes=options.processes,
         seed=options.seed,
-        **{name: share * options.minutes for name, share in STAGE_SHARES.items()},
+        **stage_minutes(options.minutes, continued=options.continue_from is not None),
     )
     everything = not (options.measure or options.sheets)
     if everything:
-        train(plan)
+        train(plan, options.continue_from)
         export(plan, options.target)
     if everything or options.sheets:
         draw_sheets(options.target, options.folder)
@@ -52,21 +53,30 @@ def main(arguments: list[str] | None = None) -> None:
         measure(options.target)
 
 
-def train(plan: Plan) -> None:
-    """Every stage that has not finished yet, in order."""
+def stage_minutes(minutes: float, *, continued: bool) -> dict[str, float]:
+    """Every stage's share of the time; a continuation keeps the autoencoder's latents as they are."""
+    shares = {name: share for name, share in STAGE_SHARES.items() if not (continued and name == "autoencoder_minutes")}
+    return {name: minutes * share / sum(shares.values()) for name, share in shares.items()}
+
+
+def train(plan: Plan, published: Path | None = None) -> None:
+    """Every stage that has not finished yet, in order; from `published` weights on if they are given."""
     from scripts.demo_model import autoencoder, decoder, diffusion
     from scripts.demo_model.attributes import draw_portraits
+    from scripts.demo_model.continuation import unpack
     from scripts.demo_model.pictures import load_portraits, render
     from scripts.demo_model.plan import is_finished, run_stage
     from scripts.demo_model.tokens import train_tokenizer
 
     if not (plan.folder / "train.jsonl").is_file():
         render(draw_portraits(plan.pictures, plan.seed), plan.folder, "train")
+    if published is not None:
+        unpack(published, plan)
     if not (plan.folder / "tokenizer").is_dir():
         train_tokenizer(load_portraits(plan.folder, "train"), plan.folder / "tokenizer")
-    if not is_finished(plan, autoencoder.STAGE):
-        run_stage(autoencoder.train, plan, 29501)
     if not (plan.folder / "latents.pt").is_file():
+        if not is_finished(plan, autoencoder.STAGE):
+            run_stage(autoencoder.train, plan, 29501)
         autoencoder.encode_pictures(plan)
     if not is_finished(plan, diffusion.STAGE):
         run_stage(diffusion.train, plan, 29502)
@@ -129,10 +139,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=ROOT / "work" / "demo-model", help="pictures and checkpoints")
     parser.add_argument("--target", type=Path, default=ROOT / "models" / "demo", help="where the model is written")
-    parser.add_argument("--minutes", type=float, default=95.0, help="training time on a CPU; 20 are enough on a GPU")
+    parser.add_argument("--minutes", type=float, default=160.0, help="training time on a CPU; 20 are enough on a GPU")
     parser.add_argument("--pictures", type=int, default=30_000)
     parser.add_argument("--processes", type=int, default=2, help="one a core")
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument(
+        "--continue-from", type=Path, help="a diffusers folder whose weights are trained on, not new ones"
+    )
     parser.add_argument("--measure", action="store_true", help="measure the model and do nothing else")
     parser.add_argument("--sheets", action="store_true", help="draw the sheets and do nothing else")
     return parser.parse_args(arguments)

@@ -57,7 +57,7 @@ def portrait_tags(portrait: Portrait, rng: random.Random, *, keep: float | None 
     if kept(0.95):
         tags.append(_word(portrait["expression"], rng))
     tags += [_word(tag, rng) for tag in _accessories(portrait) if kept(0.96)]
-    if keep is None and rng.random() < 0.35:
+    if kept(0.6):
         tags.append(portrait["skin_name"])
     if kept(0.92):
         tags.append(f"{_word(portrait['background_name'], rng)} background")

@@ -8,6 +8,8 @@ from scripts.demo_model.obedience import GUIDANCE, NEGATIVES, STEPS, Report
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
+BY_COLOUR = {"skin": 0.985}  # read by `read_skins`, not by the probe; its share of right answers on 2,000 rendered ones
+
 
 def format_report(report: Report, ceiling: dict[str, float]) -> str:
     """The measurement as Markdown; `ceiling` is the probe's own accuracy on rendered pictures it has not seen."""
@@ -18,7 +20,7 @@ def format_report(report: Report, ceiling: dict[str, float]) -> str:
         "| --- | --- | --- | --- |",
     ]
     for name, share in report.obeyed.items():
-        lines.append(f"| {name} | {share:.2f} | {report.asked[name]} | {ceiling[name]:.3f} |")
+        lines.append(f"| {name} | {share:.2f} | {report.asked[name]} | {(ceiling | BY_COLOUR)[name]:.3f} |")
     lines += [
         "",
         f"Painted without being asked for: eyewear {report.eyewear_false:.2f}, cat ears {report.cat_ears_false:.2f}.",
@@ -33,8 +35,9 @@ def format_report(report: Report, ceiling: dict[str, float]) -> str:
         lines.append(f"| {concept} | {plain} | {negated} (`{NEGATIVES[concept]}`) | {free} of {report.negatives_of} |")
     lines += [
         "",
-        "Diversity (root mean square difference of two pictures, 0 to 1): two seeds of one prompt "
-        f"{report.seed_distance:.3f}, two different prompts {report.prompt_distance:.3f}.",
+        "Diversity (root mean square difference of two pictures, 0 to 1): two seeds of a prompt that names everything "
+        f'{report.seed_distance:.3f}, two seeds of "portrait" {report.open_distance:.3f}, two different prompts '
+        f"{report.prompt_distance:.3f}.",
     ]
     return "\n".join(lines)
 

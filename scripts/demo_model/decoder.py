@@ -1,12 +1,13 @@
 """Stage 3: the 128-pixel autoencoder on the 64-pixel one's latents: four times the pixels, and the UNet is not touched.
 
 Its decoder learns to paint the full pictures from the frozen latents, its encoder to give the same latents. Half of
-the latents are the trained UNet's own guesses from slightly noisy ones: so the decoder learns to mend what the UNet
-gets slightly wrong, and paints even colours and closed lines from latents that no encoder would give.
+the latents are repainted by the trained UNet: so the decoder learns to mend what the UNet gets slightly wrong, and
+paints even colours and closed lines from latents that no encoder would give. After a while an adversary joins.
 """
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import torch
@@ -14,7 +15,10 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 from tqdm import tqdm
 
+from scripts.demo_model.adversary import PEAK as ADVERSARY_PEAK
+from scripts.demo_model.adversary import Adversary, adversary_loss, combined_gradient, painter_loss
 from scripts.demo_model.autoencoder import face_weight, load_half_autoencoder, picture_loss
+from scripts.demo_model.captions import make_prompt as portrait_caption
 from scripts.demo_model.diffusion import STAGE as DIFFUSION
 from scripts.demo_model.networks import (
     build_autoencoder,
@@ -32,93 +36,168 @@ from scripts.demo_model.parallel import (
     save_atomically,
     set_learning_rate,
 )
-from scripts.demo_model.pictures import load_pictures, to_planes
+from scripts.demo_model.pictures import load_pictures, load_portraits, to_planes
 from scripts.demo_model.plan import Plan, Worker, load_state
 from scripts.demo_model.tokens import load_tokenizer
 
 STAGE = "decoder"
 BATCH = 8
-PEAK = 1.5e-3
+PEAK = 1e-3
+AVERAGE_DECAY = 0.998
 ENCODER_EVERY = 6
+ADVERSARY_FROM = 0.2  # of the time; before, lines are so blurred that telling them apart teaches nothing
 LATENT_NOISE = 0.05
-NOISIEST = 250  # of 1000 time steps: beyond it the guess no longer tells where a line runs
+CLEANEST, NOISIEST = 50, 450  # of 1000 time steps: beyond them another line may be painted than the picture's
+STEPS_BACK = 3
 
 
 class Guesser:
-    """The trained UNet's guess of a picture's latents, from the latents and some noise, without any prompt."""
+    """Latents as the trained UNet paints them: noise on a picture's own, and a few guided steps back with its caption.
+
+    Where lines run stays the picture's, so the decoder can be told what it should have painted.
+    """
 
     def __init__(self, plan: Plan, device: torch.device, scale: float) -> None:
-        tokenizer = load_tokenizer(plan.folder / "tokenizer")
-        both = nn.ModuleList([build_unet(), build_text_encoder(tokenizer)])
+        self.tokenizer = load_tokenizer(plan.folder / "tokenizer")
+        both = nn.ModuleList([build_unet(), build_text_encoder(self.tokenizer)])
         both.load_state_dict(load_state(plan.checkpoint(DIFFUSION))["average"])
         both.eval().requires_grad_(False).to(device)
         networks: Any = both
-        self.unet, text_encoder = networks
+        self.unet, self.text_encoder = networks
         if device.type == "cpu":
             self.unet.set_attn_processor(AttnProcessor())
-        self.states = text_encoder(encode_text(tokenizer, [""]).to(device))[0]
         self.signal, self.scale = build_scheduler().alphas_cumprod.to(device), scale
 
     @torch.no_grad()
-    def guess(self, latents: torch.Tensor) -> torch.Tensor:
-        """(n, 4, 16, 16) unscaled latents, each as the UNet sees it at a random time step below NOISIEST."""
-        times = torch.randint(0, NOISIEST, (len(latents),), device=latents.device)
-        signal = self.signal[times].view(-1, 1, 1, 1)
-        noisy = signal.sqrt() * latents * self.scale + (1 - signal).sqrt() * torch.randn_like(latents)
-        with torch.autocast(latents.device.type, torch.bfloat16):
-            velocity = self.unet(noisy, times, self.states.expand(len(latents), -1, -1)).sample.float()
-        return (signal.sqrt() * noisy - (1 - signal).sqrt() * velocity) / self.scale
+    def repaint(self, latents: torch.Tensor, captions: list[str]) -> torch.Tensor:
+        """(n, 4, 16, 16) unscaled latents, repainted from random time steps between CLEANEST and NOISIEST."""
+        count, device = len(latents), latents.device
+        states = self.text_encoder(encode_text(self.tokenizer, captions + [""] * count).to(device))[0]
+        start = CLEANEST + (NOISIEST - CLEANEST) * torch.rand(count, device=device)
+        guidance = 1.5 + 3 * torch.rand(count, 1, 1, 1, device=device)
+        signal, noise = self._levels(start)
+        noisy = signal * latents * self.scale + noise * torch.randn_like(latents)
+        clean = noisy
+        for step in range(STEPS_BACK):
+            times = (start * (1 - step / STEPS_BACK)).long()
+            signal, noise = self._levels(times)
+            with torch.autocast(device.type, torch.bfloat16):
+                asked, free = self.unet(noisy.repeat(2, 1, 1, 1), times.repeat(2), states).sample.float().chunk(2)
+            velocity = free + guidance * (asked - free)
+            clean, grain = signal * noisy - noise * velocity, noise * noisy + signal * velocity
+            signal, noise = self._levels(start * (1 - (step + 1) / STEPS_BACK))
+            noisy = signal * clean + noise * grain
+        return clean / self.scale
+
+    def _levels(self, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        signal = self.signal[times.long()].view(-1, 1, 1, 1)
+        return signal.sqrt(), (1 - signal).sqrt()
+
+
+class Trainer:
+    """Everything one process of the stage holds."""
+
+    def __init__(self, plan: Plan, worker: Worker) -> None:
+        self.plan, self.worker = plan, worker
+        self.model, self.adversary = build_autoencoder(), Adversary().to(worker.device)
+        if not plan.checkpoint(STAGE).is_file():
+            grow_autoencoder(load_half_autoencoder(plan), self.model)
+        self.model.to(worker.device)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=PEAK, betas=(0.9, 0.99), weight_decay=0.0)
+        self.adversary_optimizer = torch.optim.Adam(self.adversary.parameters(), lr=ADVERSARY_PEAK, betas=(0.5, 0.9))
+        self.average = Average(self.model, AVERAGE_DECAY)
+        self.spent, self.step, self.continued = 0.0, 0, False
+        self._resume()
+        self.model.encoder.requires_grad_(not self.continued)  # a published encoder made the latents, and stays
+        seed = plan.seed + 300 + worker.rank + self.step
+        self.rng = random.Random(seed)
+        torch.manual_seed(seed)
+        self._load_pictures()
+        self.guesser = Guesser(plan, worker.device, self.scale)
+        self.weight = face_weight(128).to(worker.device)
+
+    def _load_pictures(self) -> None:
+        self.share = self.plan.pictures // self.worker.world
+        first = self.share * self.worker.rank
+        self.pictures = load_pictures(self.plan.folder, "train", first, self.share)
+        self.portraits = load_portraits(self.plan.folder, "train")[first:][: self.share]
+        latents = load_state(self.plan.folder / "latents.pt")
+        self.mean, self.deviation = (latents[key][first:][: self.share] for key in ("mean", "std"))
+        self.scale = latents["scale"]
+
+    def _resume(self) -> None:
+        if not self.plan.checkpoint(STAGE).is_file():
+            return
+        state = load_state(self.plan.checkpoint(STAGE))
+        self.model.load_state_dict(state["model"])
+        self.average.module.load_state_dict(state["average"])
+        self.spent, self.step, self.continued = state["spent"], state["step"], state["continued"]
+        self.average.steps = self.step
+        if "optimizer" in state:  # published weights come without
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.adversary.load_state_dict(state["adversary"])
+            self.adversary_optimizer.load_state_dict(state["adversary_optimizer"])
+
+    def save(self, spent: float, *, finished: bool) -> None:
+        """Write the checkpoint."""
+        state: dict[str, Any] = {"model": self.model.state_dict(), "average": self.average.module.state_dict()}
+        state |= {"optimizer": self.optimizer.state_dict(), "adversary": self.adversary.state_dict()}
+        state |= {"adversary_optimizer": self.adversary_optimizer.state_dict(), "spent": spent, "step": self.step}
+        save_atomically(state | {"continued": self.continued, "finished": finished}, self.plan.checkpoint(STAGE))
+
+    def train_step(self, *, adverse: bool) -> float:
+        """One step of the decoder, of the encoder now and then, and of the adversary once it has joined."""
+        chosen = torch.randint(self.share, (BATCH,))
+        rendered = to_planes(self.pictures[chosen]).to(self.worker.device)
+        mean, deviation = (part[chosen].float().to(self.worker.device) for part in (self.mean, self.deviation))
+        with torch.autocast(rendered.device.type, torch.bfloat16):
+            painted = self.model.decode(self._latents(chosen, mean, deviation)).sample.float()
+        error = picture_loss(painted, rendered, self.weight)
+        if adverse:
+            verdict = painter_loss(self.adversary, painted, rendered)
+            painted.backward(combined_gradient(error, verdict, painted))
+        else:
+            error.backward()
+        if not self.continued and self.step % ENCODER_EVERY == 0:
+            _encoder_loss(self.model, rendered, mean, deviation).backward()
+        self._update(self.model, self.optimizer)
+        if adverse:
+            adversary_loss(self.adversary, painted, rendered).backward()
+            self._update(self.adversary, self.adversary_optimizer)
+        self.average.update(self.model)
+        self.step += 1
+        return error.item()
+
+    def _latents(self, chosen: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
+        """Half of them the encoder's with some noise, half the UNet's."""
+        latents = mean + (deviation + LATENT_NOISE) * torch.randn_like(mean)
+        half = len(latents) // 2
+        captions = [portrait_caption(self.portraits[i], self.rng) for i in chosen[:half].tolist()]
+        return torch.cat([self.guesser.repaint(mean[:half], captions), latents[half:]])
+
+    def _update(self, trained: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        average_gradients(list(trained.parameters()), self.worker.world)
+        nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
 
 def train(plan: Plan, worker: Worker) -> None:
     """Train for the planned minutes; goes on from the checkpoint if there is one."""
-    model = build_autoencoder()
-    grow_autoencoder(load_half_autoencoder(plan), model)
-    model.to(worker.device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK, betas=(0.9, 0.99), weight_decay=0.0)
-    average, spent, step = Average(model, 0.995), 0.0, 0
-    if plan.checkpoint(STAGE).is_file():
-        state = load_state(plan.checkpoint(STAGE))
-        model.load_state_dict(state["model"])
-        average.module.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        spent, step = state["spent"], state["step"]
-    torch.manual_seed(plan.seed + 300 + worker.rank + step)
-    share = plan.pictures // worker.world
-    pictures = load_pictures(plan.folder, "train", share * worker.rank, share)
-    latents = load_state(plan.folder / "latents.pt")
-    mean, deviation = (latents[key][share * worker.rank :][:share] for key in ("mean", "std"))
-    guesser = Guesser(plan, worker.device, latents["scale"])
-    weight, clock = face_weight(128).to(worker.device), Clock(plan.decoder_minutes, worker.world, spent)
-
-    def save(*, finished: bool) -> None:
-        state = {"model": model.state_dict(), "average": average.module.state_dict()}
-        state |= {"optimizer": optimizer.state_dict(), "spent": clock.spent_seconds, "step": step}
-        save_atomically(state | {"finished": finished}, plan.checkpoint(STAGE))
-
-    with tqdm(desc="decoder", unit="step", disable=not worker.leads, mininterval=5) as bar:
+    trainer = Trainer(plan, worker)
+    clock = Clock(plan.decoder_minutes, worker.world, trainer.spent)
+    with tqdm(desc="decoder", unit="step", disable=not worker.leads, mininterval=5, initial=trainer.step) as bar:
         while (fraction := clock.fraction()) < 1:
-            set_learning_rate(optimizer, learning_rate(fraction, PEAK, step, flat=0.3))
-            chosen = torch.randint(share, (BATCH,))
-            planes = to_planes(pictures[chosen]).to(worker.device)
-            centre = mean[chosen].float().to(worker.device)
-            spread = deviation[chosen].float().to(worker.device)
-            loss = _decoder_loss(model, guesser, planes, centre, spread, weight)
-            if step % ENCODER_EVERY == 0:
-                loss = loss + _encoder_loss(model, planes, centre, spread)
-            loss.backward()
-            average_gradients(list(model.parameters()), worker.world)
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            average.update(model)
-            step += 1
+            rate = learning_rate(fraction, PEAK, trainer.step, flat=0.3)
+            set_learning_rate(trainer.optimizer, rate)
+            set_learning_rate(trainer.adversary_optimizer, rate * ADVERSARY_PEAK / PEAK)
+            error = trainer.train_step(adverse=fraction > ADVERSARY_FROM)
             bar.update()
-            bar.set_postfix(loss=f"{loss.item():.3f}", done=f"{fraction:.0%}", refresh=False)
-            if worker.leads and step % 200 == 0:
-                save(finished=False)
+            bar.set_postfix(error=f"{error:.3f}", done=f"{fraction:.0%}", refresh=False)
+            if worker.leads and trainer.step % 200 == 0:
+                trainer.save(clock.spent_seconds, finished=False)
     if worker.leads:
-        save(finished=True)
+        trainer.save(clock.spent_seconds, finished=True)
 
 
 def load_autoencoder(plan: Plan) -> Any:
@@ -127,22 +206,6 @@ def load_autoencoder(plan: Plan) -> Any:
     model.load_state_dict(load_state(plan.checkpoint(STAGE))["average"])
     model.register_to_config(scaling_factor=load_state(plan.folder / "latents.pt")["scale"])
     return model.eval().requires_grad_(False)
-
-
-def _decoder_loss(
-    model: Any,
-    guesser: Guesser,
-    pictures: torch.Tensor,
-    mean: torch.Tensor,
-    deviation: torch.Tensor,
-    weight: torch.Tensor,
-) -> torch.Tensor:
-    latents = mean + (deviation + LATENT_NOISE) * torch.randn_like(mean)
-    half = len(latents) // 2
-    latents = torch.cat([guesser.guess(latents[:half]), latents[half:]])
-    with torch.autocast(pictures.device.type, torch.bfloat16):
-        painted = model.decode(latents).sample
-    return picture_loss(painted.float(), pictures, weight)
 
 
 def _encoder_loss(model: Any, pictures: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:

@@ -44,11 +44,11 @@ from scripts.demo_model.tokens import load_tokenizer
 
 STAGE = "diffusion"
 BATCH, TEXT_BATCH = 24, 48
-PEAK = 1e-3
+PEAK, PEAK_CONTINUED = 1e-3, 6e-4
 TEXT_SECONDS = 100.0
 READER_WEIGHT = 0.1
 LAST_PART = 0.65  # from this share of the time on, time steps and places are drawn nearly evenly
-AVERAGE_DECAY = 0.995
+AVERAGE_DECAY = 0.998
 READ_KEYS = (
     "hair_style", "hair_color_name", "background_name", "iris_name", "expression", "glasses_name", "eyes", "catEars",
     "boy", "skin_name", "earrings",
@@ -89,7 +89,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(self.both.parameters(), lr=PEAK, betas=(0.9, 0.99), weight_decay=0.01)
         self.reader_optimizer = torch.optim.AdamW(self.reader.parameters(), lr=PEAK)
         self.average = Average(self.both, AVERAGE_DECAY)
-        self.spent, self.step = 0.0, 0
+        self.spent, self.step, self.continued = 0.0, 0, False
         self._resume()
         seed = plan.seed + 1000 + worker.rank + self.step
         self.rng = random.Random(seed)
@@ -106,16 +106,17 @@ class Trainer:
         state = load_state(path)
         self.both.load_state_dict(state["model"])
         self.average.module.load_state_dict(state["average"])
-        self.reader.load_state_dict(state["reader"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.spent, self.step = state["spent"], state["step"]
+        if "optimizer" in state:  # published weights come without
+            self.reader.load_state_dict(state["reader"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        self.spent, self.step, self.continued = state["spent"], state["step"], state["continued"]
         self.average.steps = self.step
 
     def save(self, spent: float, *, finished: bool) -> None:
         """Write the checkpoint."""
         state: dict[str, Any] = {"model": self.both.state_dict(), "average": self.average.module.state_dict()}
         state |= {"reader": self.reader.state_dict(), "optimizer": self.optimizer.state_dict()}
-        state |= {"spent": spent, "step": self.step, "finished": finished}
+        state |= {"spent": spent, "step": self.step, "continued": self.continued, "finished": finished}
         save_atomically(state, self.plan.checkpoint(STAGE))
 
     def level(self, *, late: bool) -> None:
@@ -135,6 +136,8 @@ class Trainer:
             states = self.text_states(chosen)
         loss = self.reader(states.float(), self.labels[chosen].to(self.worker.device))
         loss.backward()
+        if self.continued:
+            self.optimizer.zero_grad(set_to_none=True)  # only the reader has anything to learn
         self._update(self.text_encoder)
         return loss.item()
 
@@ -178,10 +181,11 @@ def train(plan: Plan, worker: Worker) -> None:
     if trainer.step == 0:
         _read_captions(trainer)
     clock = Clock(plan.diffusion_minutes, worker.world, trainer.spent)
+    peak = PEAK_CONTINUED if trainer.continued else PEAK
     with tqdm(desc="diffusion", unit="step", disable=not worker.leads, mininterval=5, initial=trainer.step) as bar:
         while (fraction := clock.fraction()) < 1:
-            set_learning_rate(trainer.optimizer, learning_rate(fraction, PEAK, trainer.step, warm=100))
-            trainer.level(late=fraction > LAST_PART)
+            set_learning_rate(trainer.optimizer, learning_rate(fraction, peak, trainer.step, warm=100))
+            trainer.level(late=trainer.continued or fraction > LAST_PART)
             loss = trainer.picture_step()
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", done=f"{fraction:.0%}", refresh=False)

@@ -12,12 +12,12 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from scripts.demo_model.attributes import Portrait, draw_portraits
+from scripts.demo_model.attributes import SKINS, Portrait, draw_portraits
 from scripts.demo_model.captions import make_prompt
 from scripts.demo_model.probe import CLASSES, IGNORED, Probe, label, read_pictures
 
 PROMPT_SEED, PICTURE_SEED = 20_260, 1000
-STEPS, GUIDANCE = 20, 5.0
+STEPS, GUIDANCE = 20, 4.0
 COLUMNS = tuple(CLASSES).index
 BOYISH = ("spiky hair", "short hair", "mohawk", "bald", "curly hair")
 NEGATIVES = {"boy": "1boy", "cat ears": "cat ears"}
@@ -35,6 +35,7 @@ class Report:
     negatives: dict[str, tuple[int, int]]
     negatives_of: int
     seed_distance: float
+    open_distance: float
     prompt_distance: float
 
 
@@ -92,18 +93,30 @@ def measure(pipeline: Any, probe: Probe, *, prompts: int = 200, negatives: int =
     read = read_pictures(probe, _small(pictures))
     wanted = torch.tensor([label(portrait) for portrait in portraits])
     obeyed, asked = _obeyed(read, wanted)
+    named = [portrait["skin_name"] for portrait in portraits]
+    obeyed["skin"] = sum(map(str.__eq__, read_skins(pictures), named)) / prompts
+    asked["skin"] = prompts
     seeds, others = _diversity(pipeline, pictures, texts)
+    plain = _small(paint(pipeline, ["portrait"] * negatives))
     return Report(
         prompts=prompts,
         obeyed=obeyed,
         asked=asked,
         eyewear_false=_false_share(read, wanted, "eyewear"),
         cat_ears_false=_false_share(read, wanted, "cat ears"),
-        negatives=_measure_negatives(pipeline, probe, negatives),
+        negatives=_measure_negatives(pipeline, probe, plain),
         negatives_of=negatives,
         seed_distance=seeds,
+        open_distance=_distance(plain[::2], plain[1::2]),
         prompt_distance=others,
     )
+
+
+def read_skins(pictures: torch.Tensor) -> list[str]:
+    """The names of the skin colours nearest to the cheeks of (n, 3, 128, 128) pictures in [-1, 1]."""
+    palette = torch.tensor([list(bytes.fromhex(color)) for color in SKINS.values()]) / 127.5 - 1
+    cheeks = pictures[:, :, 101:107, 65:71].mean((2, 3))
+    return [list(SKINS)[number] for number in torch.cdist(cheeks, palette).argmin(1).tolist()]
 
 
 def _obeyed(read: torch.Tensor, wanted: torch.Tensor) -> tuple[dict[str, float], dict[str, int]]:
@@ -122,14 +135,13 @@ def _false_share(read: torch.Tensor, wanted: torch.Tensor, name: str) -> float:
     return float((read[absent, COLUMNS(name)] > 0).float().mean())
 
 
-def _measure_negatives(pipeline: Any, probe: Probe, count: int) -> dict[str, tuple[int, int]]:
-    """How many of `count` pictures of "portrait" show the concept: without and with it as the negative prompt."""
-    prompts = ["portrait"] * count
-    plain = read_pictures(probe, _small(paint(pipeline, prompts)))
+def _measure_negatives(pipeline: Any, probe: Probe, plain: torch.Tensor) -> dict[str, tuple[int, int]]:
+    """How many pictures of "portrait" show the concept: `plain` ones, and as many with it as the negative prompt."""
+    prompts, before = ["portrait"] * len(plain), read_pictures(probe, plain)
     results = {}
     for concept, negative in NEGATIVES.items():
-        without = read_pictures(probe, _small(paint(pipeline, prompts, negative=negative)))
-        results[concept] = (_count(plain, concept), _count(without, concept))
+        after = read_pictures(probe, _small(paint(pipeline, prompts, negative=negative)))
+        results[concept] = (_count(before, concept), _count(after, concept))
     return results
 
 
