@@ -55,12 +55,19 @@ def normalise(prompt: str) -> str:
     `blue_hair` → `blue hair`, `miku_(vocaloid)` and `miku \\(vocaloid\\)` → `miku vocaloid`; tags parted by spaces
     alone are parted by commas (`1girl blue_hair smile`). Emoticon tags (`>_<`) stay. Doing it twice changes nothing.
     """
+    read = _normalise_once(prompt)
+    while (again := _normalise_once(read)) != read:  # what one rule takes away can be what another looks for
+        read = again
+    return read
+
+
+def _normalise_once(prompt: str) -> str:
     text = re.sub(r"\s+", " ", re.sub(r"\s*[，、]\s*", ", ", prompt)).strip()
     text = _comma_separated(text)
     text = re.sub(r"(?<=\w)_\(([^()]*)\)", r" \1", text)  # an underscore before a bracket: a Danbooru qualifier
     text = re.sub(r"_?\\[()\[\]]", " ", text)
     text = " ".join(_spaced(word) for word in text.split())
-    text = re.sub(r"\s+(?=[,)\]])", "", text)
+    text = re.sub(r"(?<!\\)\s+(?=[,)\]])", "", text)  # a backslash must not come to stand before a bracket
     tags = [tag.strip() for tag in text.split(",")]
     return ", ".join(tag for tag in tags if tag)
 

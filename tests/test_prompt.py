@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain import InvalidRequest
@@ -44,6 +44,8 @@ def test_danbooru_spelling_becomes_the_training_captions(typed: str, read: str):
 
 
 @given(TYPED)
+@example("\\ )")
+@example("a\\_)")
 def test_normalising_twice_changes_nothing(typed: str):
     once = normalise(typed)
     assert normalise(once) == once
