@@ -78,9 +78,7 @@ class LocalBackend:
         self._model = model
         self._pipeline = pipeline or Pipeline(model, reproducible=reproducible)
         self._finisher = Finisher(self._pipeline, checker, model.profile.identity)
-        self._max_rows = max_rows
-        self._profile = profile
-        self._idle_work = idle_work
+        self._max_rows, self._profile, self._idle_work = max_rows, profile, idle_work
         self._clock = clock
         self._batcher, self._decoder = self._new_batcher()
         self._lock = threading.Condition()
