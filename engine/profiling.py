@@ -44,7 +44,8 @@ class RowProfile:
     ) -> None:
         self._path, self._machine = path, machine
         most = max(count for count in ROW_COUNTS if count <= max_rows)
-        self.counts = (most,) if fixed else tuple(count for count in ROW_COUNTS if count <= most)
+        # From two on: with guidance a picture needs two rows, and one call for both is never worse.
+        self.counts = (most,) if fixed or most == 1 else tuple(count for count in ROW_COUNTS if 2 <= count <= most)
         self._seconds: dict[Size, dict[int, float]] = {}
         for name, seconds in self._read_file().get(machine, {}).items():
             height, _, width = name.partition("x")
@@ -149,7 +150,7 @@ class IdleWork:
     def _next_recording(self) -> tuple[int, Size] | None:
         for size in self._sizes:
             best = self._profile.best(size) or 0
-            for rows in self._profile.counts:
+            for rows in (1, *self._profile.counts):
                 if rows <= best and self._pipeline.can_record(rows, size):
                     return rows, size
         return None
