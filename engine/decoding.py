@@ -1,6 +1,6 @@
 """From finished latents to pictures: batched, but not so many at once that the others wait for more than two steps.
 
-Pictures of people who have others being painted wait a few steps for company; a person's last one never does.
+Pictures of people who have more to come wait a few steps for company; a person's last one never does.
 """
 # pyright: reportUnknownMemberType=false
 
@@ -57,21 +57,21 @@ class Decoder:
     def remove(self, job_id: int) -> None:
         self._waiting = [pair for pair in self._waiting if pair[0].job_id != job_id]
 
-    def is_due(self, painting: Collection[int]) -> bool:
-        """Asked once after each step: whether to decode now, while pictures of these owners are being painted."""
+    def is_due(self, expecting: Collection[int]) -> bool:
+        """Asked once after each step: whether to decode now, while these owners have more pictures to come."""
         if not self._waiting:
             return False
         self._steps_waited += 1
-        urgent = any(sample.owner not in painting for sample, _ in self._waiting)
+        urgent = any(sample.owner not in expecting for sample, _ in self._waiting)
         return urgent or len(self._waiting) >= self._most_at_once or self._steps_waited > PATIENCE_STEPS
 
-    def decode(self, budget_seconds: float, painting: Collection[int] = ()) -> list[Decoded]:
+    def decode(self, budget_seconds: float, expecting: Collection[int] = ()) -> list[Decoded]:
         """As many pictures of one size as the budget allows, at least one.
 
-        If somebody waits for their last one, only such pictures: those of the owners in `painting` have time.
+        If somebody waits for their last one, only such pictures: those of the owners in `expecting` have time.
         """
         self._steps_waited = 0
-        candidates = [pair for pair in self._waiting if pair[0].owner not in painting] or self._waiting
+        candidates = [pair for pair in self._waiting if pair[0].owner not in expecting] or self._waiting
         size = candidates[0][1].shape
         same = [pair for pair in candidates if pair[1].shape == size]
         part = same[: self._how_many(tuple(size), budget_seconds)]

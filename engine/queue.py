@@ -154,8 +154,9 @@ class FairQueue(Generic[Item]):
                 self._positions[entry.job_id] = Position(ahead, cost)
         return self._positions[job_id]
 
-    def users_waiting(self) -> int:
-        return len({entry.user_id for entry in self._entries.values()})
+    def users(self) -> set[int]:
+        """Everybody who has a job waiting."""
+        return {entry.user_id for entry in self._entries.values()}
 
     def _lanes(self, guild_key: int) -> list[tuple[float, int, int, int]]:
         """A heap of (served, first arrival, user id, next job) of a server's waiting members."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from domain import Request, Result, Task, UserError
+from domain import ModelProfile, Request, Result, Task, UserError
 from engine.backend import OnProgress
+from engine.cost import millicredits_for
 from engine.finishing import StartPicture
 from engine.queue import Entry
-from engine.sample import Sample
+from engine.sample import Sample, calls_for
 
 _SMOOTHING = 0.05
 
@@ -34,6 +35,14 @@ class Work:
     is_cancelled: bool = False
     is_over: bool = False
     attempts: int = 0
+
+    @classmethod
+    def of(cls, task: Task, on_progress: OnProgress, profile: ModelProfile) -> Work:
+        """A task that was just submitted; it costs its request's price for the calls that it really takes."""
+        request = task.approved.request
+        calls = calls_for(request)
+        cost = millicredits_for(request, profile) * calls / request.num_inference_steps
+        return cls(task, on_progress, Future(), cost, calls)
 
     @property
     def job_id(self) -> int:

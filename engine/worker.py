@@ -31,7 +31,6 @@ from domain import (
 )
 from engine.backend import Backend, EngineReport, OnProgress
 from engine.batcher import Admission, Batcher, Counters
-from engine.cost import millicredits_for
 from engine.decoding import Decoded, Decoder
 from engine.finishing import Finisher
 from engine.model import LoadedModel
@@ -41,7 +40,7 @@ from engine.profiling import IdleWork, RowProfile
 from engine.prompt import TokenReport, count_tokens
 from engine.queue import Entry, FairQueue
 from engine.safety import SafetyChecker
-from engine.sample import Sample, calls_for
+from engine.sample import Sample
 from engine.turns import DEFAULT_ROWS
 from engine.validation import validate
 from engine.work import Pace, Work
@@ -118,10 +117,7 @@ class LocalBackend:
 
     def submit(self, task: Task, on_progress: OnProgress) -> Future[Result]:
         """Queue a task; raises QueueFull. The future ends with a Result, JobCancelled, or another UserError."""
-        request = task.approved.request
-        calls = calls_for(request)
-        cost = millicredits_for(request, self.profile) * calls / request.num_inference_steps
-        work = Work(task, on_progress, Future(), cost, calls)
+        work = Work.of(task, on_progress, self.profile)
         with self._lock:
             self._queue.push(work.entry())
             self._wake()
@@ -164,7 +160,7 @@ class LocalBackend:
             return EngineReport(
                 queued=len(self._queue),
                 running=len(self._running),
-                users_waiting=self._queue.users_waiting(),
+                users_waiting=len(self._queue.users()),
                 seconds_per_picture=self._pace.seconds_per_picture,
                 rows_per_call=counters.rows / max(counters.calls, 1),
                 padding_waste=counters.padding / max(counters.rows + counters.padding, 1),
@@ -242,13 +238,17 @@ class LocalBackend:
         self._admit()
         if len(self._batcher):
             self._retire(self._batcher.step())
-        painting = self._batcher.owners
-        if self._decoder.is_due(painting):
-            budget = 2 * self._batcher.step_seconds if painting else float("inf")
-            self._collect(self._decoder.decode(budget, painting))
-        elif not painting and self._idle_work is not None and self._idle_work.is_due:
+        if self._decoder.is_due(expecting := self._expecting_more()):
+            budget = 2 * self._batcher.step_seconds if len(self._batcher) else float("inf")
+            self._collect(self._decoder.decode(budget, expecting))
+        elif not len(self._batcher) and self._idle_work is not None and self._idle_work.is_due:
             self._idle_work.do_some()
         self._pace.tick(self._clock() - started)
+
+    def _expecting_more(self) -> set[int]:
+        """Whoever has pictures being painted or waiting to be; nobody once no step is left to wait for."""
+        with self._lock:
+            return self._batcher.owners | self._queue.users() if len(self._batcher) else set()
 
     def _drop_cancelled(self) -> None:
         for work in [work for work in self._running.values() if work.is_cancelled]:

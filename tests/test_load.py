@@ -50,9 +50,9 @@ async def test_ten_members_with_ten_jobs_each(tmp_path: Path, tiny_model: Loaded
         finished = await stage.service.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
         order = [row["user_id"] for row in finished]
         assert len(order) == USERS * JOBS
-        # Round robin: when the first member is served for the k-th time, nobody else is more than the jobs that are on
-        # their way together behind: eight being painted, as many waiting for the decoder, and some being finished.
-        together = 30
+        # Round robin: when the first member is served for the k-th time, nobody else is more than the jobs that
+        # are painted together behind.
+        together = 16
         for user_id in {*order}:
             for turn, place in enumerate(number for number, owner in enumerate(order) if owner == user_id):
                 assert place < (turn + 1) * USERS + together
