@@ -50,7 +50,7 @@ def make_backend(
         model,
         reproducible=settings.reproducible,
         low_vram=settings.low_vram,
-        cuda_graphs=settings.cuda_graphs and not settings.low_vram,
+        cuda_graphs=settings.cuda_graphs,
     )
     most = settings.max_rows or (DEFAULT_ROWS if settings.reproducible else MOST_CHOSEN_ROWS)
     profile = RowProfile(rows_file, machine_name(pipeline), max_rows=most, fixed=settings.reproducible)

@@ -46,7 +46,7 @@ class Pipeline:
         self.vae_dtype: torch.dtype = model.vae.dtype
         self._threads = torch.get_num_threads()
         self._recordings = Recordings(model.unet)
-        self._may_record = cuda_graphs if self.device.type == "cuda" else not low_vram
+        self._may_record = not low_vram and (cuda_graphs or self.device.type != "cuda")
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
         # An own copy: a tokenizer must not be used by two threads, and requests are validated in another.

@@ -46,10 +46,9 @@ class RowProfile:
         most = max(count for count in ROW_COUNTS if count <= max_rows)
         # From two on: with guidance a picture needs two rows, and one call for both is never worse.
         self.counts = (most,) if fixed or most == 1 else tuple(count for count in ROW_COUNTS if 2 <= count <= most)
-        self._seconds: dict[Size, dict[int, float]] = {}
-        for name, seconds in self._read_file().get(machine, {}).items():
-            height, _, width = name.partition("x")
-            self._seconds[int(height), int(width)] = {int(rows): float(value) for rows, value in seconds.items()}
+        self._seconds: dict[Size, dict[int, float]] = {
+            size: dict(seconds) for size, seconds in self._read_file().get(machine, {}).items()
+        }
 
     def seconds(self, size: Size) -> Mapping[int, float]:
         """What was measured of a size; infinite where memory did not suffice."""
@@ -71,32 +70,46 @@ class RowProfile:
             self._write_file(self._path)
 
     def _judge(self, size: Size) -> tuple[int | None, int | None]:
-        measured, costs = self.seconds(size), dict[int, float]()
+        measured, costs = self.seconds(size), list[float]()
         for count in self.counts:
             if count not in measured:
                 return None, count
-            costs[count] = measured[count] / count
-            # Two counts in a row that are no cheaper than half of them: one alone may have been disturbed.
-            is_flat = len(costs) > 2 and min(list(costs.values())[-2:]) > min(list(costs.values())[:-2]) / CLOSE_ENOUGH
+            costs.append(measured[count] / count)
+            # Two counts in a row that make no row cheaper: one alone may have been disturbed.
+            is_flat = len(costs) > 2 and min(costs[-2:]) > min(costs[:-2]) / CLOSE_ENOUGH
             if is_flat or measured[count] > LONG_SECONDS:
                 break
-        return min(count for count, cost in costs.items() if cost <= CLOSE_ENOUGH * min(costs.values())), None
+        close = CLOSE_ENOUGH * min(costs)
+        return next(count for count, cost in zip(self.counts, costs, strict=False) if cost <= close), None
 
-    def _read_file(self) -> dict[str, dict[str, dict[str, float]]]:
-        """What the file holds; nothing if it is missing or damaged: then everything is measured again."""
+    def _read_file(self) -> dict[str, dict[Size, dict[int, float]]]:
+        """What the file holds of every machine; nothing if it is missing or damaged: then all is measured again."""
         if self._path is None:
             return {}
         try:
-            return json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            held = json.loads(self._path.read_text(encoding="utf-8"))
+            return {machine: _from_json(sizes) for machine, sizes in held.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
             return {}
 
     def _write_file(self, path: Path) -> None:
-        own = {f"{height}x{width}": seconds for (height, width), seconds in self._seconds.items()}
-        text = json.dumps(self._read_file() | {self._machine: own}, indent=1)
+        held = self._read_file() | {self._machine: self._seconds}
+        text = json.dumps({machine: _as_json(sizes) for machine, sizes in held.items()}, indent=1)
         with contextlib.suppress(OSError):  # a full or read-only disk costs the next start a few seconds, no more
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+
+
+def _as_json(sizes: Mapping[Size, Mapping[int, float]]) -> dict[str, Mapping[int, float]]:
+    return {f"{height}x{width}": seconds for (height, width), seconds in sizes.items()}
+
+
+def _from_json(sizes: Mapping[str, Mapping[str, float]]) -> dict[Size, dict[int, float]]:
+    found: dict[Size, dict[int, float]] = {}
+    for name, seconds in sizes.items():
+        height, _, width = name.partition("x")
+        found[int(height), int(width)] = {int(rows): float(value) for rows, value in seconds.items()}
+    return found
 
 
 def machine_name(pipeline: Pipeline) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from bot import create_bot
 from cogs.client import Bot
+from db import guild_settings
 from domain import JobStatus, Place, Request
 from engine.model import LoadedModel, load_model
 from engine.policy import judge
@@ -84,6 +85,14 @@ class Stage:
         """Skip the first-use consent for these people."""
         for person in people:
             await self.service.agree(person.id)
+
+    async def change_settings(self, channel: Channel | None = None, **values: Any) -> None:
+        """Change the server's settings, or those of one channel, as the moderator."""
+        guild_id, channel_id = self.paintings.guild_id or 0, 0 if channel is None else channel.id
+        async with self.service.database.transaction() as connection:
+            await guild_settings.change(
+                connection, guild_id, self.mira.id, self.service.clock(), channel_id=channel_id, **values
+            )
 
     async def until_status(self, job_id: int, status: JobStatus, seconds: float = 30.0) -> None:
         """Wait, change by change, until a job has this status and the engine is through with it."""

@@ -14,7 +14,6 @@ from test_moderation import text_of
 
 from admission import PAUSED
 from cogs import buttons, community, moderators, terms
-from db import guild_settings
 from domain import JobStatus
 from engine.model import LoadedModel
 from engine.safety import FixedScores
@@ -149,15 +148,7 @@ async def prepare(stage: Stage) -> Person:
     """A review channel, a patient ladder, a prompt channel; zoe, who has not agreed yet."""
     await stage.agree(stage.ana, stage.ben, stage.mira)
     review = stage.channel("mod-review")
-    async with stage.service.database.transaction() as connection:
-        await guild_settings.change(
-            connection,
-            review.guild_id or 0,
-            stage.mira.id,
-            stage.service.clock(),
-            review_channel_id=review.id,
-            strike_free_refusals=100,
-        )
+    await stage.change_settings(review_channel_id=review.id, strike_free_refusals=100)
     await stage.mira.slash(stage.paintings, "channel open", channel=stage.channel("prompts").id)
     world = stage.server.world
     return Person(stage.server, changes.join(world, world.guilds[review.guild_id or 0], "zoe").id)

@@ -10,7 +10,6 @@ from pathlib import Path
 from conftest import Stage, running_bot
 from test_moderation import text_of, told
 
-from db import guild_settings
 from db.database import Database
 from domain import JobStatus
 from engine.safety import FixedScores
@@ -61,15 +60,7 @@ async def test_repeated_refusals_climb_the_ladder_that_moderators_see_and_lift(s
 async def test_the_last_rung_tells_the_moderators_once_in_their_review_channel(stage: Stage) -> None:
     await stage.agree(stage.ana)
     review = stage.channel("mod-review")
-    async with stage.service.database.transaction() as connection:
-        await guild_settings.change(
-            connection,
-            review.guild_id or 0,
-            stage.mira.id,
-            stage.service.clock(),
-            review_channel_id=review.id,
-            strike_tell_at=2,
-        )
+    await stage.change_settings(review_channel_id=review.id, strike_tell_at=2)
     for number in range(4):
         await told(stage, "ana", "imagine", prompt=f"{LICENSED}, number {number}")
     for _ in range(2):

@@ -80,8 +80,11 @@ def test_a_profile_survives_a_restart_and_belongs_to_its_machine(tmp_path: Path)
     assert set(json.loads(path.read_text())) == {"one", "another"}
 
 
-def test_a_damaged_file_is_measured_anew(tmp_path: Path) -> None:
-    (tmp_path / "rows.json").write_text("{")
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"one": 3}', '{"one": {"wide": {"2": 1}}}', '{"one": {"8x8": {"2": null}}}']
+)
+def test_a_damaged_file_is_measured_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "rows.json").write_text(text)
     assert RowProfile(tmp_path / "rows.json", "one").next_count(SIZE) == 2
 
 

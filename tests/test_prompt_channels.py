@@ -13,7 +13,7 @@ from conftest import Stage, is_delivered, make_stage, running_bot
 
 from cogs.pace import Pace
 from cogs.prompt_text import changed, prompt_in, request_for
-from db import guild_settings, jobs, prompt_channels
+from db import jobs, prompt_channels
 from domain import Job
 from engine.model import LoadedModel
 from engine.png import read_png
@@ -189,16 +189,7 @@ async def test_a_channels_quota_and_level_are_set_with_it_and_hold_from_the_next
 
 async def test_a_new_prompt_channel_takes_the_servers_own_preset_and_shape(open_stage: Stage) -> None:
     await open_stage.mira.slash(open_stage.paintings, "channel close", channel=prompts(open_stage).id)
-    async with open_stage.service.database.transaction() as connection:
-        await guild_settings.change(
-            connection,
-            prompts(open_stage).guild_id or 0,
-            open_stage.mira.id,
-            open_stage.service.clock(),
-            preset="fast",
-            shape="portrait",
-            allowed_shapes=("portrait",),
-        )
+    await open_stage.change_settings(preset="fast", shape="portrait", allowed_shapes=("portrait",))
     assert "This server allows these sizes only: portrait" in (await open_channel(open_stage, shape="square")).content
     assert "portrait pictures; preset fast" in (await open_channel(open_stage)).content
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Stage, is_delivered, make_stage, running_bot
 
-from db import audit, guild_settings, strikes
+from db import audit, strikes
 from domain import JobStatus
 from engine.model import LoadedModel
 from engine.safety import FixedScores
@@ -33,16 +33,7 @@ async def review(stage: Stage) -> Stage:
 
 
 async def choose_review_channel(stage: Stage) -> None:
-    guild_id = stage.paintings.guild_id
-    assert guild_id is not None
-    async with stage.service.database.transaction() as connection:
-        await guild_settings.change(
-            connection,
-            guild_id,
-            stage.mira.id,
-            stage.service.clock(),
-            review_channel_id=stage.channel("mod-review").id,
-        )
+    await stage.change_settings(review_channel_id=stage.channel("mod-review").id)
 
 
 async def refused(stage: Stage, prompt: str = LIFTABLE) -> Message:

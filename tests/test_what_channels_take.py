@@ -10,21 +10,8 @@ from conftest import Stage, is_delivered
 from test_challenge_story import start, titled
 from test_moderation import told
 
-from db import guild_settings
 from sandbox import changes
 from sandbox.world import Channel
-
-
-async def set_level(stage: Stage, channel: Channel, level: str) -> None:
-    async with stage.service.database.transaction() as connection:
-        await guild_settings.change(
-            connection,
-            channel.guild_id or 0,
-            stage.mira.id,
-            stage.service.clock(),
-            channel_id=channel.id,
-            level=level,
-        )
 
 
 def close_to_the_bot(stage: Stage, channel: Channel) -> None:
@@ -37,7 +24,7 @@ async def test_a_starboard_shows_what_its_own_level_admits(stage: Stage, level: 
     await stage.agree(stage.ana)
     board = stage.channel("prompts")
     await stage.mira.slash(stage.paintings, "starboard set", channel=board.id, stars=1)
-    await set_level(stage, board, level)
+    await stage.change_settings(board, level=level)
     picture = await stage.picture(stage.ana, steps=4)
     await stage.ben.react(picture, "⭐")
     row = None
@@ -52,7 +39,7 @@ async def test_a_strict_channel_shows_its_own_pictures_on_a_strict_starboard(sta
     board = stage.channel("prompts")
     await stage.mira.slash(stage.paintings, "starboard set", channel=board.id, stars=1)
     for channel in (board, stage.paintings):
-        await set_level(stage, channel, "strict")
+        await stage.change_settings(channel, level="strict")
     await stage.ben.react(await stage.picture(stage.ana, steps=4), "⭐")
     await stage.ana.until(lambda: any(is_delivered(one) for one in stage.ana.sees(board)))
 
@@ -60,7 +47,7 @@ async def test_a_strict_channel_shows_its_own_pictures_on_a_strict_starboard(sta
 async def test_a_challenge_in_a_strict_channel_takes_no_picture_of_a_freer_one(stage: Stage) -> None:
     await stage.agree(stage.ana)
     picture = await stage.picture(stage.ana, steps=4)
-    await set_level(stage, stage.paintings, "strict")
+    await stage.change_settings(stage.paintings, level="strict")
     await start(stage)
     refused = stage.ana.answer(await stage.ana.menu(stage.paintings, "Enter in challenge", picture))
     assert "allows more than" in refused.content
