@@ -64,6 +64,8 @@ def test_harmless_tags_pass(tags: str) -> None:
         "a kid with a scraped knee and a plaster",
         "kids with water pistols",
         "kid shooting a basketball",
+        "kids beating the heat with ice cream",
+        "trick or treating children with fake blood",
         "students in a classroom, school uniform",
     ],
 )
