@@ -116,13 +116,13 @@ def test_the_adversary_learns_to_tell_blotches_from_even_colours() -> None:
     optimizer = torch.optim.Adam(adversary.parameters(), lr=1e-2)
     even = torch.rand(8, 3, 1, 1).expand(8, 3, 32, 32) * 2 - 1
     losses = []
-    for _ in range(30):
+    for _ in range(120):  # it is undecided for the first forty
         loss = adversary_loss(adversary, even + 0.3 * torch.randn(8, 3, 32, 32), even)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_the_skin_is_read_from_the_cheek() -> None:
