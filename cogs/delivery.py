@@ -159,13 +159,13 @@ class Delivery(commands.Cog):
 
     async def _show(self, job: Job) -> int:
         message_id = job.message_id or await self._find_message(job)
-        await self.bot.pace.take(job.channel_id)
         channel = self.bot.get_partial_messageable(job.channel_id)
         if message_id is None:
             return await self._post(job, channel)
         message = channel.get_partial_message(message_id)
 
         async def edit(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
+            await self.bot.pace.take(job.channel_id)
             await message.edit(embed=embed, attachments=files, view=view, allowed_mentions=NOBODY)
             return message_id
 
@@ -192,6 +192,7 @@ class Delivery(commands.Cog):
         reference: dict[str, Any] = {"reference": answers} if answers else {}
 
         async def send(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
+            await self.bot.pace.take(job.channel_id)
             message = await channel.send(
                 f"<@{job.user_id}>",
                 embed=embed,
@@ -206,7 +207,11 @@ class Delivery(commands.Cog):
         return await self._with_pictures(job, send)
 
     async def _with_pictures(self, job: Job, send: Send) -> int:
-        """Show the end of the job; pictures that Discord finds too large are made smaller and sent again."""
+        """Show the end of the job; pictures that Discord finds too large are made smaller and sent again.
+
+        `send` waits for the channel's pace itself: pictures take a while to be made ready, and a turn that was taken
+        before that would be used together with somebody's later one.
+        """
         paintings = await self.bot.service.paintings(job.id) if job.status is JobStatus.DONE else []
         words = await words_for(self.bot, job.guild_id)
         if not any(painting.png for painting in paintings):
