@@ -108,3 +108,13 @@ def test_order_of_tags_never_matters() -> None:
     for seed in range(20):
         random.Random(seed).shuffle(tags)
         assert policy().judge(request_of(", ".join(tags)), CHANNEL).clause == "b"
+
+
+@pytest.mark.parametrize("excuse", ["window", "snow", "museum", "awareness", "against a wall", "saving", "stop"])
+def test_no_word_in_another_tag_excuses_and_none_at_all_excuses_the_sexual_axis(excuse: str) -> None:
+    shipped = default_rules()
+    axes = {"b.age": "ageterm", "b.age-near": "ageterm", "b.sexual-all": "privterm", "b.harm": "harmterm"}
+    groups = shipped.groups | {name: (term,) for name, term in axes.items()}
+    real_excuses = Policy(replace(shipped, groups=groups))
+    for prompt in (f"ageterm harmterm, {excuse}", f"{excuse}, ageterm privterm", f"ageterm privterm {excuse}"):
+        assert real_excuses.judge(request_of(prompt), CHANNEL).clause == "b", prompt

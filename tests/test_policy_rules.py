@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 import pytest
 
@@ -10,6 +11,8 @@ from domain import Action, Place, SafetyLevel
 from engine.policy.__main__ import request_of
 from engine.policy.judging import Policy
 from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, assemble, default_rules
+from engine.policy.semantic import NO_OPINION, Opinion, SemanticModel
+from engine.policy.tokens import Token
 
 CHANNEL = Place(guild_id=1)
 GROWN_UP = Place(guild_id=1, age_restricted=True, adult_opt_in=True)
@@ -153,3 +156,39 @@ def test_refusal_names_the_clause_and_repeats_no_word() -> None:
         if verdict.action is Action.REFUSE:
             assert verdict.reason.startswith(("Licence, clause (", "House rule:"))
             assert all(f'"{word}"' not in verdict.reason for word in rule.example.split())
+
+
+@pytest.mark.parametrize("rule", WITH_EXAMPLE, ids=lambda rule: rule.id)
+def test_harmless_tags_beside_a_refused_prompt_excuse_nothing(rule: Rule) -> None:
+    prompt, negative = texts(rule.example)
+    tail = "cat, lego toy, museum, history, a window, snow, awareness, video game, festival, recipe, bandage"
+    for dressed in (f"{prompt}, {tail}", f"{tail}, {prompt}"):
+        assert rule.id in rules_alone().judge(request_of(dressed, negative), CHANNEL).rules
+
+
+class _Sure:
+    """A semantic model that knows one thing: how much it holds against words with "quindle" among them."""
+
+    def __init__(self, score: float | None) -> None:
+        self.score = score
+
+    def opinion(self, tokens: list[Token]) -> Opinion:
+        if self.score is None:
+            return NO_OPINION
+        score = self.score if any(token.text == "quindle" for token in tokens) else 0.0
+        return Opinion({"c": score}, {"c": 0.99}, {"c": 0.99})
+
+
+@pytest.mark.parametrize(("score", "refused"), [(0.0, False), (0.6, True), (None, True)])
+def test_ambiguous_words_count_unless_the_model_is_sure_that_they_are_harmless(
+    score: float | None, refused: bool
+) -> None:
+    rules = small_rules({"id": "r", "clause": "c", "tier": "doubt", "terms": ["zorblax"]})
+    policy = Policy(rules, cast(SemanticModel, _Sure(score)))
+    assert _refused(policy, "a quindle zorblax") is refused
+
+
+def test_the_model_looks_only_at_the_ambiguous_words_own_tag() -> None:
+    rules = small_rules({"id": "r", "clause": "c", "tier": "doubt", "terms": ["zorblax"]})
+    policy = Policy(rules, cast(SemanticModel, _Sure(0.6)))
+    assert not _refused(policy, "a zorblax, a quindle")

@@ -47,13 +47,14 @@ def fire(rules: Iterable[Rule], found: Groups, negative: Groups) -> list[Firing]
 
 def _meet(rule: Rule, found: Groups) -> tuple[Hit, ...] | None:
     """The hits that make the rule fire, or None."""
+    excused = {hit.tag for group in rule.none for hit in found.get(group, ())}
     if rule.scope == "prompt":
-        if any(group in found for group in rule.none):
-            return None
-        return _choose([found[group] for group in rule.all], reach=None)
+        hits = [sorted(found[group], key=lambda hit: hit.tag in excused) for group in rule.all]
+        chosen = _choose(hits, reach=None)
+        return chosen if chosen and not excused.issuperset(hit.tag for hit in chosen) else None
     tags = set.intersection(*({hit.tag for hit in found[group]} for group in rule.all))
     for tag in sorted(tags):
-        if any(hit.tag == tag for group in rule.none for hit in found.get(group, ())):
+        if tag in excused:
             continue
         hits = [[hit for hit in found[group] if hit.tag == tag] for group in rule.all]
         chosen = _choose(hits, reach=_REACH.get(rule.scope))

@@ -26,6 +26,8 @@ _CLAUSE_ORDER = "b" + "real_person" + "idkjfghac" + "e"
 _AGE_GROUPS = ("b.age", "b.age-number")
 _FILLERS = frozenset(("a", "all", "and", "any", "every", "her", "his", "of", "on", "or", "the", "their", "with"))
 _MILD_GROUPS = ("prevention", *_AGE_GROUPS)
+_SURELY_HARMLESS = 0.2
+"""Below this total over the licence's clauses a rule of ambiguous words (tier "doubt") is overruled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,22 @@ class Policy:
         for reading in readings:
             lifted = lifted_tokens(reading, allowances)
             for firing in fire(self.rules.rules, reading.found.groups, negative):
-                if not _is_lifted(firing, lifted):
+                if not _is_lifted(firing, lifted) and not self._is_harmless_there(reading, firing):
                     spans = tuple(sorted(set(places(reading, firing.hits))))
-                    yield _Ground(firing.rule.id, firing.rule.clause, firing.rule.tier, spans)
+                    tier = Tier.BLOCK if firing.rule.tier is Tier.DOUBT else firing.rule.tier
+                    yield _Ground(firing.rule.id, firing.rule.clause, tier, spans)
+
+    def _is_harmless_there(self, reading: Reading, firing: Firing) -> bool:
+        """Whether a rule of ambiguous words is overruled: the model knows the words around them and finds no fault.
+
+        Only the hits' own tags are looked at, so that harmless tags beside them change nothing.
+        """
+        if firing.rule.tier is not Tier.DOUBT or self.model is None:
+            return False
+        tags = {hit.tag for hit in firing.hits}
+        words = [t for i, t in enumerate(reading.tokens) if t.tag in tags and i not in reading.found.covered]
+        scores = self.model.opinion(words).scores
+        return bool(scores) and sum(scores[clause] for clause in scores if clause in LICENCE_CLAUSES) < _SURELY_HARMLESS
 
     def _opinion(self, reading: Reading, allowances: Allowances) -> Opinion:
         if self.model is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SCOPES = ("prompt", "tag", "near", "close")
-RULE_SET = "2026.11.24"
+RULE_SET = "2026.11.25"
 """The version that every verdict carries; the newest of the files' own versions."""
 
 RULES_FOLDER = Path(__file__).with_name("rules")
@@ -30,6 +30,7 @@ class Tier(StrEnum):
 
     HARD = "hard"  # refused everywhere, no moderator can allow it
     BLOCK = "block"  # refused everywhere, can be appealed
+    DOUBT = "doubt"  # as block, unless the semantic score is sure that the prompt is harmless
     AGE_RESTRICTED_ONLY = "age_restricted_only"  # refused except in age-restricted, opted-in channels
     REVIEW = "review"  # painted, but the picture is judged more strictly
 
