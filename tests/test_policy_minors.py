@@ -114,7 +114,7 @@ def test_order_of_tags_never_matters() -> None:
 def test_no_word_in_another_tag_excuses_and_none_at_all_excuses_the_sexual_axis(excuse: str) -> None:
     shipped = default_rules()
     axes = {"b.age": "ageterm", "b.age-near": "ageterm", "b.sexual-all": "privterm", "b.harm": "harmterm"}
-    groups = shipped.groups | {name: (term,) for name, term in axes.items()}
+    groups = {**shipped.groups, **{name: (term,) for name, term in axes.items()}}
     real_excuses = Policy(replace(shipped, groups=groups))
     for prompt in (f"ageterm harmterm, {excuse}", f"{excuse}, ageterm privterm", f"ageterm privterm {excuse}"):
         assert real_excuses.judge(request_of(prompt), CHANNEL).clause == "b", prompt
