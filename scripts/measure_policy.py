@@ -108,6 +108,7 @@ def harmless(benign: Path | None, titles: Path | None) -> Rows:
         rows[
             {
                 "hard": "harmless look-alikes",
+                "ordinary": "ordinary prompts",
                 "children": "children",
                 "tags": "anime tags",
                 "names": "characters and series",

@@ -66,8 +66,8 @@ def test_allow_once_reaches_this_request_only_and_paints_strictly() -> None:
 
 
 def test_allowed_phrase_reaches_house_rules_only() -> None:
-    phrases = Allowances(phrases=frozenset({"severed hand", "pipe bomb"}))
-    gore = request_of("a severed hand of marble")
+    phrases = Allowances(phrases=frozenset({"severed limbs", "pipe bomb"}))
+    gore = request_of("a heap of severed limbs")
     assert judge(gore, CHANNEL).clause == "gore"
     assert is_liftable(judge(gore, CHANNEL))
     assert judge(gore, CHANNEL, phrases).action is not Action.REFUSE

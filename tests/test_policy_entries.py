@@ -16,7 +16,7 @@ from engine.worker import LocalBackend
 from sandbox.world import Message
 from settings import Settings
 
-FORBIDDEN = "roadkill"
+FORBIDDEN = "disembowelled"
 PUBLIC_HINT = "gore"
 
 

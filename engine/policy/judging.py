@@ -27,7 +27,7 @@ _AGE_GROUPS = ("b.age", "b.age-number")
 _FILLERS = frozenset(("a", "all", "and", "any", "every", "her", "his", "of", "on", "or", "the", "their", "with"))
 _MILD_GROUPS = ("prevention", *_AGE_GROUPS)
 _SURELY_HARMLESS = 0.2
-"""Below this total over the licence's clauses a rule of ambiguous words (tier "doubt") is overruled."""
+"""Below this total over the licence and its own row a rule of ambiguous words (tier "doubt") is overruled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,8 @@ class Policy:
         tags = {hit.tag for hit in firing.hits}
         words = [t for i, t in enumerate(reading.tokens) if t.tag in tags and i not in reading.found.covered]
         scores = self.model.opinion(words).scores
-        return bool(scores) and sum(scores[clause] for clause in scores if clause in LICENCE_CLAUSES) < _SURELY_HARMLESS
+        held = [share for clause, share in scores.items() if clause in LICENCE_CLAUSES or clause == firing.rule.clause]
+        return bool(held) and sum(held) < _SURELY_HARMLESS
 
     def _opinion(self, reading: Reading, allowances: Allowances) -> Opinion:
         if self.model is None:

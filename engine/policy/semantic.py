@@ -1,30 +1,36 @@
 """The semantic score: how much a prompt reads like one that a clause forbids, whatever its words.
 
-A small model of plain arrays (`model.npz`, no pickle; its card is `model.md`): hashed word and letter n-grams
-linearly, plus word vectors (mean, maximum and minimum over the words) through one hidden layer, into one probability
-per label. N-grams never cross a comma, so the order of tags doesn't matter. Made by scripts/train_policy_model.py.
+A small text encoder (`model.onnx`: the lower layers of all-MiniLM-L6-v2, tuned and in whole numbers; its card is
+`model.md`) gives one probability per label. Its comma-separated parts are read in alphabetical order, so that the order
+of tags doesn't matter. Made by scripts/train_policy_model.py; runs on one CPU core without PyTorch.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
+from engine.policy.respell import load_vocabulary
 from engine.policy.tokens import Token
 
-MODEL_FILE = Path(__file__).with_name("model.npz")
+MODEL_FILE = Path(__file__).with_name("model.onnx")
 CLAUSES: tuple[str, ...] = ("a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "adult", "gore", "self_harm")
-BUCKETS = 1 << 15
-WIDTH = 64
-_MOST_WORDS = 300
+WINDOW = 64
+"""How many pieces the model reads at once; longer prompts are read in windows, and the worst one counts."""
+
+_STRIDE = 46
 _LEAST_WORDS = 4
+_LONGEST_WORD = 40
 
 Floats = NDArray[np.float32]
 
@@ -44,85 +50,71 @@ class Opinion:
 NO_OPINION = Opinion({}, {}, {})
 
 
+class Wordpieces:
+    """Words as the encoder's pieces."""
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        ids = {piece: number for number, piece in enumerate(pieces)}
+        self._start, self._end, self._comma = (ids[mark] for mark in ("[CLS]", "[SEP]", ","))
+        self._tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD))
+
+    def windows(self, tokens: Sequence[Token]) -> list[list[int]]:
+        """The pieces of `tokens` between start and end marks, in overlapping windows of at most WINDOW."""
+        pieces = list(self._pieces(tokens))
+        starts = range(0, max(1, len(pieces) - (WINDOW - 2) + _STRIDE), _STRIDE)
+        return [[self._start, *pieces[start : start + WINDOW - 2], self._end] for start in starts]
+
+    def _pieces(self, tokens: Sequence[Token]) -> Iterator[int]:
+        tags: dict[int, list[str]] = {}
+        for token in tokens:
+            tags.setdefault(token.tag, []).append(token.text)
+        for number, words in enumerate(sorted(set(map(tuple, tags.values())))):
+            if number:
+                yield self._comma
+            yield from self._tokenizer.encode(list(words), is_pretokenized=True, add_special_tokens=False).ids
+
+
 class SemanticModel:
-    """The arrays of `model.npz`."""
+    """The encoder in `model.onnx`, with its pieces and thresholds."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        words = np.asarray(arrays["words"], np.uint8).tobytes().decode().split("\n")
-        self._index = {word: number for number, word in enumerate(words)}
-        self._weights = np.asarray(arrays["word_weights"], np.float32)
-        self._vectors = np.asarray(arrays["vectors"], np.float32) * np.asarray(arrays["vector_scale"], np.float32)
-        self._grams = np.asarray(arrays["grams"], np.float32) * np.asarray(arrays["gram_scale"], np.float32)
-        self._hidden = np.asarray(arrays["hidden"], np.float32)
-        self._hidden_bias = np.asarray(arrays["hidden_bias"], np.float32)
-        self._out = np.asarray(arrays["out"], np.float32)
-        self._out_bias = np.asarray(arrays["out_bias"], np.float32)
-        self._refuse_at = dict(zip(CLAUSES, map(float, np.asarray(arrays["refuse_at"], np.float32)), strict=True))
-        self._review_at = dict(zip(CLAUSES, map(float, np.asarray(arrays["review_at"], np.float32)), strict=True))
+    def __init__(self, path: Path, known_words: Collection[str]) -> None:
+        runtime: Any = import_module("onnxruntime")  # the package carries no types
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session: Any = runtime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        notes: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self._pieces = Wordpieces(notes["pieces"].split("\n"))
+        self._refuse_at = dict(zip(CLAUSES, json.loads(notes["refuse_at"]), strict=True))
+        self._review_at = dict(zip(CLAUSES, json.loads(notes["review_at"]), strict=True))
+        self._known = known_words
 
-    def opinion(self, tokens: list[Token]) -> Opinion:
+    def opinion(self, tokens: Sequence[Token]) -> Opinion:
         """The opinion on these words; none on fewer than four known ones or mostly unknown ones."""
-        tokens = tokens[:_MOST_WORDS]
-        known = [self._index[token.text] for token in tokens if token.text in self._index]
-        if len(known) < _LEAST_WORDS or 2 * len(known) < len(tokens):
+        known = sum(token.text in self._known for token in tokens)
+        if known < _LEAST_WORDS or 2 * known < len(tokens):
             return NO_OPINION
-        grams = features(tokens)
-        logits = self._grams[grams].sum(0) / max(1, len(grams)) ** 0.5
-        hidden = np.maximum(self._hidden @ pool(self._vectors, self._weights, known) + self._hidden_bias, 0)
-        logits = logits + self._out @ hidden + self._out_bias
-        exponentials = np.exp(logits - logits.max())
-        shares = exponentials / exponentials.sum()
-        scores = {clause: round(float(share), 4) for clause, share in zip(CLAUSES, shares[1:], strict=True)}
+        shares = self._shares(self._pieces.windows(tokens))
+        worst = shares[shares[:, 0].argmin()]
+        scores = {clause: round(float(share), 4) for clause, share in zip(CLAUSES, worst[1:], strict=True)}
         return Opinion(scores, self._refuse_at, self._review_at)
 
-
-def features(tokens: list[Token]) -> list[int]:
-    """The buckets of all n-grams in `tokens`, each once, sorted."""
-    buckets: set[int] = set()
-    for token in tokens:
-        buckets.update(_word_buckets(token.text))
-    for first, second in pairwise(tokens):
-        if first.tag == second.tag:
-            buckets.add(_bucket(f"{first.text} {second.text}"))
-    return sorted(buckets)
+    def _shares(self, windows: list[list[int]]) -> Floats:
+        """(windows, labels): probabilities, the harmless rest first."""
+        ids, mask = padded(windows)
+        logits = np.asarray(self._session.run(None, {"ids": ids, "mask": mask})[0], np.float32)
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
+        return exponentials / exponentials.sum(1, keepdims=True)
 
 
-def pool(vectors: Floats, weights: Floats, words: list[int]) -> Floats:
-    """Weighted mean, maximum and minimum of the words' vectors, shape (3 * WIDTH,); zeros without words."""
-    if not words:
-        return np.zeros(3 * WIDTH, np.float32)
-    rows, own = vectors[sorted(words)], weights[sorted(words)][:, None]
-    weighted = rows * own
-    return np.concatenate([4 * weighted.sum(0) / (own.sum() + 0.5), weighted.max(0), weighted.min(0)])
-
-
-def quantise(table: Floats) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """`table` as whole numbers from -127 to 127, and the size of one step in each column."""
-    scale = np.maximum(np.abs(table).max(0), 1e-9) / 127
-    return np.round(table / scale).astype(np.int8), scale.astype(np.float32)
-
-
-@lru_cache(maxsize=20_000)
-def _word_buckets(word: str) -> tuple[int, ...]:
-    return tuple(_bucket(gram) for gram in _grams(word[:30]))
-
-
-def _grams(word: str) -> Iterator[str]:
-    yield f"={word}"
-    fenced = f"<{word}>"
-    for size in (3, 4, 5):
-        for start in range(len(fenced) - size + 1):
-            yield fenced[start : start + size]
-
-
-def _bucket(gram: str) -> int:
-    return zlib.crc32(gram.encode("utf-8", "replace")) % BUCKETS
+def padded(windows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(windows, longest) piece numbers, zeros at the end, and the mask that tells them apart."""
+    longest = max(map(len, windows))
+    ids = np.array([[*window, *[0] * (longest - len(window))] for window in windows], np.int64)
+    mask = np.array([[1] * len(window) + [0] * (longest - len(window)) for window in windows], np.int64)
+    return ids, mask
 
 
 @lru_cache(maxsize=1)
 def default_model() -> SemanticModel | None:
     """The model the bot ships with; None where the file is missing (rules alone decide then)."""
-    if not MODEL_FILE.exists():
-        return None
-    with np.load(MODEL_FILE, allow_pickle=False) as arrays:
-        return SemanticModel(dict(arrays))
+    return SemanticModel(MODEL_FILE, load_vocabulary().keys()) if MODEL_FILE.exists() else None

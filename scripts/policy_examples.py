@@ -1,0 +1,138 @@
+"""What the policy's semantic model learns from: labelled prompts, written, composed and gathered."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import re
+import tomllib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from domain import Action, Place
+from engine.policy.__main__ import request_of
+from engine.policy.judging import Policy
+from engine.policy.rules import default_rules
+
+PROMPTS = Path(__file__).with_name("policy_prompts")
+SENTENCES = 9_000
+CATEGORIES = {
+    "sexual_adult": "adult", "violence_gore": "gore", "self_harm": "self_harm", "hate": "i", "harassment": "e",
+    "illegal": "a",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt and its label: "ok", a clause or a house rule. `kind` tells written prompts from what only helps."""
+
+    label: str
+    text: str
+    weight: float
+    kind: str
+
+
+def written(name: str) -> Iterator[Example]:
+    """Hand-written prompts; `# x` sets the label of the lines below it."""
+    label = "ok"
+    for line in (PROMPTS / name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            label = line[2:]
+        elif line:
+            yield Example(label, line, 2.0, "written")
+
+
+@cache
+def templates() -> dict[str, Any]:
+    return tomllib.loads((PROMPTS / "templates.toml").read_text(encoding="utf-8"))
+
+
+def composed(seed: int) -> Iterator[Example]:
+    """Prompts made from templates: each slot filled at random."""
+    document = templates()
+    slots, dice = document["slots"], random.Random(seed)
+    for template in document["template"]:
+        for _ in range(template["count"]):
+            text = dice.choice(template["texts"])
+            while "{" in text:
+                name = text[text.index("{") + 1 : text.index("}")]
+                text = text.replace("{" + name + "}", dice.choice(slots[name]), 1)
+            yield Example(template["label"], text.strip(), 1.0, "composed")
+
+
+def harmless(path: Path) -> Iterator[Example]:
+    """The column "prompt" of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from (Example("ok", row["prompt"], 1.0, "prompt") for row in csv.DictReader(file))
+
+
+def rated(path: Path) -> Iterator[Example]:
+    """Unsafe prompts of a CSV file whose text, not only whose picture, at least four of five raters called unsafe."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found = re.search(r"text unsafe ([\d.]+)", row["evidence"])
+            if found and float(found.group(1)) >= 0.8 and row["category"] in CATEGORIES:
+                yield Example(CATEGORIES[row["category"]], row["prompt"], 0.5, "rated")
+
+
+def sentences(folder: Path) -> Iterator[Example]:
+    """WordNet's examples of how words are used, those that no rule refuses; the same ones each time."""
+    found: set[str] = set()
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
+            found.update(text.strip(" ;") for text in re.findall(r'"([^"]{12,120})"', line.partition("| ")[2]))
+    chosen = sorted(found)
+    random.Random(3).shuffle(chosen)
+    yield from (Example("ok", text, 0.4, "sentence") for text in chosen[:SENTENCES] if not fires(text))
+
+
+def titles(path: Path) -> Iterator[Example]:
+    """English titles of anime, the half whose checksum is even."""
+    items = json.loads(path.read_text(encoding="utf-8"))["items"]
+    names = {name for item in items for name in item.get("titleTranslate", {}).get("en", ())}
+    yield from (
+        Example("ok", name, 1.0, "title") for name in sorted(names) if is_for_training(name) and not fires(name)
+    )
+
+
+def is_for_training(name: str) -> bool:
+    return zlib.crc32(name.encode()) % 2 == 0
+
+
+@cache
+def rules_alone() -> Policy:
+    return Policy(default_rules())
+
+
+def fires(text: str) -> bool:
+    """Whether a rule has a word against `text`: such an example would teach the opposite of the rules."""
+    return rules_alone().judge(request_of(text), Place(guild_id=0)).action is not Action.ALLOW
+
+
+def styled(example: Example, seed: int) -> Iterator[Example]:
+    """The example and, for half of them, the same with a style around it, so that a style means nothing."""
+    slots, dice = templates()["slots"], random.Random(seed)
+    yield example
+    if dice.random() < 0.5:
+        text = f"{dice.choice(slots['style'])} {example.text}{dice.choice(slots['tail'])}".strip()
+        yield replace(example, text=text, weight=example.weight / 2, kind="styled")
+
+
+def gather(arguments: argparse.Namespace) -> list[list[Example]]:
+    """Examples that stay together when some are held out: a written prompt with its styled twin, others alone."""
+    lines = [example for path in sorted(PROMPTS.glob("written_*.txt")) for example in written(path.name)]
+    groups = [list(styled(line, index)) for index, line in enumerate(lines)]
+    groups += [[example] for example in composed(7)]
+    sources = (
+        (harmless, arguments.benign), (rated, arguments.unsafe), (sentences, arguments.sentences),
+        (titles, arguments.titles),
+    )  # fmt: skip
+    groups += [[example] for read, path in sources if path for example in read(path)]
+    random.Random(1).shuffle(groups)
+    return groups
