@@ -83,7 +83,7 @@ class Admission:
         penalty = await self._check_strikes(origin, settings, now)
         allowed = await fetch_allowances(self._database, origin.place.guild_id, origin.user_id)
         try:
-            approved = approve(request, origin.place, allowed)
+            approved = await asyncio.to_thread(approve, request, origin.place, allowed)  # long ones take a while
         except PromptRefused as refusal:
             raise await write_refusal(self._database, refusal, request, origin, now, settings) from None
         async with self._database.transaction() as connection:

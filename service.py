@@ -222,7 +222,7 @@ class Service:
         for job in await jobs.fetch_open(self.database):
             try:
                 allowed = await fetch_allowances(self.database, job.guild_id, job.user_id, job.id)
-                approved = approve(job.request, job.place, allowed)
+                approved = await asyncio.to_thread(approve, job.request, job.place, allowed)
                 await self._hand_over(
                     Task(
                         job_id=job.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -154,7 +155,8 @@ class AllowHereModal(Modal, title="Allow here from now on"):
         kept = await appeals.fetch_refused(bot.service.database, case.decision_id or 0)
         if not phrase or kept is None:
             raise InvalidRequest("Please give the phrase that is to be allowed.")
-        verdict = judge(self.request, kept[1].place, Allowances(phrases=frozenset({phrase})))
+        allowed = Allowances(phrases=frozenset({phrase}))
+        verdict = await asyncio.to_thread(judge, self.request, kept[1].place, allowed)
         if verdict.action is Action.REFUSE:
             raise InvalidRequest("With this phrase allowed, the prompt would still be refused; please give more of it.")
 

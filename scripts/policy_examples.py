@@ -115,19 +115,27 @@ def fires(text: str) -> bool:
     return rules_alone().judge(request_of(text), Place(guild_id=0)).action is not Action.ALLOW
 
 
-def styled(example: Example, seed: int) -> Iterator[Example]:
-    """The example and, for half of them, the same with a style around it, so that a style means nothing."""
+def twins(example: Example, seed: int) -> Iterator[Example]:
+    """The example; for half of them also with a style around it, for a third among harmless tags.
+
+    So a style means nothing, and neither does what stands beside a forbidden thing.
+    """
     slots, dice = templates()["slots"], random.Random(seed)
     yield example
-    if dice.random() < 0.5:
+    if dice.random() < 1 / 2:
         text = f"{dice.choice(slots['style'])} {example.text}{dice.choice(slots['tail'])}".strip()
         yield replace(example, text=text, weight=example.weight / 2, kind="styled")
+    if dice.random() < 1 / 3:
+        tags = dice.sample(slots["dan"], dice.randint(2, 12))
+        at = dice.randint(0, len(tags))
+        text = dice.choice((", ", ", ", ". ")).join([*tags[:at], example.text, *tags[at:]])
+        yield replace(example, text=text, weight=example.weight / 2, kind="among tags")
 
 
 def gather(arguments: argparse.Namespace) -> list[list[Example]]:
-    """Examples that stay together when some are held out: a written prompt with its styled twin, others alone."""
+    """Examples that stay together when some are held out: a written prompt with its twins, others alone."""
     lines = [example for path in sorted(PROMPTS.glob("written_*.txt")) for example in written(path.name)]
-    groups = [list(styled(line, index)) for index, line in enumerate(lines)]
+    groups = [list(twins(line, index)) for index, line in enumerate(lines)]
     groups += [[example] for example in composed(7)]
     sources = (
         (harmless, arguments.benign), (rated, arguments.unsafe), (sentences, arguments.sentences),

@@ -9,7 +9,7 @@ other two teach that ordinary English is harmless, whatever its words: --sentenc
 (Debian's package wordnet-base), of which the examples are read; --titles is bangumi-data's data.json (npm), of which
 half of the English titles are read, the other half being left for measuring.
 Stages: 1 prompts, 2 encoder, 3 training without a sixth of the prompts, 4 thresholds on that sixth; --check stops here
-and prints what it would refuse; 5 training on all prompts, 6 the ONNX file in whole numbers. Half an hour on one core.
+and prints what it would refuse; 5 training on all prompts, 6 the ONNX file in whole numbers. Forty minutes on one core.
 """
 
 from __future__ import annotations
@@ -50,11 +50,14 @@ EPOCHS = 3
 BATCH = 48
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", ",")
 HELD_OUT = 6
-FALSE_ALARMS = 0.0012
+FALSE_ALARMS = 0.002
 """The share of harmless written prompts, nearly all look-alikes, that each of the 13 labels may refuse."""
 
 ORDINARY_ALARMS = 0.001
 """The same for ordinary sentences and titles, which are no prompts but come close to everything."""
+
+HIGHEST_THRESHOLD = 0.95
+"""Few of the written pairs that differ in one word are told apart with certainty; they must not decide for all."""
 
 Floats = NDArray[np.float32]
 
@@ -83,7 +86,7 @@ class FactoredTable(torch.nn.Module):
 
 
 class Net(torch.nn.Module):
-    """The encoder's lower layers, their mean and maximum over the pieces, and one logit per label."""
+    """The encoder's first layers, their mean and maximum over the pieces, and one logit per label."""
 
     def __init__(self, folder: Path, keep: list[int], layers: int) -> None:
         super().__init__()
@@ -246,7 +249,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path, required=True)
     for name in ("benign", "unsafe", "sentences", "titles"):
         parser.add_argument(f"--{name}", type=Path)
-    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=Path, default=MODEL_FILE)
     arguments = parser.parse_args()
@@ -275,7 +278,8 @@ def main() -> None:
     net = fit(Net(arguments.encoder, keep, arguments.layers), seen, 1)
     # 4 thresholds
     scores = probabilities(net, unseen)
-    refuse, review = both_thresholds(scores, unseen, 1), both_thresholds(scores, unseen, 6)
+    refuse = np.minimum(both_thresholds(scores, unseen, 1), HIGHEST_THRESHOLD)
+    review = both_thresholds(scores, unseen, 6)
     print(dict(zip(CLAUSES, refuse.round(3).tolist(), strict=True)))
     report(scores, unseen, refuse)
     # 5 all prompts

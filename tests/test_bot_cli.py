@@ -128,7 +128,7 @@ async def test_what_discord_says_about_the_token_is_told_and_the_token_is_not(
     assert "does not accept DISCORD_TOKEN" in refused
     code, started = await on_loopback(port, tmp_path, tiny_model_dir, token="a-wrong-token")
     assert code == 2
-    assert started.splitlines()[-1].startswith("Discord does not accept DISCORD_TOKEN.")
+    assert "\nDiscord does not accept DISCORD_TOKEN." in started
     assert not {"the-right-token", "a-wrong-token"} & set(re.findall(r"[\w-]+", output + refused + started))
     assert "Traceback" not in output + refused + started
 
@@ -139,5 +139,5 @@ async def test_an_unreachable_discord_is_one_sentence(tmp_path: Path, tiny_model
         unused.bind(("127.0.0.1", 0))  # taken, but nobody listens
         code, output = await on_loopback(unused.getsockname()[1], tmp_path, tiny_model_dir, token="some-token")
     assert code == 2
-    assert output.splitlines()[-1].startswith("Discord can't be reached")
+    assert "\nDiscord can't be reached" in output
     assert "Traceback" not in output

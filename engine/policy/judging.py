@@ -25,7 +25,7 @@ _SEVERITY = (Tier.HARD, Tier.BLOCK, Tier.AGE_RESTRICTED_ONLY, Tier.REVIEW)
 _CLAUSE_ORDER = "b" + "real_person" + "idkjfghac" + "e"
 _AGE_GROUPS = ("b.age", "b.age-number")
 _FILLERS = frozenset(("a", "all", "and", "any", "every", "her", "his", "of", "on", "or", "the", "their", "with"))
-_MILD_GROUPS = ("prevention", *_AGE_GROUPS)
+_MILD_GROUPS = ("prevention", "family_life", *_AGE_GROUPS)
 _SURELY_HARMLESS = 0.2
 """Below this total over the licence and its own row a rule of ambiguous words (tier "doubt") is overruled."""
 
@@ -174,7 +174,7 @@ def _semantic_grounds(opinion: Opinion, place: Place, allowances: Allowances, *,
     """Above the upper threshold a prompt is refused, between the two it is reviewed; in direct messages refused too.
 
     `mild` prompts name children, mostly families and schools, or a campaign against what the clause forbids: for them
-    the upper threshold is half way to certainty.
+    only a fifth of the doubt that the upper threshold leaves is left.
     """
     grounds_here = [(score, _semantic_ground(clause)) for clause, score in opinion.scores.items()]
     counting = [(score, ground) for score, ground in grounds_here if _counts(ground, place, allowances)]
@@ -183,7 +183,7 @@ def _semantic_grounds(opinion: Opinion, place: Place, allowances: Allowances, *,
     total = sum(score for score, _ in counting)
     likeliest = max(counting, key=lambda pair: pair[0])[1]
     upper = opinion.refuse_at[likeliest.clause]
-    if total >= ((1 + upper) / 2 if mild else upper):
+    if total >= (1 - (1 - upper) / 5 if mild else upper):
         yield likeliest
     elif total >= opinion.review_at[likeliest.clause]:
         yield replace(likeliest, tier=Tier.REVIEW)

@@ -1,8 +1,8 @@
 """The semantic score: how much a prompt reads like one that a clause forbids, whatever its words.
 
-A small text encoder (`model.onnx`: the lower layers of all-MiniLM-L6-v2, tuned and in whole numbers; its card is
-`model.md`) gives one probability per label. Its comma-separated parts are read in alphabetical order, so that the order
-of tags doesn't matter. Made by scripts/train_policy_model.py; runs on one CPU core without PyTorch.
+A small text encoder (all-MiniLM-L6-v2, tuned and in whole numbers; its card is `models/policy/README.md`) gives one
+probability per label. It reads the comma-separated parts in alphabetical order, so that the order of tags doesn't
+matter. Made by scripts/train_policy_model.py; runs on one CPU core without PyTorch.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ from tokenizers.models import WordPiece
 from engine.policy.respell import load_vocabulary
 from engine.policy.tokens import Token
 
-MODEL_FILE = Path(__file__).with_name("model.onnx")
+MODEL_FILE = Path(__file__).resolve().parents[2] / "models" / "policy" / "model.onnx"
 CLAUSES: tuple[str, ...] = ("a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "adult", "gore", "self_harm")
 WINDOW = 64
 """How many pieces the model reads at once; longer prompts are read in windows, and the worst one counts."""
 
 _STRIDE = 46
 _LEAST_WORDS = 4
+_MOST_WORDS = 300
+_LONG_TAG = 6
 _LONGEST_WORD = 40
+_BATCH = 4  # windows of about equal lengths read in one go, so that little is spent on padding
 
 Floats = NDArray[np.float32]
 
@@ -59,23 +62,32 @@ class Wordpieces:
         self._tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD))
 
     def windows(self, tokens: Sequence[Token]) -> list[list[int]]:
-        """The pieces of `tokens` between start and end marks, in overlapping windows of at most WINDOW."""
-        pieces = list(self._pieces(tokens))
-        starts = range(0, max(1, len(pieces) - (WINDOW - 2) + _STRIDE), _STRIDE)
-        return [[self._start, *pieces[start : start + WINDOW - 2], self._end] for start in starts]
+        """The pieces of the whole, and of each long tag for itself, between start and end marks.
 
-    def _pieces(self, tokens: Sequence[Token]) -> Iterator[int]:
+        A long tag is read alone too, so that harmless ones around it can't dilute it. What is longer than WINDOW is
+        read in overlapping windows.
+        """
         tags: dict[int, list[str]] = {}
         for token in tokens:
             tags.setdefault(token.tag, []).append(token.text)
-        for number, words in enumerate(sorted(set(map(tuple, tags.values())))):
+        parts = sorted(set(map(tuple, tags.values())))
+        texts = [parts] + [[part] for part in parts if len(part) >= _LONG_TAG and len(parts) > 1]
+        return [window for text in texts for window in self._windows(text)]
+
+    def _windows(self, parts: Sequence[tuple[str, ...]]) -> Iterator[list[int]]:
+        pieces = list(self._pieces(parts))
+        for start in range(0, max(1, len(pieces) - (WINDOW - 2) + _STRIDE), _STRIDE):
+            yield [self._start, *pieces[start : start + WINDOW - 2], self._end]
+
+    def _pieces(self, parts: Sequence[tuple[str, ...]]) -> Iterator[int]:
+        for number, words in enumerate(parts):
             if number:
                 yield self._comma
             yield from self._tokenizer.encode(list(words), is_pretokenized=True, add_special_tokens=False).ids
 
 
 class SemanticModel:
-    """The encoder in `model.onnx`, with its pieces and thresholds."""
+    """The encoder of an ONNX file, with its pieces and thresholds."""
 
     def __init__(self, path: Path, known_words: Collection[str]) -> None:
         runtime: Any = import_module("onnxruntime")  # the package carries no types
@@ -90,6 +102,7 @@ class SemanticModel:
 
     def opinion(self, tokens: Sequence[Token]) -> Opinion:
         """The opinion on these words; none on fewer than four known ones or mostly unknown ones."""
+        tokens = tokens[:_MOST_WORDS]
         known = sum(token.text in self._known for token in tokens)
         if known < _LEAST_WORDS or 2 * known < len(tokens):
             return NO_OPINION
@@ -99,11 +112,16 @@ class SemanticModel:
         return Opinion(scores, self._refuse_at, self._review_at)
 
     def _shares(self, windows: list[list[int]]) -> Floats:
-        """(windows, labels): probabilities, the harmless rest first."""
-        ids, mask = padded(windows)
-        logits = np.asarray(self._session.run(None, {"ids": ids, "mask": mask})[0], np.float32)
+        """(windows, labels): probabilities, the harmless rest first; in another order than the windows."""
+        windows = sorted(windows, key=len)
+        runs = [self._logits(windows[start : start + _BATCH]) for start in range(0, len(windows), _BATCH)]
+        logits = np.concatenate(runs)
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         return exponentials / exponentials.sum(1, keepdims=True)
+
+    def _logits(self, windows: list[list[int]]) -> Floats:
+        ids, mask = padded(windows)
+        return np.asarray(self._session.run(None, {"ids": ids, "mask": mask})[0], np.float32)
 
 
 def padded(windows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
