@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/python -m sandbox.demo --prompt "$(PROMPT)" --port $(PORT) $(if $(ONCE),--once) $(if $(OUT),--out "$(OUT)")
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff format --check .
