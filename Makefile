@@ -1,5 +1,5 @@
 # make demo   try the bot without Discord (ONCE=1: one picture and out; PROMPT="…", PORT=…, OUT=file.png)
-# make test   the whole test suite, on two cores (ARGS=… for pytest)
+# make test   the whole test suite (ARGS="-n 2" runs it in two processes)
 # make check  lint and types
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/python -m sandbox.demo --prompt "$(PROMPT)" --port $(PORT) $(if $(ONCE),--once) $(if $(OUT),--out "$(OUT)")
 
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

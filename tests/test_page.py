@@ -26,6 +26,7 @@ CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 PATIENCE_MS = 30_000
+expect.set_options(timeout=20_000)  # a busy machine may take longer than the usual five seconds
 
 pytestmark = [
     pytest.mark.slow,
