@@ -10,7 +10,7 @@ from engine.model import load_model
 from engine.pipeline import Pipeline
 from engine.profiling import IdleWork, RowProfile, machine_name
 from engine.safety import SafetyChecker, load_safety_checker
-from engine.turns import DEFAULT_ROWS, MOST_CHOSEN_ROWS
+from engine.turns import most_rows
 from engine.worker import LocalBackend
 
 
@@ -52,7 +52,7 @@ def make_backend(
         low_vram=settings.low_vram,
         cuda_graphs=settings.cuda_graphs,
     )
-    most = settings.max_rows or (DEFAULT_ROWS if settings.reproducible else MOST_CHOSEN_ROWS)
+    most = most_rows(settings.max_rows, reproducible=settings.reproducible)
     profile = RowProfile(rows_file, machine_name(pipeline), max_rows=most, fixed=settings.reproducible)
     return LocalBackend(
         model,

@@ -27,6 +27,11 @@ _SMOOTHING = 0.2
 Bucket = tuple[int, ...]
 
 
+def most_rows(wanted: int, *, reproducible: bool) -> int:
+    """The most rows of a call: as many as wanted; with 0 the fixed number where pictures must not depend on it."""
+    return wanted or (DEFAULT_ROWS if reproducible else MOST_CHOSEN_ROWS)
+
+
 class Turn(Protocol):
     """What the choice needs to know of a sample."""
 

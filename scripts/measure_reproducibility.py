@@ -12,8 +12,8 @@ import argparse
 import io
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +28,9 @@ from domain import Result, Task
 from engine.model import LoadedModel, load_model
 from engine.pipeline import Pipeline
 from engine.policy import approve
-from engine.profiling import IdleWork, RowProfile
 from engine.safety import FixedScores
-from engine.turns import DEFAULT_ROWS, MOST_CHOSEN_ROWS
 from engine.worker import LocalBackend
-from scripts.benchmark.variants import PLACE
+from scripts.benchmark.variants import PLACE, idled_profile
 from scripts.benchmark.workloads import SCALES, Order, Scale, make_orders
 from scripts.random_model import SIZES, build_random_model
 
@@ -40,13 +38,10 @@ SCHEDULERS = ("ddim", "euler", "euler_a", "lms", "dpm++2m", "unipc")
 Pixels = NDArray[np.uint8]
 
 
-def start(model: LoadedModel, orders: Iterable[Order], *, reproducible: bool) -> LocalBackend:
+def start(model: LoadedModel, orders: list[Order], *, reproducible: bool) -> LocalBackend:
     """A backend whose idle work (measuring, recording) is done."""
     pipeline = Pipeline(model, reproducible=reproducible)
-    profile = RowProfile(max_rows=DEFAULT_ROWS if reproducible else MOST_CHOSEN_ROWS, fixed=reproducible)
-    idle_work = IdleWork(pipeline, profile, sizes=sorted({pipeline.latent_shape(o.request)[1:] for o in orders}))
-    while idle_work.is_due:
-        idle_work.do_some()
+    profile = idled_profile(pipeline, orders, max_rows=0, reproducible=reproducible, clock=time.perf_counter)
     return LocalBackend(model, FixedScores(), pipeline=pipeline, profile=profile, preview_every=10**6)
 
 

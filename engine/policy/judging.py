@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -60,7 +60,7 @@ class Policy:
         readings = self._reader.readings(request.prompt)
         negative = self._negative_groups(request.negative_prompt)
         grounds_found = list(self._rule_grounds(readings, negative, allowances))
-        opinion = self._opinion(readings[-1], allowances)
+        opinion = self._opinion(readings[-1], lifted_tokens(readings[-1], allowances))
         strict = _names(readings, _AGE_GROUPS)
         mild = _names(readings, _MILD_GROUPS)
         grounds_found += _semantic_grounds(opinion, place, allowances, mild=mild)
@@ -78,8 +78,10 @@ class Policy:
         return ApprovedRequest(request, place, verdict)
 
     def forget(self) -> None:
-        """Empty the speller's caches (for measurements)."""
+        """Empty the speller's and the model's caches (for measurements)."""
         self._reader.speller.forget()
+        if self.model is not None:
+            self.model.forget()
 
     def _refusal(self, verdict: Verdict) -> Verdict:
         reason = grounds(verdict.clause or "", appealable=is_appealable(verdict))
@@ -108,19 +110,21 @@ class Policy:
 
         Only the hits' own tags are looked at, so that harmless tags beside them change nothing.
         """
-        if firing.rule.tier is not Tier.DOUBT or self.model is None:
+        if firing.rule.tier is not Tier.DOUBT:
             return False
-        tags = {hit.tag for hit in firing.hits}
-        words = [t for i, t in enumerate(reading.tokens) if t.tag in tags and i not in reading.found.covered]
-        scores = self.model.opinion(words).scores
+        scores = self._opinion(reading, tags={hit.tag for hit in firing.hits}).scores
         held = [share for clause, share in scores.items() if clause in LICENCE_CLAUSES or clause == firing.rule.clause]
         return bool(held) and sum(held) < _SURELY_HARMLESS
 
-    def _opinion(self, reading: Reading, allowances: Allowances) -> Opinion:
+    def _opinion(
+        self, reading: Reading, lifted: frozenset[int] = frozenset(), tags: Collection[int] | None = None
+    ) -> Opinion:
+        """The model's opinion on the words outside harmless and lifted phrases; of all tags or of some."""
         if self.model is None:
             return NO_OPINION
-        hidden = reading.found.covered | lifted_tokens(reading, allowances)
-        return self.model.opinion([token for index, token in enumerate(reading.tokens) if index not in hidden])
+        hidden = reading.found.covered | lifted
+        words = [t for i, t in enumerate(reading.tokens) if i not in hidden and (tags is None or t.tag in tags)]
+        return self.model.opinion(words)
 
     def _decide(self, found: list[_Ground], place: Place) -> Verdict:
         version = self.rules.version
@@ -173,8 +177,8 @@ def _names(readings: list[Reading], groups: Iterable[str]) -> bool:
 def _semantic_grounds(opinion: Opinion, place: Place, allowances: Allowances, *, mild: bool) -> Iterable[_Ground]:
     """Above the upper threshold a prompt is refused, between the two it is reviewed; in direct messages refused too.
 
-    `mild` prompts name children, mostly families and schools, or a campaign against what the clause forbids: for them
-    only a fifth of the doubt that the upper threshold leaves is left.
+    `mild` prompts name children, mostly families and schools, or a campaign against what the clause forbids: they are
+    refused only where a fifth of the doubt is left that the upper threshold allows.
     """
     grounds_here = [(score, _semantic_ground(clause)) for clause, score in opinion.scores.items()]
     counting = [(score, ground) for score, ground in grounds_here if _counts(ground, place, allowances)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -45,8 +45,9 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 @lru_cache(maxsize=1)
-def load_vocabulary() -> dict[str, int]:
-    """Word → rank, 0 the most used."""
+@lru_cache(maxsize=1)
+def load_vocabulary() -> Mapping[str, int]:
+    """Word → rank, 0 the most used; read once."""
     words = VOCABULARY_FILE.read_text(encoding="utf-8").split()
     return {word: rank for rank, word in enumerate(words)}
 
@@ -54,7 +55,7 @@ def load_vocabulary() -> dict[str, int]:
 class Speller:
     """Respells unknown words; `lexicon` holds the words that rules look for."""
 
-    def __init__(self, lexicon: Iterable[str], vocabulary: dict[str, int] | None = None) -> None:
+    def __init__(self, lexicon: Iterable[str], vocabulary: Mapping[str, int] | None = None) -> None:
         self.vocabulary = load_vocabulary() if vocabulary is None else vocabulary
         self.lexicon = frozenset(word for word in lexicon if word.isalpha())
         self._by_squeeze: dict[str, str] = {}
@@ -198,7 +199,7 @@ class Speller:
         return tuple(reversed(pieces))
 
 
-def _all_costs(vocabulary: dict[str, int], lexicon: Iterable[str]) -> dict[str, float]:
+def _all_costs(vocabulary: Mapping[str, int], lexicon: Iterable[str]) -> dict[str, float]:
     """What each word costs in a segmentation: rare ones more, words that rules look for little, letter groups much."""
     costs = {
         word: 5.0 + math.log(2 + rank)

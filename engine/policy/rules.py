@@ -2,8 +2,9 @@
 
 A file may hold `[groups]` (name → list of terms), `allow` (phrases whose words never count) and `[[rule]]` tables.
 The terms of a file that says `foreign = true` are found as written only: misspelt names would hit too many of them.
-A rule fires when every group of `all` and none of `none` is met: anywhere in the prompt, within one tag, or within a
-few words (`scope` "prompt", "tag", "near", "close"); `negative` lists groups that the negative prompt must name too.
+A rule fires when every group of `all` is met: anywhere in the prompt, within one tag, or within a few words (`scope`
+"prompt", "tag", "near", "close"). Terms of `none` excuse the tags that they stand in: hits in such tags alone don't
+count. `negative` lists groups that the negative prompt must name too.
 Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several
 words; `@name` stands for all terms of that group.
 """
@@ -30,7 +31,7 @@ class Tier(StrEnum):
 
     HARD = "hard"  # refused everywhere, no moderator can allow it
     BLOCK = "block"  # refused everywhere, can be appealed
-    DOUBT = "doubt"  # as block, unless the semantic score is sure that the prompt is harmless
+    DOUBT = "doubt"  # as block, unless the semantic score finds the tag of its words harmless
     AGE_RESTRICTED_ONLY = "age_restricted_only"  # refused except in age-restricted, opted-in channels
     REVIEW = "review"  # painted, but the picture is judged more strictly
 

@@ -11,15 +11,14 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
+from engine.onnx_session import open_session
 from engine.policy.respell import load_vocabulary
 from engine.policy.tokens import Token
 
@@ -33,6 +32,7 @@ _LEAST_WORDS = 4
 _MOST_WORDS = 300
 _LONG_TAG = 6
 _LONGEST_WORD = 40
+_REMEMBERED = 256  # readings: rules of ambiguous words ask about a prompt's tags again
 _BATCH = 4  # windows of about equal lengths read in one go, so that little is spent on padding
 
 Floats = NDArray[np.float32]
@@ -90,15 +90,13 @@ class SemanticModel:
     """The encoder of an ONNX file, with its pieces and thresholds."""
 
     def __init__(self, path: Path, known_words: Collection[str]) -> None:
-        runtime: Any = import_module("onnxruntime")  # the package carries no types
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session: Any = runtime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(path.read_bytes())
         notes: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self._pieces = Wordpieces(notes["pieces"].split("\n"))
         self._refuse_at = dict(zip(CLAUSES, json.loads(notes["refuse_at"]), strict=True))
         self._review_at = dict(zip(CLAUSES, json.loads(notes["review_at"]), strict=True))
         self._known = known_words
+        self._read = lru_cache(maxsize=_REMEMBERED)(self._worst_shares)
 
     def opinion(self, tokens: Sequence[Token]) -> Opinion:
         """The opinion on these words; none on fewer than four known ones or mostly unknown ones."""
@@ -106,20 +104,24 @@ class SemanticModel:
         known = sum(token.text in self._known for token in tokens)
         if known < _LEAST_WORDS or 2 * known < len(tokens):
             return NO_OPINION
-        shares = self._shares(self._pieces.windows(tokens))
-        worst = shares[shares[:, 0].argmin()]
-        scores = {clause: round(float(share), 4) for clause, share in zip(CLAUSES, worst[1:], strict=True)}
+        shares = self._read(tuple(map(tuple, self._pieces.windows(tokens))))
+        scores = {clause: round(float(share), 4) for clause, share in zip(CLAUSES, shares[1:], strict=True)}
         return Opinion(scores, self._refuse_at, self._review_at)
 
-    def _shares(self, windows: list[list[int]]) -> Floats:
-        """(windows, labels): probabilities, the harmless rest first; in another order than the windows."""
-        windows = sorted(windows, key=len)
-        runs = [self._logits(windows[start : start + _BATCH]) for start in range(0, len(windows), _BATCH)]
+    def forget(self) -> None:
+        """Empty the memory of what was read last."""
+        self._read.cache_clear()
+
+    def _worst_shares(self, windows: tuple[tuple[int, ...], ...]) -> Floats:
+        """(labels,): the probabilities of the least harmless window, the harmless rest first."""
+        ordered = sorted(windows, key=len)
+        runs = [self._logits(ordered[start : start + _BATCH]) for start in range(0, len(ordered), _BATCH)]
         logits = np.concatenate(runs)
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        return exponentials / exponentials.sum(1, keepdims=True)
+        shares = exponentials / exponentials.sum(1, keepdims=True)
+        return shares[shares[:, 0].argmin()]
 
-    def _logits(self, windows: list[list[int]]) -> Floats:
+    def _logits(self, windows: Sequence[Sequence[int]]) -> Floats:
         ids, mask = padded(windows)
         return np.asarray(self._session.run(None, {"ids": ids, "mask": mask})[0], np.float32)
 

@@ -1,17 +1,18 @@
-"""A picture model as an ONNX file, run by onnxruntime on one CPU core: no GPU time, no fight with PyTorch's threads."""
+"""A picture model as an ONNX file."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from engine.onnx_session import open_session
 
 BATCH = 2  # pictures a call: bounds memory, and one core gains nothing from more
 
@@ -79,11 +80,7 @@ class OnnxRater:
         data = self._path.read_bytes()
         if self._sha256 is not None and hashlib.sha256(data).hexdigest() != self._sha256:
             raise ValueError(f"{self._path} is not the file that the limits were chosen for. {self._hint}".strip())
-        runtime: Any = import_module("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False  # keeps no memory between pictures
-        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return open_session(data)
 
 
 def squares(images: Sequence[Image.Image], side: int) -> NDArray[np.uint8]:

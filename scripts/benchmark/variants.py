@@ -18,9 +18,9 @@ from engine.pipeline import Pipeline
 from engine.png import write_png
 from engine.policy import approve
 from engine.presets import PRESETS
-from engine.profiling import IdleWork, RowProfile
+from engine.profiling import IdleWork, RowProfile, Size
 from engine.safety import FixedScores
-from engine.turns import DEFAULT_ROWS, MOST_CHOSEN_ROWS
+from engine.turns import most_rows
 from engine.worker import LocalBackend
 from scripts.benchmark.baselines import Picture, Stock, groups_of_equals
 from scripts.benchmark.workloads import Order
@@ -62,6 +62,21 @@ class TimedPipeline(Pipeline):
         return output
 
 
+def asked_sizes(pipeline: Pipeline, orders: Sequence[Order]) -> list[Size]:
+    return sorted({pipeline.latent_shape(order.request)[1:] for order in orders})
+
+
+def idled_profile(
+    pipeline: Pipeline, orders: Sequence[Order], *, max_rows: int, reproducible: bool, clock: Clock
+) -> RowProfile:
+    """The profile after what the bot does in idle moments: rows are measured, the pipeline's calls recorded."""
+    profile = RowProfile(max_rows=most_rows(max_rows, reproducible=reproducible), fixed=reproducible)
+    idle_work = IdleWork(pipeline, profile, clock, asked_sizes(pipeline, orders))
+    while idle_work.is_due:
+        idle_work.do_some()
+    return profile
+
+
 class Bench:
     """Runs a workload in one of the variants on one model. The engine lives through all runs, as the bot's does."""
 
@@ -81,14 +96,8 @@ class Bench:
         # On a CPU that others use too, only the process's own seconds mean anything.
         self.clock: Clock = time.process_time if model.device == "cpu" else time.perf_counter
         self.pipeline = TimedPipeline(model, self.clock, reproducible=reproducible)
-        sizes = sorted({self.pipeline.latent_shape(order.request)[1:] for order in orders})
-        profile = RowProfile(
-            max_rows=max_rows or (DEFAULT_ROWS if reproducible else MOST_CHOSEN_ROWS), fixed=reproducible
-        )
-        idle_work = IdleWork(self.pipeline, profile, self.clock, sizes)
-        while idle_work.is_due:  # what the bot does in idle moments is done before the clock starts
-            idle_work.do_some()
-        self.most_rows = max(profile.best(size) or 0 for size in sizes)
+        profile = idled_profile(self.pipeline, orders, max_rows=max_rows, reproducible=reproducible, clock=self.clock)
+        self.most_rows = max(profile.best(size) or 0 for size in asked_sizes(self.pipeline, orders))
         self.backend = LocalBackend(
             model, self._checker, max_rows=self.most_rows, pipeline=self.pipeline, profile=profile,
             preview_every=10**6, clock=self.clock if model.device == "cpu" else time.monotonic,
