@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 from settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from cogs.client import Bot
+    from cogs.core.bot import Bot
     from engine.safety import SafetyChecker
-    from engine.worker import Backend
+    from engine.worker.local_backend import Backend
 
 NO_TOKEN = (
     "DISCORD_TOKEN is not set: put your bot's token into .env (README.md says how), "
@@ -105,11 +105,11 @@ async def _run_until_stopped(settings: Settings, token: str) -> None:
 
 @asynccontextmanager
 async def create_bot(settings: Settings, backend: Backend, **options: Any) -> AsyncGenerator[Bot]:
-    """The bot with everything it needs, opened; `options` go to `cogs.client.Bot`. Closes in reverse at the end."""
-    from admission import Limits
-    from cogs.client import Bot
+    """The bot with everything it needs, opened; `options` go to `cogs.core.bot.Bot`. Closes in reverse at the end."""
+    from cogs.core.bot import Bot
     from db.database import Database
     from service import Service
+    from service.admission import Limits
 
     limits = Limits(
         max_queue=settings.max_queue,
@@ -125,8 +125,8 @@ async def create_bot(settings: Settings, backend: Backend, **options: Any) -> As
 
 def load_backend(settings: Settings) -> Backend:
     """The model on its device behind the one worker thread. Slow; raises ModelUnavailable."""
-    from engine.assembly import make_backend
     from engine.safety import load_safety_checker
+    from engine.worker.assembly import make_backend
 
     checker = load_safety_checker()
     backend = make_backend(settings, checker=checker, rows_file=settings.database.with_name("rows.json"))
@@ -149,7 +149,7 @@ def _warm_up(checker: SafetyChecker) -> None:
 
 
 async def _print_commands(settings: Settings) -> int:
-    from cogs.client import Bot
+    from cogs.core.bot import Bot
 
     async with Bot(None, message_content=settings.message_content_intent) as bot:
         await bot.add_command_cogs()

@@ -12,7 +12,7 @@ from db.database import Database
 
 @dataclass(frozen=True, slots=True)
 class StoredHashes:
-    """One picture's fingerprint (see `engine.fingerprint`)."""
+    """One picture's fingerprint (see `engine.images.fingerprint`)."""
 
     job_id: int
     position: int

@@ -28,10 +28,10 @@ from domain import (
     Task,
     UserError,
 )
-from engine.presets import PRESETS, apply_preset
+from engine.request.presets import PRESETS, apply_preset
 
 if TYPE_CHECKING:
-    from engine.backend import Backend
+    from engine.worker.backend import Backend
     from settings import Settings  # noqa: TID251  the command line is a composition root of its own
 
 BackendFactory = Callable[["Settings"], "Backend"]
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None, make_backend: BackendFactory | None
         changed = {"model": options.model, "low_vram": options.low_vram or None}
         settings = settings.model_copy(update={key: value for key, value in changed.items() if value is not None})
         if make_backend is None:
-            from engine.assembly import make_backend
+            from engine.worker.assembly import make_backend
         backend = make_backend(settings)
     except (SettingsError, ModelUnavailable) as error:
         return _fail(str(error), 2)

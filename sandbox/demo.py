@@ -14,15 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.client import Refused
-from sandbox.limits import LIMITS, Limit
-from sandbox.page_server import PageServer
-from sandbox.script import ask_for_picture, say, set_up
+from sandbox.page.server import PageServer
+from sandbox.people.person import Refused
+from sandbox.people.script import ask_for_picture, say, set_up
+from sandbox.rest.limits import LIMITS, Limit
 from sandbox.server import LoopbackDiscord
-from sandbox.world import default_world
+from sandbox.world.world import default_world
 
 if TYPE_CHECKING:
-    from engine.worker import Backend
+    from engine.worker.local_backend import Backend
     from settings import Settings
 
 # The demo model paints in a second; at Discord's pace one would never see the progress. Hence more edits, from the bot

@@ -17,9 +17,9 @@ from typing import Any
 import discord
 from aiohttp import WSMsgType, web
 
-from sandbox.payloads import bot_message_json, guild_json, member_json, user_json
-from sandbox.things import DM, Event
-from sandbox.world import World
+from sandbox.world.payloads import bot_message_json, guild_json, member_json, user_json
+from sandbox.world.things import DM, Event
+from sandbox.world.world import World
 
 Json = dict[str, Any]
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, REQUEST_MEMBERS, INVALID_SESSION, HELLO, ACK = (

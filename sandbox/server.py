@@ -19,14 +19,14 @@ from aiohttp import web
 
 from sandbox.attach import API, point_discord_at
 from sandbox.gateway import Gateway
-from sandbox.limits import CUT, Answer, Fault, RateLimits
-from sandbox.rest import all_routes
-from sandbox.routing import json_response
-from sandbox.rules import broken_rules
-from sandbox.spec import OpenApi
-from sandbox.things import ApiError, Attachment
-from sandbox.uploads import Body, read_body
-from sandbox.world import World, default_world
+from sandbox.rest.limits import CUT, Answer, Fault, RateLimits
+from sandbox.rest.routes import all_routes
+from sandbox.rest.routing import json_response
+from sandbox.rest.rules import broken_rules
+from sandbox.rest.spec import OpenApi
+from sandbox.rest.uploads import Body, read_body
+from sandbox.world.things import ApiError, Attachment
+from sandbox.world.world import World, default_world
 
 __all__ = ["API", "Call", "LoopbackDiscord", "point_discord_at"]
 

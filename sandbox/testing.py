@@ -2,7 +2,7 @@
 
     from sandbox.testing import discord_server  # noqa: F401
 
-Everything else (people, a running bot) is one line each; see `sandbox.client.Person`.
+Everything else (people, a running bot) is one line each; see `sandbox.people.person.Person`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from sandbox.client import channel_named, person
+from sandbox.people.person import channel_named, person
 from sandbox.server import LoopbackDiscord
-from sandbox.world import default_world
+from sandbox.world.world import default_world
 
 __all__ = ["channel_named", "discord_server", "person"]
 

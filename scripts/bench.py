@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
-from engine.model import LoadedModel, load_model
+from engine.sampling.model import LoadedModel, load_model
 from scripts.benchmark.measures import measure
 from scripts.benchmark.workloads import FULL, SCALES, WORKLOADS
 from scripts.random_model import SIZES, build_random_model

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from domain import Result, Task
-from engine.model import LoadedModel, load_model
-from engine.pipeline import Pipeline
 from engine.policy import approve
 from engine.safety import FixedScores
-from engine.worker import LocalBackend
+from engine.sampling.model import LoadedModel, load_model
+from engine.sampling.pipeline import Pipeline
+from engine.worker.local_backend import LocalBackend
 from scripts.benchmark.variants import PLACE, idled_profile
 from scripts.benchmark.workloads import SCALES, Order, Scale, make_orders
 from scripts.random_model import SIZES, build_random_model

@@ -22,8 +22,8 @@ from types import ModuleType
 from typing import Any
 from zipfile import ZipFile
 
-from engine.hyperparameters import V1_INFERENCE, Hyperparameters, hyperparameters_yaml
-from engine.ldm_keys import ema_key, ldm_keys
+from engine.checkpoint.hyperparameters import V1_INFERENCE, Hyperparameters, hyperparameters_yaml
+from engine.checkpoint.ldm_keys import ema_key, ldm_keys
 from scripts.random_model import SIZES, build_parts, hyperparameters
 
 LAYOUTS = ("fp16", "fp32", "full", "full-opt", "safetensors")

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.folder import write_configs
-from engine.hyperparameters import V1_INFERENCE, Hyperparameters, text_config, unet_config, vae_config
+from engine.checkpoint.diffusers_folder import write_configs
+from engine.checkpoint.hyperparameters import V1_INFERENCE, Hyperparameters, text_config, unet_config, vae_config
 
 SIZES = {
     "tiny": Hyperparameters(

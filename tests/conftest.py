@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from bot import create_bot
-from cogs.client import Bot
+from cogs.core.bot import Bot
 from db import guild_settings
 from domain import JobStatus, Place, Request
-from engine.model import LoadedModel, load_model
 from engine.policy import judge
 from engine.safety import FixedScores, SafetyChecker
-from engine.worker import LocalBackend
-from sandbox.client import Person
+from engine.sampling.model import LoadedModel, load_model
+from engine.worker.local_backend import LocalBackend
+from sandbox.people.person import Person
 from sandbox.server import LoopbackDiscord
-from sandbox.world import Channel, Message, World, default_world
+from sandbox.world.world import Channel, Message, World, default_world
 from scripts.random_model import build_random_model
 from service import Service
 from settings import Settings

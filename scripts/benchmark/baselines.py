@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from domain import Request
-from engine.model import LoadedModel
-from engine.solvers import make_scheduler
+from engine.sampling.model import LoadedModel
+from engine.sampling.solvers import make_scheduler
 
 MOST_AT_ONCE = 8
 Picture = NDArray[np.float32]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.acceleration import accelerate
-from engine.model import LoadedModel
+from engine.sampling.acceleration import accelerate
+from engine.sampling.model import LoadedModel
 from scripts.benchmark.arrivals import poisson_latencies
 from scripts.benchmark.baselines import Picture
 from scripts.benchmark.looplag import loop_lag

@@ -7,7 +7,7 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.pipeline import Pipeline
+from engine.sampling.pipeline import Pipeline
 
 # Large enough to fill a device, small enough for a second on a slow one.
 SIDE = {"cpu": 1024, "cuda": 8192}

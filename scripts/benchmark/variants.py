@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 
 from domain import JobCancelled, Place, Progress, Request, SafetyLevel, Task
-from engine.batcher import Admission, Batcher
-from engine.model import LoadedModel
-from engine.pipeline import Pipeline
-from engine.png import write_png
+from engine.images.metadata import write_png
 from engine.policy import approve
-from engine.presets import PRESETS
-from engine.profiling import IdleWork, RowProfile, Size
+from engine.request.presets import PRESETS
 from engine.safety import FixedScores
-from engine.turns import most_rows
-from engine.worker import LocalBackend
+from engine.sampling.batcher import Admission, Batcher
+from engine.sampling.model import LoadedModel
+from engine.sampling.pipeline import Pipeline
+from engine.sampling.profiling import IdleWork, RowProfile, Size
+from engine.sampling.row_selection import most_rows
+from engine.worker.local_backend import LocalBackend
 from scripts.benchmark.baselines import Picture, Stock, groups_of_equals
 from scripts.benchmark.workloads import Order
 

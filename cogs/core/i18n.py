@@ -1,0 +1,70 @@
+"""What the bot says in public, in the language that a server chose in `/settings panel`.
+
+The English text is the key; `cogs/languages/*.toml` hold the others. What only one person sees stays in English: it
+names commands and options, which are English in Discord, too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from discord import ui
+
+from db import guild_settings
+from db.guild_settings import LANGUAGES
+from engine.request.cost import credits_in_words
+
+if TYPE_CHECKING:
+    from cogs.core.bot import Bot
+
+FOLDER = Path(__file__).parent / "languages"
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """English → the language's words; empty for English itself."""
+    if language == LANGUAGES[0]:
+        return {}
+    return tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Says things in one language. What a catalogue does not have is said in English."""
+
+    language: str = LANGUAGES[0]
+
+    def __call__(self, english: str, **values: Any) -> str:
+        text = catalogue(self.language).get(english, english)
+        return text.format(**values) if values else text
+
+    def count(self, count: int, one: str, many: str, **values: Any) -> str:
+        """One of two sentences; both may use `{count}`."""
+        return self(one if count == 1 else many, count=count, **values)
+
+    def credits(self, millicredits: int) -> str:
+        """ "1.6 credits"."""
+        amount, unit = credits_in_words(millicredits).split()
+        return f"{amount} {self(unit)}"
+
+    def labels(self, view: ui.View) -> ui.View:
+        """The same view with its buttons' labels in this language."""
+        for child in view.children:
+            button = getattr(child, "item", child)
+            if isinstance(button, ui.Button) and button.label:
+                button.label = self(button.label)
+        return view
+
+
+ENGLISH = Words()
+
+
+async def words_for(bot: Bot, guild_id: int | None) -> Words:
+    """The server's language; English in direct messages."""
+    if guild_id is None:
+        return ENGLISH
+    return Words((await guild_settings.load(bot.service.database, guild_id)).language)

@@ -1,0 +1,129 @@
+"""/imagine: a prompt and, if one likes, everything else about the picture."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+from discord.ext import commands
+
+from cogs.imagine.submit import paint
+from db import guild_settings
+from domain import SEED_LIMIT, InvalidRequest, ModelProfile, Request
+from engine.request.presets import PRESETS, apply_preset
+
+if TYPE_CHECKING:
+    from cogs.core.bot import Bot
+
+Interaction = discord.Interaction[Any]
+
+MOST_PROMPT_CHARACTERS = 1000
+
+
+class Imagine(commands.Cog):
+    """Asking for pictures."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+
+    @app_commands.command()
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    @app_commands.describe(
+        prompt="What to paint, best as tags: 1girl, pink hair, smile, blue background",
+        negative_prompt="What to leave out",
+        shape="Portrait, square or landscape, in the size this model likes best",
+        width="Width in pixels, instead of a shape",
+        height="Height in pixels, instead of a shape",
+        steps="How many steps the painting takes; more is finer and slower",
+        guidance_scale="How closely to follow the prompt",
+        scheduler="How noise becomes a picture",
+        seed="The same seed and words give the same picture; empty for a new one",
+        images="How many pictures, each with its own seed",
+        preset="A named set of steps, scheduler and guidance",
+        start_picture="Paint on from this picture",
+        mask="Only with a start picture: paint where the mask is white",
+        strength="Only with a start picture: how much may change, from 0.1 to 1",
+        upscale="Paint a second, larger pass over the picture",
+    )
+    async def imagine(
+        self,
+        interaction: Interaction,
+        prompt: Range[str, 1, MOST_PROMPT_CHARACTERS],
+        negative_prompt: Range[str, 0, MOST_PROMPT_CHARACTERS] = "",
+        shape: Literal["portrait", "square", "landscape"] | None = None,
+        width: Range[int, 8, 2048] | None = None,
+        height: Range[int, 8, 2048] | None = None,
+        steps: Range[int, 1, 150] | None = None,
+        guidance_scale: Range[float, 1.0, 30.0] | None = None,
+        scheduler: str | None = None,
+        seed: Range[int, 0, SEED_LIMIT - 1] | None = None,
+        images: Range[int, 1, 4] = 1,
+        preset: str | None = None,
+        start_picture: discord.Attachment | None = None,
+        mask: discord.Attachment | None = None,
+        strength: Range[float, 0.1, 1.0] = 0.75,
+        upscale: Range[float, 1.0, 2.0] = 1.0,
+    ) -> None:
+        """Paint a picture from words"""
+        profile, database = self.bot.service.profile, self.bot.service.database
+
+        async def build() -> Request:
+            chosen = await guild_settings.load(database, interaction.guild_id or 0)
+            usual = chosen.shape if width is None and height is None else None
+            size = choose_size(profile, shape or usual, width, height)
+            request = Request(
+                prompt=prompt,
+                negative_prompt=negative_prompt,
+                width=size[0],
+                height=size[1],
+                num_inference_steps=profile.num_inference_steps,
+                guidance_scale=profile.guidance_scale,
+                scheduler=profile.scheduler,
+                seed=secrets.randbelow(SEED_LIMIT) if seed is None else seed,
+                images=images,
+                init_image=await read_attachment(start_picture),
+                mask_image=await read_attachment(mask),
+                strength=strength,
+                upscale=upscale,
+            )
+            return apply_preset(
+                request, preset or chosen.preset, steps=steps, guidance_scale=guidance_scale, scheduler=scheduler
+            )
+
+        await paint(interaction, build(), source="slash")
+
+    @imagine.autocomplete("scheduler")
+    async def suggest_scheduler(self, interaction: Interaction, current: str) -> list[Choice[str]]:
+        return _matching(cast("Bot", interaction.client).service.profile.schedulers, current)
+
+    @imagine.autocomplete("preset")
+    async def suggest_preset(self, interaction: Interaction, current: str) -> list[Choice[str]]:
+        return _matching(tuple(PRESETS), current)
+
+
+def choose_size(profile: ModelProfile, shape: str | None, width: int | None, height: int | None) -> tuple[int, int]:
+    """The size in pixels: explicit numbers, or the shape's, or the model's square. Raises InvalidRequest on both."""
+    if shape is not None and (width is not None or height is not None):
+        raise InvalidRequest("Give either a shape or a width and height, not both.")
+    native = profile.shapes[shape or "square"]
+    return (width or native[0], height or native[1])
+
+
+async def read_attachment(attachment: discord.Attachment | None) -> bytes | None:
+    """An attachment's bytes. Raises InvalidRequest before the download if it is too large or no picture."""
+    if attachment is None:
+        return None
+    if attachment.content_type not in ("image/png", "image/jpeg", "image/webp"):
+        raise InvalidRequest("A start picture or mask must be a PNG, JPEG or WebP file.")
+    if attachment.size > 10 * 2**20:
+        raise InvalidRequest("A start picture or mask may have at most 10 MiB; please make it smaller.")
+    return await attachment.read()
+
+
+def _matching(names: tuple[str, ...], current: str) -> list[Choice[str]]:
+    wanted = current.casefold()
+    return [Choice(name=name, value=name) for name in names if wanted in name.casefold()][:25]

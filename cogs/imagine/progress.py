@@ -1,0 +1,252 @@
+"""The live messages: a waiting job's place, a running job's percent and preview, newest only, never too often.
+
+Each open job has one `Live` entry. A tick compares what its message shows with what it should show and starts at most
+one edit per job; what became stale meanwhile is simply never sent. The end of a job is not shown here but by
+delivery.py, which first takes the entry away (`close`), so that no late edit can overwrite a finished picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord.ext import commands
+
+from cogs.core.i18n import words_for
+from cogs.core.text import NOBODY
+from cogs.imagine.buttons import open_buttons
+from cogs.imagine.cards import PREVIEW, painting_card, waiting_card
+from domain import Job
+
+if TYPE_CHECKING:
+    from cogs.core.bot import Bot
+
+log = logging.getLogger(__name__)
+
+EDIT_INTERVAL_SECONDS = 2.5
+# Somebody far back in the queue needs no news with every picture; this much longer per place.
+SECONDS_PER_PLACE = 0.5
+MOST_EDITS_AT_ONCE = 8
+# A changed estimate is worth an edit only if it moved by this share (and Discord counts down by itself).
+DUE_TOLERANCE_SECONDS = 15
+REMEMBERED_DELETIONS = 200
+
+
+@dataclass(slots=True)
+class Live:
+    """One open job's message. `interaction` edits it on the member's own rate limit while its token lives."""
+
+    job: Job
+    interaction: discord.Interaction[Any] | None = None
+    shown: tuple[object, ...] | None = None
+    edited_at: float = float("-inf")
+    editing: asyncio.Task[None] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_closed: bool = False
+
+
+class Board(commands.Cog):
+    """Keeps every open job's message up to date."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        edit_interval_seconds: float = EDIT_INTERVAL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bot = bot
+        self._interval = edit_interval_seconds
+        self._clock = clock
+        self._lives: dict[int, Live] = {}
+        self._showing: set[int] = set()
+        # A message may be deleted before we have heard which one it is.
+        self._deleted: deque[int] = deque(maxlen=REMEMBERED_DELETIONS)
+        self._changed = asyncio.Event()
+        self._loop_task: asyncio.Task[None] | None = None
+
+    async def cog_load(self) -> None:
+        for job in await self.bot.service.open_jobs():
+            if job.message_id is not None:
+                self._lives[job.id] = Live(job)
+        self.bot.service.subscribe(lambda _: self._changed.set())
+        self._loop_task = asyncio.create_task(self._keep_up(), name="board")
+
+    async def cog_unload(self) -> None:
+        edits = [live.editing for live in self._lives.values() if live.editing is not None]
+        for task in (self._loop_task, *edits):
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*filter(None, (self._loop_task, *edits)), return_exceptions=True)
+
+    # ---- used by others --------------------------------------------------------------------------------------------
+
+    async def show(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        """Answer the interaction with the job's message and remember which message that is."""
+        with self.showing(job.id):
+            standing = self.bot.service.standing(job.id)
+            words = await words_for(self.bot, job.guild_id)
+            card = waiting_card(job, standing, self.bot.service.clock(), words)
+            message_id = await _answer(interaction, card, words.labels(open_buttons(job)))
+            await self.bot.service.attach_message(job.id, message_id)
+            live = Live(await self.bot.service.job(job.id), interaction, edited_at=self._clock())
+            self._lives[job.id] = live
+            await self._take_back_if_deleted(live)
+
+    async def show_reply(self, message: discord.Message, job: Job) -> None:
+        """Answer a message with the job's message, if the channel has room for one more now.
+
+        In a burst there is none; then the finished picture is the answer (the delivery loop replies to the message).
+        Raises discord.Forbidden where the bot may not answer.
+        """
+        if not self.bot.pace.try_take(message.channel.id):
+            self.bot.delivery.wake()
+            return
+        with self.showing(job.id):
+            words = await words_for(self.bot, job.guild_id)
+            card = waiting_card(job, self.bot.service.standing(job.id), self.bot.service.clock(), words)
+            try:
+                reply = await message.reply(
+                    embed=card,
+                    view=words.labels(open_buttons(job)),
+                    nonce=f"job-{job.id}",
+                    mention_author=False,
+                    allowed_mentions=NOBODY,
+                )
+            except discord.Forbidden:
+                raise  # the channel's moderators hear of it; the delivery loop finds another way for the picture
+            except discord.HTTPException as error:
+                log.info("job %d could not be shown as a reply: %s", job.id, error)
+                return
+            await self.bot.service.attach_message(job.id, reply.id)
+            live = self._lives[job.id] = Live(await self.bot.service.job(job.id), edited_at=self._clock())
+            await self._take_back_if_deleted(live)
+
+    def follow(self, job: Job) -> None:
+        """Keep a message up to date that shows the job already."""
+        self._lives[job.id] = Live(job)
+        self._changed.set()
+
+    @contextmanager
+    def showing(self, job_id: int) -> Generator[None]:
+        """While the job's first message, or the thread for it, is on its way."""
+        self._showing.add(job_id)
+        try:
+            yield
+        finally:
+            self._showing.discard(job_id)
+            self._changed.set()
+            self.bot.delivery.wake()
+
+    def is_being_shown(self, job_id: int) -> bool:
+        """Whether the job's first message is on its way; the delivery must not post a second one."""
+        return job_id in self._showing
+
+    async def close(self, job_id: int) -> None:
+        """No more live edits for this job; returns when the last one is through."""
+        live = self._lives.pop(job_id, None)
+        if live is None:
+            return
+        live.is_closed = True
+        async with live.lock:
+            return
+
+    # ---- the loop --------------------------------------------------------------------------------------------------
+
+    async def _keep_up(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            self._tick()
+            await asyncio.sleep(min(self._interval, 0.5))
+            if self._lives:
+                self._changed.set()
+
+    def _tick(self) -> None:
+        """Start an edit for each message that is out of date and whose turn it is; painting ones first."""
+        service, now = self.bot.service, self._clock()
+        busy = sum(1 for live in self._lives.values() if _is_editing(live))
+        due = [live for live in self._lives.values() if not _is_editing(live) and self._is_due(live, now)]
+        due.sort(key=lambda live: (service.progress(live.job.id) is None, live.edited_at))
+        for live in due[: max(MOST_EDITS_AT_ONCE - busy, 0)]:
+            live.editing = asyncio.create_task(self._edit(live), name=f"edit-{live.job.id}")
+
+    def _is_due(self, live: Live, now: float) -> bool:
+        standing = self.bot.service.standing(live.job.id)
+        patience = self._interval + (standing.ahead * SECONDS_PER_PLACE if standing else 0)
+        return now - live.edited_at >= patience and self._wanted(live) != live.shown
+
+    def _wanted(self, live: Live) -> tuple[object, ...]:
+        """A key that differs when the message is worth an edit."""
+        progress = self.bot.service.progress(live.job.id)
+        if progress is not None:
+            return ("painting", progress.step, id(progress.preview))
+        standing = self.bot.service.standing(live.job.id)
+        if standing is None:
+            return live.shown or ()
+        due = self.bot.service.clock().timestamp() + standing.wait_seconds
+        return ("waiting", standing.ahead, round(due / DUE_TOLERANCE_SECONDS) if standing.ahead else 0)
+
+    async def _edit(self, live: Live) -> None:
+        async with live.lock:
+            if live.is_closed:
+                return
+            wanted, progress = self._wanted(live), self.bot.service.progress(live.job.id)
+            live.shown, live.edited_at = wanted, self._clock()
+            words = await words_for(self.bot, live.job.guild_id)
+            if progress is not None:
+                if progress.preview is not None and await self.bot.review.asks_for_approval(live.job):
+                    progress = replace(progress, preview=None)
+                card, preview = painting_card(live.job, progress, words), progress.preview
+            else:
+                standing = self.bot.service.standing(live.job.id)
+                card, preview = waiting_card(live.job, standing, self.bot.service.clock(), words), None
+            files = [discord.File(io.BytesIO(preview), PREVIEW)] if preview else []
+            try:
+                await self._send(live, card, files, words.labels(open_buttons(live.job)))
+            except discord.HTTPException as error:
+                # The token may have died (after 15 minutes, or with the message): go on with the bot's own.
+                live.interaction = None
+                log.info("progress of job %d could not be shown: %s", live.job.id, error)
+
+    async def _send(self, live: Live, card: discord.Embed, files: list[discord.File], view: discord.ui.View) -> None:
+        if live.interaction is not None and not live.interaction.is_expired():
+            await live.interaction.edit_original_response(
+                embed=card, attachments=files, view=view, allowed_mentions=NOBODY
+            )
+        elif live.job.message_id is not None and self.bot.pace.try_take(live.job.channel_id):
+            message = self.bot.get_partial_messageable(live.job.channel_id).get_partial_message(live.job.message_id)
+            await message.edit(embed=card, attachments=files, view=view, allowed_mentions=NOBODY)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Somebody took the message away: an open job behind it is taken back, its cost returns."""
+        self._deleted.append(payload.message_id)
+        for live in list(self._lives.values()):
+            await self._take_back_if_deleted(live)
+
+    async def _take_back_if_deleted(self, live: Live) -> None:
+        if live.job.message_id in self._deleted:
+            await self.bot.service.delete(live.job.id, live.job.user_id)
+
+
+def _is_editing(live: Live) -> bool:
+    return live.editing is not None and not live.editing.done()
+
+
+async def _answer(interaction: discord.Interaction[Any], card: discord.Embed, view: discord.ui.View) -> int:
+    """Answer with the card; the id of the message it became."""
+    if interaction.response.is_done():
+        message = await interaction.edit_original_response(embed=card, view=view, allowed_mentions=NOBODY)
+        return message.id
+    response = await interaction.response.send_message(embed=card, view=view, allowed_mentions=NOBODY)
+    if response.message_id is not None:
+        return response.message_id
+    return (await interaction.original_response()).id

@@ -1,0 +1,100 @@
+"""/queue, /help and /about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from cogs.core.text import inert, plural
+from domain import JobStatus
+from engine.policy.licence import ATTRIBUTION, LICENCE_NAME
+
+if TYPE_CHECKING:
+    from cogs.core.bot import Bot
+    from engine.worker.local_backend import EngineReport
+
+Interaction = discord.Interaction[Any]
+
+BLUE = 0x5B8DEF
+MOST_LISTED = 10
+
+HELP = """\
+**Ask for a picture** with `/imagine`. Tags work best: `1girl, pink hair, smile, blue background`.
+**Leave things out** with `negative_prompt`, **repeat a picture** with its `seed`, **get up to four** with `images`.
+**Under a picture**, Again paints the same words anew, Vary paints on from it, Edit changes the words, Delete erases it.
+**While it waits or is painted**, Cancel takes it back; nothing is charged.
+
+`/queue` shows what is being painted and where you stand; `/quota me` what you have left and what pictures cost.
+`/challenges` shows what is running and who has won. `/privacy` shows, downloads and erases what is stored of you.
+`/terms` and `/license` say what the model may not be used for. `/about` says which model this is.
+"""
+
+
+class Info(commands.Cog):
+    """What people may want to know."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+
+    @app_commands.command()
+    async def queue(self, interaction: Interaction) -> None:
+        """What is being painted, and where your pictures stand"""
+        service = self.bot.service
+        report = service.report()
+        embed = discord.Embed(title="The queue", description=_report_in_words(report), colour=BLUE)
+        if report.paused:
+            embed.description = f"{embed.description}\nPainting is paused by the moderators; nothing is lost."
+        for job in (await service.open_jobs(interaction.user.id))[:MOST_LISTED]:
+            embed.add_field(name=f"Picture {job.id}", value=self._line(job.id, job.status, job.request.prompt))
+        if not embed.fields and report.running + report.queued:
+            embed.set_footer(text="None of them is yours.")
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+
+    def _line(self, job_id: int, status: JobStatus, prompt: str) -> str:
+        service = self.bot.service
+        progress, standing = service.progress(job_id), service.standing(job_id)
+        if progress is not None:
+            state = f"painting, {progress.step / max(progress.total_steps, 1):.0%}"
+        elif standing is not None:
+            due = discord.utils.format_dt(service.clock() + timedelta(seconds=standing.wait_seconds), "R")
+            place = f"{plural(standing.ahead, 'picture')} before it" if standing.ahead else "next in line"
+            state = f"{place}, should be ready {due}"
+        else:
+            state = status.value
+        return f"{inert(prompt, 80)}\n{state}"
+
+    @app_commands.command()
+    async def help(self, interaction: Interaction) -> None:
+        """How to paint with this bot"""
+        await interaction.response.send_message(
+            embed=discord.Embed(title="Painting with words", description=HELP, colour=BLUE), ephemeral=True
+        )
+
+    @app_commands.command()
+    async def about(self, interaction: Interaction) -> None:
+        """Which model paints here, and under which licence"""
+        profile = self.bot.service.profile
+        model = profile.identity
+        embed = discord.Embed(title="About this bot", colour=BLUE)
+        name = f"{model.name} (a small demo model, not Waifu Diffusion)" if model.is_demo else model.name
+        embed.add_field(name="Model", value=name, inline=False)
+        embed.add_field(name="SHA-256", value=f"`{model.sha256[:16]}…` ({model.weights}, {model.dtype})", inline=False)
+        embed.add_field(name="Licence", value=f"{LICENCE_NAME}, with use restrictions: `/terms`", inline=False)
+        embed.add_field(name="Credits", value=ATTRIBUTION, inline=False)
+        embed.add_field(
+            name="Pictures",
+            value="All pictures are made by a machine and say so in their metadata "
+            "(digital source type: trained algorithmic media).",
+            inline=False,
+        )
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+
+
+def _report_in_words(report: EngineReport) -> str:
+    if not report.running + report.queued:
+        return "Nothing is being painted and nothing waits: your picture would be next."
+    return f"{plural(report.running, 'picture')} being painted, {report.queued} waiting."

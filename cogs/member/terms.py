@@ -1,0 +1,171 @@
+"""The licence's side: what members agree to before their first picture, and its full text at any time."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from cogs.core.checks import require_manager
+from cogs.core.errors import RowButton, View
+from cogs.imagine.submit import paint_accepted
+from engine.policy.licence import (
+    ATTRIBUTION,
+    LICENCE_NAME,
+    PLAIN_RESTRICTIONS,
+    TERMS_NOTICE,
+    TERMS_VERSION,
+    licence_text,
+)
+
+if TYPE_CHECKING:
+    from cogs.core.bot import Bot
+
+log = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+
+BLUE = 0x5B8DEF
+LICENCE_FILENAME = "CreativeML-OpenRAIL-M.txt"
+
+
+def terms_card(title: str) -> discord.Embed:
+    """The notice and the eleven restrictions in plain words."""
+    rules = "\n".join(f"**{letter}** {words}" for letter, words in PLAIN_RESTRICTIONS)
+    embed = discord.Embed(title=title, description=f"{TERMS_NOTICE}\n\n{rules}", colour=BLUE)
+    embed.set_footer(text=f"Terms of {TERMS_VERSION} · the full licence: {LICENCE_NAME}, also with /license")
+    return embed
+
+
+def licence_file() -> discord.File:
+    return discord.File(io.BytesIO(licence_text().encode()), LICENCE_FILENAME, description="The model's full licence")
+
+
+async def ask_for_consent(interaction: Interaction, pending_id: int) -> None:
+    """Show the terms, privately, with a button that goes on with the very request that was asked."""
+    view = View()
+    view.add_item(AgreeButton(pending_id))
+    view.add_item(LicenceButton(pending_id))
+    message = {"embed": terms_card("Before your first picture"), "view": view}
+    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        await interaction.delete_original_response()
+    if interaction.response.is_done():
+        await interaction.followup.send(**message, ephemeral=True)
+    else:
+        await interaction.response.send_message(**message, ephemeral=True)
+
+
+class AgreeButton(RowButton, template=r"terms:agree:(?P<row_id>[0-9]+)"):
+    """Record the agreement and paint what was asked for before it."""
+
+    prefix, label, style = "terms:agree", "I agree", discord.ButtonStyle.success
+
+    async def act(self, interaction: Interaction) -> None:
+        service = cast("Bot", interaction.client).service
+        waiting = await service.agree(interaction.user.id, self.row_id)
+        if waiting is None:
+            await interaction.response.send_message(
+                "Thank you, that is noted. Now ask for your picture with `/imagine`.", ephemeral=True
+            )
+            return
+        request, origin = waiting
+        try:
+            await paint_accepted(interaction, request, origin)
+        finally:
+            await _fold_terms(interaction)
+
+
+async def _fold_terms(interaction: Interaction) -> None:
+    """Replace the terms that were agreed to by one line. If Discord does not let us, they simply stay."""
+    message = interaction.message
+    if message is None or not message.flags.ephemeral or not interaction.response.is_done():
+        return
+    card = discord.Embed(description="You agreed to the rules of the model. `/terms` shows them any time.", colour=BLUE)
+    try:
+        await interaction.followup.edit_message(message.id, embed=card, view=None)
+    except discord.HTTPException as error:
+        log.info("the terms that user %d agreed to could not be folded: %s", interaction.user.id, error)
+
+
+class LicenceButton(RowButton, template=r"terms:licence:(?P<row_id>[0-9]+)"):
+    """The full text as a file."""
+
+    prefix, label = "terms:licence", "Read the full licence"
+
+    async def act(self, interaction: Interaction) -> None:
+        await interaction.response.send_message(file=licence_file(), ephemeral=True)
+
+
+class SetUpButton(RowButton, template=r"terms:guild:(?P<row_id>[0-9]+)"):
+    """Somebody who manages the server agrees for it."""
+
+    prefix, label, style = "terms:guild", "Agree for this server", discord.ButtonStyle.success
+
+    async def act(self, interaction: Interaction) -> None:
+        guild_id, service = await require_manager(interaction), cast("Bot", interaction.client).service
+        await service.agree_for_guild(guild_id, interaction.user.id)
+        await interaction.response.send_message(
+            "This server is set up. Members can now paint with `/imagine`; each agrees to the same rules first.",
+            ephemeral=True,
+        )
+
+
+class Terms(commands.Cog):
+    """/license, /terms and setting a server up."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+
+    @app_commands.command()
+    async def license(self, interaction: Interaction) -> None:
+        """The model's licence, in full"""
+        await interaction.response.send_message(ATTRIBUTION, file=licence_file(), ephemeral=True)
+
+    @app_commands.command()
+    async def terms(self, interaction: Interaction) -> None:
+        """What the model may not be used for, and your agreement to it"""
+        view = View()
+        if not await self.bot.service.has_agreed(interaction.user.id):
+            view.add_item(AgreeButton(0))
+        view.add_item(LicenceButton(0))
+        await interaction.response.send_message(embed=terms_card("The rules of the model"), view=view, ephemeral=True)
+
+    @app_commands.command()
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    async def setup(self, interaction: Interaction) -> None:
+        """Set the bot up for this server"""
+        await require_manager(interaction)
+        await interaction.response.send_message(embed=welcome_card(), view=_set_up_view(), ephemeral=True)
+
+    @commands.Cog.listener()
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Introduce the bot where newcomers are greeted, if it may write there."""
+        channel = guild.system_channel
+        if channel is not None and channel.permissions_for(guild.me).send_messages:
+            await channel.send(embed=welcome_card(), view=_set_up_view())
+
+
+def welcome_card() -> discord.Embed:
+    embed = terms_card("Hello! I paint pictures from words.")
+    embed.add_field(
+        name="To set me up",
+        value="Somebody who manages this server agrees to these rules for it. "
+        "Every member is asked for the same agreement before their first picture.",
+        inline=False,
+    )
+    return embed
+
+
+def _set_up_view() -> View:
+    view = View()
+    view.add_item(SetUpButton(0))
+    view.add_item(LicenceButton(0))
+    return view
+
+
+BUTTONS: tuple[type[RowButton], ...] = (AgreeButton, LicenceButton, SetUpButton)

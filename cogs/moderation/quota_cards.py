@@ -1,0 +1,147 @@
+"""How credits and quota rules look. Pure: values in, text and embeds out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import discord
+
+from cogs.core.text import inert, plural
+from db.ledger import Entry
+from db.quotas import QuotaRule, QuotaStanding
+from engine.request.cost import credits_in_words
+
+BLUE = 0x5B8DEF
+# Discord's limit for one field of an embed.
+MOST_FIELD = 1024
+MOST_GRANTS = 6
+
+
+def subject_name(source: str | None) -> str:
+    """ "member:1" and the like as people read them."""
+    kind, _, number = (source or "").partition(":")
+    names = {
+        "member": f"<@{number}>",
+        "role": f"the role <@&{number}>",
+        "channel": f"the channel <#{number}>",
+        "everyone": "everyone in this server",
+        "server": "this server as a whole",
+    }
+    return names.get(kind, "the bot's default")
+
+
+def member_card(user_id: int, standing: QuotaStanding, prices: Mapping[str, int], now: datetime) -> discord.Embed:
+    """What is left, when it refills, what the usual pictures cost."""
+    embed = discord.Embed(title="Picture credits", colour=BLUE)
+    embed.description = f"<@{user_id}> has **{credits_in_words(standing.left)}** left now."
+    embed.add_field(
+        name="Within an hour",
+        value=f"{credits_in_words(standing.used_hour)} of {credits_in_words(standing.per_hour)} used",
+    )
+    embed.add_field(
+        name="Within a day", value=f"{credits_in_words(standing.used_day)} of {credits_in_words(standing.per_day)} used"
+    )
+    embed.add_field(name="At once", value=f"{standing.open_jobs} of {plural(standing.max_jobs, 'picture')} in work")
+    if standing.extra:
+        embed.add_field(name="Extra", value=f"{credits_in_words(standing.extra)}, spent after the others")
+    refills_at = standing.refills_at(now)
+    refill = f"The next credits come back {discord.utils.format_dt(refills_at, 'R')}." if refills_at else "All there."
+    embed.add_field(name="Refill", value=refill, inline=False)
+    lines = [f"{name}: {credits_in_words(price)}" for name, price in prices.items()]
+    embed.add_field(name="What the usual picture costs", value="\n".join(lines), inline=False)
+    if standing.budget.left is not None:
+        embed.add_field(
+            name="This server's own budget", value=f"{credits_in_words(standing.budget.left)} left for all together"
+        )
+    embed.set_footer(
+        text="More steps, a larger size or more pictures cost more. What fails or is withheld costs nothing."
+    )
+    return embed
+
+
+def explanation_card(user_id: int, standing: QuotaStanding, rules: Sequence[QuotaRule]) -> discord.Embed:
+    """Which rule decides each value, and all rules that could have."""
+    lines = [
+        f"**Per hour**: {credits_in_words(standing.per_hour)}, by {subject_name(standing.hour_source)}",
+        f"**Per day**: {credits_in_words(standing.per_day)}, by {subject_name(standing.day_source)}",
+        f"**At once**: {plural(standing.max_jobs, 'picture')}, by {subject_name(standing.jobs_source)}",
+        f"**Weight**: {standing.weight:g}, by {subject_name(standing.weight_source)}",
+    ]
+    embed = discord.Embed(title="Which quota applies", colour=BLUE)
+    embed.description = f"For <@{user_id}> in this channel:\n" + "\n".join(lines)
+    embed.add_field(
+        name="Rules that concern this member",
+        value="\n".join(rule_line(rule) for rule in rules[:8]) or "None; the bot's default holds.",
+        inline=False,
+    )
+    embed.add_field(
+        name="Why",
+        value="For each value the first of these that decides it: the member's own rule, the best of their roles' "
+        "rules, the channel's, everyone's, the bot's default. A rule of this server counts what was spent in this "
+        "server; the bot's default counts what was spent anywhere.",
+        inline=False,
+    )
+    left = f"{credits_in_words(standing.left)} left now ({credits_in_words(standing.extra)} of it granted)"
+    embed.set_footer(text=left)
+    return embed
+
+
+def subject_card(name: str, rule: QuotaRule | None, spent: tuple[int, int] | None) -> discord.Embed:
+    """What moderators decided for a role, a channel or everyone; `spent` within an hour and a day, where known."""
+    embed = discord.Embed(title="Picture credits", colour=BLUE, description=f"For {name}.")
+    embed.add_field(name="Rule", value=rule_line(rule) if rule else "None; the next one down holds.", inline=False)
+    if spent is not None:
+        embed.add_field(
+            name="Spent by all together",
+            value=f"{credits_in_words(spent[0])} within an hour, {credits_in_words(spent[1])} within a day",
+            inline=False,
+        )
+    return embed
+
+
+def ledger_lines(history: Sequence[Entry]) -> str:
+    """The latest rows of the ledger, one a line."""
+    lines = [
+        f"<t:{int(entry.created_at.timestamp())}:t> {entry.kind}"
+        + (f" {'−' if entry.amount < 0 else '+'}{credits_in_words(abs(entry.amount))}" if entry.amount else "")
+        + (f" · picture {entry.job_id}" if entry.job_id else "")
+        + f" · {inert(entry.reason, 40)}"
+        for entry in history
+    ]
+    return "\n".join(lines)[:MOST_FIELD] or "Nothing yet."
+
+
+def grant_lines(grants: Sequence[Entry]) -> str:
+    """Grants that still hold, one a line."""
+    lines = [
+        f"{subject_name(f'{entry.subject}:{entry.subject_id}')}: {credits_in_words(entry.amount)}"
+        + ("" if entry.subject == "member" else " each")
+        + (f", until {discord.utils.format_dt(entry.expires_at, 'f')}" if entry.expires_at else "")
+        + f" (by <@{entry.actor_id}>: {inert(entry.reason, 40)})"
+        for entry in grants[:MOST_GRANTS]
+    ]
+    if len(grants) > MOST_GRANTS:
+        lines.append(f"… and {len(grants) - MOST_GRANTS} more; `/quota show` has each subject's own.")
+    return "\n".join(lines)[:MOST_FIELD]
+
+
+def rule_line(rule: QuotaRule) -> str:
+    """One rule in one line."""
+    end = f", until {discord.utils.format_dt(rule.expires_at, 'f')}" if rule.expires_at else ""
+    name = subject_name(f"{rule.subject}:{rule.subject_id}")
+    return f"{name}: {rule_values(rule)}{end} (by <@{rule.actor_id}>: {inert(rule.reason, 80)})"
+
+
+def rule_values(rule: QuotaRule) -> str:
+    """What a rule decides."""
+    values: list[str] = []
+    if rule.per_hour is not None:
+        values.append(f"{credits_in_words(rule.per_hour)} an hour")
+    if rule.per_day is not None:
+        values.append(f"{credits_in_words(rule.per_day)} a day")
+    if rule.max_jobs is not None:
+        values.append(f"{plural(rule.max_jobs, 'picture')} at once")
+    if rule.weight is not None:
+        values.append(f"weight {rule.weight:g}")
+    return ", ".join(values)

@@ -1,0 +1,388 @@
+"""/settings: one panel with everything a server decides; its buttons open forms, and each form is saved at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+
+from cogs.core.channels import require_age_restricted
+from cogs.core.checks import require_manager, require_moderator
+from cogs.core.errors import Modal, RowButton, View
+from cogs.core.text import NOBODY
+from db import appeals, guild_settings
+from db.guild_settings import LANGUAGES, LEVELS, SHAPES, ChannelSettings, GuildSettings
+from domain import InvalidRequest
+from engine.request.presets import PRESETS
+
+if TYPE_CHECKING:
+    from cogs.core.bot import Bot
+
+Interaction = discord.Interaction[Any]
+Option = discord.SelectOption
+
+BLUE = 0x5B8DEF
+MOST_ROLES = 10
+NO_PRESET = "none"
+LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
+
+LEVEL_WORDS = {
+    "off": "No pictures here",
+    "strict": "Strict: as careful as in direct messages",
+    "standard": "Standard",
+    "adult": "Adult: nudity allowed, only while Discord marks the channel as age-restricted",
+}
+WHO_WORDS = {
+    "everyone": "Everyone",
+    "roles": "Moderators and the roles chosen below",
+    "moderators": "Moderators only",
+    "nobody": "Nobody",
+}
+
+
+async def load(interaction: Interaction) -> GuildSettings:
+    database = cast("Bot", interaction.client).service.database
+    return await guild_settings.load(database, interaction.guild_id or 0)
+
+
+async def save(interaction: Interaction, *, channel_id: int = 0, **values: Any) -> None:
+    """Write what a form says, and show the panel anew."""
+    guild_id = await require_moderator(interaction)
+    bot = cast("Bot", interaction.client)
+    async with bot.service.database.transaction() as connection:
+        await guild_settings.change(
+            connection, guild_id, interaction.user.id, bot.service.clock(), channel_id=channel_id, **values
+        )
+    card = await _panel_card(interaction)
+    if interaction.message is not None:
+        await interaction.response.edit_message(embed=card, view=panel_view())
+    else:
+        await interaction.response.send_message(embed=card, view=panel_view(), ephemeral=True)
+    bot.rounds.wake()
+
+
+# ---- the panel -------------------------------------------------------------------------------------------------------
+
+
+async def _panel_card(interaction: Interaction) -> discord.Embed:
+    settings = await load(interaction)
+    database = cast("Bot", interaction.client).service.database
+    channel_id = getattr(interaction.channel, "parent_id", None) if _in_thread(interaction) else interaction.channel_id
+    channel = await guild_settings.load_channel(database, interaction.guild_id or 0, channel_id or 0)
+    embed = discord.Embed(title="Settings of this server", colour=BLUE)
+    embed.add_field(name="Preset unless a member chooses", value=settings.preset or "the model's own")
+    embed.add_field(name="Shape unless a member chooses", value=settings.shape or "square")
+    embed.add_field(name="Allowed sizes", value=", ".join(settings.allowed_shapes) or "any")
+    embed.add_field(name="Pictures at once", value=f"at most {settings.max_images}")
+    embed.add_field(name="Painting on from a picture", value=_who(settings))
+    embed.add_field(name="Audit channel", value=_channel(settings.audit_channel_id))
+    embed.add_field(name="Review channel", value=_channel(settings.review_channel_id))
+    kept = f"{settings.retention_days} days" if settings.retention_days else "until somebody deletes them"
+    embed.add_field(name="Pictures are kept", value=kept)
+    embed.add_field(name="Language", value=LANGUAGE_NAMES[settings.language])
+    embed.add_field(name="Moderators' roles", value=_roles(settings.moderator_role_ids) or "none but Discord's own")
+    words = LEVEL_WORDS[channel.level]
+    if await appeals.needs_approval(database, (channel_id or 0,)):
+        words += "\nPictures wait here for a moderator's ✅ (`/review approval`)"
+    embed.add_field(name="This channel", value=words, inline=False)
+    return embed
+
+
+def _in_thread(interaction: Interaction) -> bool:
+    return isinstance(interaction.channel, discord.Thread)
+
+
+def _who(settings: GuildSettings) -> str:
+    if settings.image_to_image == "roles":
+        return f"moderators and {_roles(settings.image_to_image_role_ids) or 'no role yet'}"
+    return WHO_WORDS[settings.image_to_image]
+
+
+def _channel(channel_id: int | None) -> str:
+    return f"<#{channel_id}>" if channel_id else "none"
+
+
+def _roles(role_ids: Sequence[int]) -> str:
+    return ", ".join(f"<@&{role_id}>" for role_id in role_ids)
+
+
+class PaintingButton(RowButton, template=r"settings:painting:(?P<row_id>[0-9]+)"):
+    """Presets, sizes, how many."""
+
+    prefix, label, emoji = "settings:painting", "Painting", "🎨"
+
+    async def act(self, interaction: Interaction) -> None:
+        await require_moderator(interaction)
+        await interaction.response.send_modal(PaintingForm(await load(interaction)))
+
+
+class StartPictureButton(RowButton, template=r"settings:start:(?P<row_id>[0-9]+)"):
+    """Who may use image-to-image."""
+
+    prefix, label, emoji = "settings:start", "Start pictures", "🖼️"
+
+    async def act(self, interaction: Interaction) -> None:
+        await require_moderator(interaction)
+        await interaction.response.send_modal(StartPictureForm(await load(interaction)))
+
+
+class ChannelsButton(RowButton, template=r"settings:channels:(?P<row_id>[0-9]+)"):
+    """Where the bot reports to moderators, and how long pictures stay."""
+
+    prefix, label, emoji = "settings:channels", "Audit, review, language", "🗂️"
+
+    async def act(self, interaction: Interaction) -> None:
+        await require_moderator(interaction)
+        await interaction.response.send_modal(ChannelsForm(await load(interaction)))
+
+
+class LevelButton(RowButton, template=r"settings:level:(?P<row_id>[0-9]+)"):
+    """How strictly a channel is judged."""
+
+    prefix, label, emoji = "settings:level", "Policy of a channel", "⚖️"
+
+    async def act(self, interaction: Interaction) -> None:
+        guild_id = await require_moderator(interaction)
+        channel_id = interaction.channel_id or 0
+        if isinstance(interaction.channel, discord.Thread):
+            channel_id = interaction.channel.parent_id
+        database = cast("Bot", interaction.client).service.database
+        chosen = await guild_settings.load_channel(database, guild_id, channel_id)
+        await interaction.response.send_modal(LevelForm(channel_id, chosen))
+
+
+BUTTONS: tuple[type[RowButton], ...] = (PaintingButton, StartPictureButton, ChannelsButton, LevelButton)
+
+
+def panel_view() -> View:
+    view = View()
+    for button in BUTTONS:
+        view.add_item(button(0))
+    return view
+
+
+# ---- the forms -------------------------------------------------------------------------------------------------------
+
+
+class PaintingForm(Modal, title="Painting in this server"):
+    """Select menus, each showing what holds now."""
+
+    def __init__(self, settings: GuildSettings) -> None:
+        super().__init__(custom_id="settings:painting")
+        presets = [Option(label="The model's own", value=NO_PRESET, default=settings.preset is None)]
+        presets += [
+            Option(label=name, description=preset.description[:100], value=name, default=name == settings.preset)
+            for name, preset in PRESETS.items()
+        ]
+        self.preset = ui.Select[Any](custom_id="preset", options=presets)
+        shapes = [Option(label=shape, value=shape, default=shape == (settings.shape or "square")) for shape in SHAPES]
+        self.shape = ui.Select[Any](custom_id="shape", options=shapes)
+        allowed = [Option(label=shape, value=shape, default=shape in settings.allowed_shapes) for shape in SHAPES]
+        self.allowed_shapes = ui.Select[Any](
+            custom_id="allowed_shapes", options=allowed, min_values=0, max_values=len(SHAPES), required=False
+        )
+        numbers = [Option(label=str(n), value=str(n), default=n == settings.max_images) for n in range(1, 5)]
+        self.max_images = ui.Select[Any](custom_id="max_images", options=numbers)
+        self.add_item(ui.Label(text="Preset unless a member chooses one", component=self.preset))
+        self.add_item(ui.Label(text="Shape unless a member chooses one", component=self.shape))
+        self.add_item(
+            ui.Label(text="Allowed sizes", description="None chosen: any size.", component=self.allowed_shapes)
+        )
+        self.add_item(ui.Label(text="Most pictures at once", component=self.max_images))
+
+    async def on_submit(self, interaction: Interaction) -> None:
+        preset = self.preset.values[0]
+        await save(
+            interaction,
+            preset=None if preset == NO_PRESET else preset,
+            shape=self.shape.values[0],
+            allowed_shapes=tuple(self.allowed_shapes.values),
+            max_images=int(self.max_images.values[0]),
+        )
+
+
+class StartPictureForm(Modal, title="Painting on from pictures"):
+    """Everyone, some roles, moderators, nobody."""
+
+    def __init__(self, settings: GuildSettings) -> None:
+        super().__init__(custom_id="settings:start")
+        options = [
+            Option(label=words, value=value, default=value == settings.image_to_image)
+            for value, words in WHO_WORDS.items()
+        ]
+        self.who = ui.Select[Any](custom_id="who", options=options)
+        self.roles = ui.RoleSelect[Any](
+            custom_id="roles",
+            min_values=0,
+            max_values=MOST_ROLES,
+            required=False,
+            default_values=[discord.Object(role_id) for role_id in settings.image_to_image_role_ids],
+        )
+        self.add_item(ui.Label(text="Who may paint on from a picture", component=self.who))
+        self.add_item(ui.Label(text="Roles", description="Only with the second choice.", component=self.roles))
+
+    async def on_submit(self, interaction: Interaction) -> None:
+        roles = tuple(role.id for role in self.roles.values)
+        await save(interaction, image_to_image=self.who.values[0], image_to_image_role_ids=roles)
+
+
+class ChannelsForm(Modal, title="Audit, review, language, keeping"):
+    """Where the bot tells moderators what happens, and how long pictures stay."""
+
+    def __init__(self, settings: GuildSettings) -> None:
+        super().__init__(custom_id="settings:channels")
+        self.audit = _channel_select("audit", settings.audit_channel_id)
+        self.review = _channel_select("review", settings.review_channel_id)
+        languages = [
+            Option(label=LANGUAGE_NAMES[language], value=language, default=language == settings.language)
+            for language in LANGUAGES
+        ]
+        self.language = ui.Select[Any](custom_id="language", options=languages)
+        self.retention = ui.TextInput[Any](
+            custom_id="retention",
+            required=False,
+            max_length=4,
+            default=str(settings.retention_days) if settings.retention_days else None,
+        )
+        self.add_item(
+            ui.Label(text="Audit channel", description="Every decision is posted here.", component=self.audit)
+        )
+        self.add_item(
+            ui.Label(text="Review channel", description="Appeals and reports appear here.", component=self.review)
+        )
+        self.add_item(
+            ui.Label(
+                text="Language",
+                description="What I say in public; what only you see is in English.",
+                component=self.language,
+            )
+        )
+        self.add_item(
+            ui.Label(
+                text="Days that pictures are kept", description="Empty: until somebody deletes them.",
+                component=self.retention,
+            )
+        )  # fmt: skip
+
+    async def on_submit(self, interaction: Interaction) -> None:
+        await save(
+            interaction,
+            audit_channel_id=_chosen(interaction, self.audit),
+            review_channel_id=_chosen(interaction, self.review),
+            retention_days=_days(self.retention.value),
+            language=self.language.values[0],
+        )
+
+
+class LevelForm(Modal, title="Policy of a channel"):
+    """A channel and its level."""
+
+    def __init__(self, channel_id: int, chosen: ChannelSettings) -> None:
+        super().__init__(custom_id="settings:level")
+        self.channel = ui.ChannelSelect[Any](
+            custom_id="channel",
+            default_values=[discord.Object(channel_id)],
+            channel_types=[discord.ChannelType.text, discord.ChannelType.forum, discord.ChannelType.voice],
+        )
+        options = [
+            Option(label=level.capitalize(), description=words[:100], value=level, default=level == chosen.level)
+            for level, words in LEVEL_WORDS.items()
+            if level in LEVELS
+        ]
+        self.level = ui.Select[Any](custom_id="level", options=options)
+        self.add_item(ui.Label(text="Channel", component=self.channel))
+        self.add_item(ui.Label(text="How strictly it is judged", component=self.level))
+
+    async def on_submit(self, interaction: Interaction) -> None:
+        channel, level = self.channel.values[0], self.level.values[0]
+        guild = interaction.guild
+        if level == "adult":
+            require_age_restricted((guild.get_channel(channel.id) if guild is not None else None) or channel)
+        await save(interaction, channel_id=channel.id, level=level)
+
+
+def _channel_select(custom_id: str, channel_id: int | None) -> ui.ChannelSelect[Any]:
+    return ui.ChannelSelect[Any](
+        custom_id=custom_id,
+        min_values=0,
+        max_values=1,
+        required=False,
+        default_values=[discord.Object(channel_id)] if channel_id else [],
+        channel_types=[discord.ChannelType.text],
+    )
+
+
+def _chosen(interaction: Interaction, select: ui.ChannelSelect[Any]) -> int | None:
+    """The chosen channel's id. Raises InvalidRequest if the bot can't write there."""
+    if not select.values:
+        return None
+    channel_id = select.values[0].id
+    channel = interaction.guild.get_channel(channel_id) if interaction.guild is not None else None
+    if channel is None or interaction.guild is None:
+        raise InvalidRequest(f"I can't see <#{channel_id}>. Give me View Channel there, then choose it again.")
+    mine = channel.permissions_for(interaction.guild.me)
+    if not (mine.view_channel and mine.send_messages and mine.embed_links):
+        raise InvalidRequest(
+            f"I can't write in <#{channel_id}>. Give me View Channel, Send Messages and Embed Links there, then choose "
+            "it again."
+        )
+    return channel_id
+
+
+def _days(text: str) -> int | None:
+    text = text.strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidRequest("The days that pictures are kept are a whole number, or empty.")
+    return int(text)
+
+
+# ---- the commands ----------------------------------------------------------------------------------------------------
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_guild=True)
+class SettingsPanel(commands.GroupCog, group_name="settings"):
+    """This server's settings"""
+
+    role = app_commands.Group(name="role", description="Who moderates the bot here")
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+
+    @app_commands.command()
+    async def panel(self, interaction: Interaction) -> None:
+        """See and change what this server has decided"""
+        await require_moderator(interaction)
+        await interaction.response.send_message(
+            embed=await _panel_card(interaction), view=panel_view(), ephemeral=True, allowed_mentions=NOBODY
+        )
+
+    @role.command()
+    @app_commands.describe(role="The role", remove="Take it off the list instead")
+    async def moderators(self, interaction: Interaction, role: discord.Role, remove: bool = False) -> None:
+        """Let a role moderate the bot here, beside Discord's own moderators"""
+        guild_id, service = await require_manager(interaction), self.bot.service
+        if role.is_default():
+            raise InvalidRequest("Everyone can't be a moderator. Choose another role.")
+        roles = [role_id for role_id in (await load(interaction)).moderator_role_ids if role_id != role.id]
+        if not remove:
+            roles.append(role.id)
+        if len(roles) > MOST_ROLES:
+            raise InvalidRequest(f"At most {MOST_ROLES} roles can moderate.")
+        async with service.database.transaction() as connection:
+            await guild_settings.change(
+                connection, guild_id, interaction.user.id, service.clock(), moderator_role_ids=tuple(roles)
+            )
+        names = _roles(roles) or "none"
+        await interaction.response.send_message(
+            f"Roles that moderate the bot here, beside Discord's own moderators: {names}. So that their clients show "
+            "the commands, allow the roles in Server Settings → Integrations.",
+            ephemeral=True,
+            allowed_mentions=NOBODY,
+        )
+        self.bot.rounds.wake()

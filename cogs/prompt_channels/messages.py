@@ -1,0 +1,359 @@
+"""Prompt channels at work: every message becomes a picture; replies change it; edits and deletions are followed.
+
+A message is claimed in the database before anything else, so it is painted once whatever is sent twice, and one that
+was claimed when the process ended is taken up again. The picture itself comes by the delivery loop like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import aiosqlite
+import discord
+from discord.ext import commands
+
+from cogs.core.checks import is_moderating_member
+from cogs.core.errors import RowButton, View
+from cogs.core.i18n import words_for
+from cogs.core.text import NOBODY
+from cogs.imagine.submit import place_of
+from cogs.prompt_channels.buttons import TermsButton, WhyButton
+from cogs.prompt_channels.prompt_text import changed, prompt_in, request_for
+from db import guild_settings, jobs, prompt_channels
+from db.prompt_channels import PromptChannel, PromptMessage
+from domain import ConsentRequired, Job, Origin, PromptRefused, Request, UserError
+
+if TYPE_CHECKING:
+    from cogs.core.bot import Bot
+
+log = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+
+CAUGHT_UP_MESSAGES = 100
+MOST_THREAD_NAME = 60
+WAIT = "Please wait a little: you can ask for the next picture here {when}."
+
+
+class PromptMessages(commands.Cog):
+    """Listens where a prompt channel is open."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+        self._channels: dict[int, PromptChannel] = {}
+        self._is_caught_up = False
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    async def cog_load(self) -> None:
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read again which channels are open."""
+        channels = await prompt_channels.fetch_all(self.bot.service.database)
+        self._channels = {channel.channel_id: channel for channel in channels}
+
+    @property
+    def needs_mention(self) -> bool:
+        return not self.bot.intents.message_content
+
+    # ---- what Discord tells ----------------------------------------------------------------------------------------
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        channel = self._channel_of(message.channel)
+        if channel is not None and _is_from_member(message):
+            await self._take(channel, message)
+
+    @commands.Cog.listener()
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        message = payload.message
+        if self._channel_of(message.channel) is None or self._text(message) is None:
+            return
+        async with self._one_at_a_time(message.id):
+            row = await prompt_channels.fetch_message(self.bot.service.database, message.id)
+            channel = self._channels.get(row.channel_id) if row else None
+            if row is not None and channel is not None:
+                await self._repaint(channel, message, row.job_id)
+                await self._take_hint_back(message, row)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        await self._forget(payload.message_id)
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        for message_id in payload.message_ids:
+            await self._forget(message_id)
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """Read what was written while the bot was away, and what it had begun with when it stopped."""
+        await self.refresh()
+        for channel in list(self._channels.values()):
+            try:
+                await self._catch_up(channel)
+            except discord.HTTPException as error:
+                await self.complain(channel, f"I can't read <#{channel.channel_id}>: {error.text or error.status}.")
+        self._is_caught_up = True
+
+    async def _catch_up(self, channel: PromptChannel) -> None:
+        place = self.bot.get_channel(channel.channel_id)
+        if not isinstance(place, discord.TextChannel):
+            return  # deleted, or not visible any more
+        if not self._is_caught_up:
+            for row in await prompt_channels.fetch_unfinished(self.bot.service.database, channel.channel_id):
+                try:
+                    await self._paint(channel, await place.fetch_message(row.message_id))
+                except discord.NotFound:
+                    await self._forget(row.message_id)
+        if channel.latest_message_id is None:
+            return
+        after = discord.Object(channel.latest_message_id)
+        async for message in place.history(limit=CAUGHT_UP_MESSAGES, after=after, oldest_first=True):
+            if _is_from_member(message):
+                await self._take(channel, message)
+
+    def _one_at_a_time(self, message_id: int) -> asyncio.Lock:
+        """An edit or a deletion waits until the message's own answer is there."""
+        return self._locks.setdefault(message_id, asyncio.Lock())
+
+    def _channel_of(self, place: object) -> PromptChannel | None:
+        """The prompt channel that a message is in, or that its thread belongs to."""
+        if isinstance(place, discord.Thread):
+            return self._channels.get(place.parent_id)
+        return self._channels.get(getattr(place, "id", 0))
+
+    # ---- from message to job ---------------------------------------------------------------------------------------
+
+    async def _take(self, channel: PromptChannel, message: discord.Message) -> None:
+        """Claim a message and paint it, or deal with one that is no prompt."""
+        if self._text(message) is None:
+            await self._leave(channel, message)
+            return
+        if isinstance(message.channel, discord.Thread) and await self._parent_job(message) is None:
+            return  # talk about a picture
+        now = self.bot.service.clock()
+        async with self.bot.service.database.transaction() as connection:
+            claim = await prompt_channels.take_message(connection, channel, message.id, message.author.id, now)
+        if claim == "taken":
+            async with self._one_at_a_time(message.id):
+                await self._paint(channel, message)
+        elif claim == "cooling":
+            await self._ask_to_wait(channel, message)
+
+    def _text(self, message: discord.Message) -> str | None:
+        assert self.bot.user is not None
+        return prompt_in(message.content, self.bot.user.id, needs_mention=self.needs_mention)
+
+    async def _leave(self, channel: PromptChannel, message: discord.Message) -> None:
+        """Not a prompt: kept or deleted. Without the intent we can't tell, so nothing is deleted."""
+        if channel.other_messages != "delete" or self.needs_mention or isinstance(message.channel, discord.Thread):
+            return
+        try:
+            await message.delete()
+        except discord.NotFound:
+            log.info("message %d was deleted already", message.id)
+        except discord.Forbidden:
+            await self.complain(
+                channel,
+                f"I can't delete messages in <#{channel.channel_id}>: I am missing Manage Messages. "
+                "Give me that permission, or let other messages stay with `/channel edit`.",
+            )
+
+    async def _paint(self, channel: PromptChannel, message: discord.Message) -> None:
+        """Submit a claimed message; whatever comes of it, the message gets an answer."""
+        text = self._text(message)
+        if text is None:
+            return
+        try:
+            request = await self._request(channel, message, text)
+            await self._submit(channel, message, request)
+        except UserError as error:
+            await self._answer_error(message, error)
+        except discord.Forbidden:
+            await self.complain(
+                channel,
+                f"I can't answer in <#{channel.channel_id}>: I need View Channel, Send Messages, Embed Links, Attach "
+                "Files, Read Message History and, for threads, Create Public Threads and Send Messages in Threads.",
+            )
+
+    async def _request(self, channel: PromptChannel, message: discord.Message, text: str) -> Request:
+        parent = await self._parent_job(message)
+        if parent is not None:
+            return changed(parent.request, text, channel)
+        return request_for(text, channel, self.bot.service.profile)
+
+    async def _parent_job(self, message: discord.Message) -> Job | None:
+        """The picture that the message replies to."""
+        if message.reference is None or message.reference.message_id is None:
+            return None
+        return await jobs.fetch_by_message(self.bot.service.database, message.reference.message_id)
+
+    async def _submit(
+        self, channel: PromptChannel, message: discord.Message, request: Request, shown_by: int | None = None
+    ) -> None:
+        """`shown_by` is our message that the new picture replaces."""
+        origin = replace(await self._origin(channel, message), message_id=shown_by)
+
+        async def accept(connection: aiosqlite.Connection, job_id: int) -> None:
+            await prompt_channels.accept_message(connection, message.id, job_id)
+
+        try:
+            job = await self.bot.service.submit(request, origin, also=accept)
+        except ConsentRequired:
+            pending_id = await self.bot.service.keep_for_consent(request, origin)
+            await self._answer(message, "Before your first picture, please read the rules.", TermsButton(pending_id))
+            return
+        if shown_by is not None:
+            self.bot.board.follow(job)
+        elif _opens_thread(channel, message):
+            with self.bot.board.showing(job.id):
+                await message.create_thread(name=request.prompt[:MOST_THREAD_NAME] or "Picture")
+        else:
+            await self.bot.board.show_reply(message, job)
+
+    async def _origin(self, channel: PromptChannel, message: discord.Message) -> Origin:
+        author, guild = await self._author(message), message.guild
+        opens_thread = _opens_thread(channel, message)
+        # A thread that is opened from a message bears the message's id.
+        channel_id = message.id if opens_thread else message.channel.id
+        parent = await self._parent_job(message)
+        is_member = isinstance(author, discord.Member)
+        return Origin(
+            user_id=author.id,
+            place=place_of(message.channel, channel.guild_id, channel_id),
+            locale=str(guild.preferred_locale) if guild else "en",
+            source="message",
+            parent_id=parent.id if parent else None,
+            role_ids=tuple(role.id for role in author.roles) if is_member else (),
+            filesize_limit=guild.filesize_limit if guild else None,
+            parent_channel_id=channel.channel_id if channel_id != channel.channel_id else None,
+            is_moderator=is_member and await is_moderating_member(self.bot, author),
+        )
+
+    async def _author(self, message: discord.Message) -> discord.Member | discord.User:
+        """The author with their roles, which Discord leaves out of messages that are read later."""
+        if isinstance(message.author, discord.Member) or message.guild is None:
+            return message.author
+        try:
+            return await message.guild.fetch_member(message.author.id)
+        except discord.NotFound:
+            return message.author
+
+    # ---- answers in words ------------------------------------------------------------------------------------------
+
+    async def _answer_error(self, message: discord.Message, error: UserError) -> None:
+        """In public nothing of a refused prompt is repeated; its author can read why."""
+        if isinstance(error, PromptRefused) and error.decision_id is not None:
+            await self._answer(message, "I can't paint this one.", WhyButton(error.decision_id))
+        else:
+            await self._answer(message, str(error))
+
+    async def _answer(self, message: discord.Message, text: str, button: RowButton | None = None) -> None:
+        words, view = await words_for(self.bot, message.guild.id if message.guild else None), View()
+        if button is not None:
+            view.add_item(button)
+        await self.bot.pace.take(message.channel.id)
+        try:
+            reply = await message.reply(
+                words(text),
+                view=words.labels(view),
+                nonce=f"a-{message.id}",
+                mention_author=False,
+                allowed_mentions=NOBODY,
+            )
+        except discord.NotFound:
+            return
+        except discord.HTTPException as error:
+            if isinstance(error, discord.Forbidden):
+                raise
+            log.info("message %d was deleted before it was answered: %s", message.id, error)
+            return
+        async with self.bot.service.database.transaction() as connection:
+            await prompt_channels.answer_message(connection, message.id, reply.id)
+
+    async def _ask_to_wait(self, channel: PromptChannel, message: discord.Message) -> None:
+        """Once per cooldown; further messages in it are left alone."""
+        database, author_id = self.bot.service.database, message.author.id
+        free_at = await prompt_channels.free_at(database, channel, author_id)
+        if free_at is None or await prompt_channels.was_told_to_wait(database, channel, author_id, message.id):
+            return
+        if self.bot.pace.try_take(message.channel.id):
+            words = await words_for(self.bot, channel.guild_id)
+            text = words(WAIT, when=f"<t:{int(free_at) + 1}:R>")
+            await message.reply(text, mention_author=False, allowed_mentions=NOBODY)
+
+    async def complain(self, channel: PromptChannel, problem: str) -> None:
+        """Tell the moderators about a problem, once until the channel is edited."""
+        async with self.bot.service.database.transaction() as connection:
+            if not await prompt_channels.note_problem(connection, channel.channel_id, problem):
+                return
+        settings = await guild_settings.load(self.bot.service.database, channel.guild_id)
+        where = settings.review_channel_id or settings.audit_channel_id
+        log.warning("prompt channel %d: %s", channel.channel_id, problem)
+        if where is None:
+            return
+        try:
+            await self.bot.get_partial_messageable(where).send(problem, allowed_mentions=NOBODY)
+        except (discord.Forbidden, discord.NotFound):
+            log.warning("the moderators of server %d can't be told", channel.guild_id)
+
+    # ---- edits and deletions ---------------------------------------------------------------------------------------
+
+    async def _repaint(self, channel: PromptChannel, message: discord.Message, job_id: int | None) -> None:
+        """An edited message: the same seed, the new words, in the same message of ours."""
+        service = self.bot.service
+        job = await jobs.fetch(service.database, job_id) if job_id else None
+        if job is None:
+            await self._paint(channel, message)
+            return
+        new = await self._request(channel, message, self._text(message) or "")
+        request = replace(job.request, prompt=new.prompt)
+        if request.prompt == job.request.prompt:
+            return  # Discord also calls it an edit when it has loaded a preview
+        if job.status.is_open:
+            await self.bot.board.close(job.id)
+            await service.retire(job.id)
+        try:
+            await self._submit(channel, message, request, shown_by=job.message_id)
+        except UserError as error:
+            if job.status.is_open and job.message_id is not None:  # it waited for words that are gone
+                await self.bot.delete_quietly(job.channel_id, job.message_id)
+            await self._answer_error(message, error)
+
+    async def _take_hint_back(self, message: discord.Message, before: PromptMessage) -> None:
+        """Once an edit is painted, what we said about the words before it is wrong."""
+        row = await prompt_channels.fetch_message(self.bot.service.database, message.id)
+        if row is not None and row.status == "accepted" and before.reply_id is not None:
+            await self.bot.delete_quietly(message.channel.id, before.reply_id)
+
+    async def _forget(self, message_id: int) -> None:
+        """A deleted prompt takes its picture with it."""
+        async with self._one_at_a_time(message_id):
+            row = await prompt_channels.fetch_message(self.bot.service.database, message_id)
+            if row is not None:
+                await self._forget_row(row)
+
+    async def _forget_row(self, row: PromptMessage) -> None:
+        service = self.bot.service
+        if row.reply_id is not None:
+            await self.bot.delete_quietly(row.channel_id, row.reply_id)
+        if row.job_id is not None:
+            job = await service.delete(row.job_id, row.user_id, is_moderator=True)
+            if job.message_id is not None:
+                await self.bot.delete_quietly(job.channel_id, job.message_id)
+        async with service.database.transaction() as connection:
+            await prompt_channels.forget_message(connection, row.message_id)
+
+
+def _is_from_member(message: discord.Message) -> bool:
+    kinds = (discord.MessageType.default, discord.MessageType.reply)
+    return not message.author.bot and message.guild is not None and message.type in kinds
+
+
+def _opens_thread(channel: PromptChannel, message: discord.Message) -> bool:
+    return channel.answer == "thread" and not isinstance(message.channel, discord.Thread)

@@ -1,0 +1,158 @@
+"""Single-file checkpoints: opened without running anything in them, converted once, known by their SHA-256.
+
+All of Waifu Diffusion v1.3's files (float16 and float32 with averaged weights alone, full, full with optimizer states),
+Stable Diffusion 1.4's sd-v1-4.ckpt, and safetensors files in the same layout. See archive.py for the formats,
+safe_pickle.py for what keeps a hostile file from doing harm, conversion.py for what is checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from domain import ModelUnavailable
+from engine.checkpoint.archive import Archive, UnsafeCheckpoint, open_archive
+from engine.checkpoint.conversion import holds_ema, make_plan, write_model
+from engine.checkpoint.hyperparameters import V1_INFERENCE, Hyperparameters, read_hyperparameters
+
+KNOWN_FILES = {
+    "4afab9126057859b34d13d6207d90221d0b017b7580469ea70cee37757a29edd": "Waifu Diffusion v1.3 (float16)",
+    "9dade826203c7ee369881b5dc20d34298fa644c1f137568e09fbc4b9a0d3e817": "Waifu Diffusion v1.3 (float32)",
+    "23ba8d0411c211d3d14903d46613bc088924e1453ed1c6428ce86bde54a37d27": "Waifu Diffusion v1.3 (full)",
+    "10912b9a6d773ea7c299c0563d10538ada04ade81837362b6c0c67be4df937c1": "Waifu Diffusion v1.3 (full with optimizer)",
+    "fe4efff1e174c627256e44ec2991ba279b3816e364b49f9be2abc0b3ff3f8556": "Stable Diffusion 1.4",
+}
+"""SHA-256 of the published files → their name, as several public model lists give them."""
+
+_RECORD = "source.json"
+_RECORD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a converted folder came from: stored in it, so that the second start needs neither hash nor conversion."""
+
+    version: int
+    name: str
+    file: str
+    size: int
+    modified_ns: int
+    sha256: str
+    requested: str
+    weights: str
+    hyperparameters: str
+
+
+def hyperparameters_of(path: Path) -> Hyperparameters:
+    """v1-inference's numbers, or those in a `.yaml` of the same name beside the file."""
+    beside = path.with_suffix(".yaml")
+    return read_hyperparameters(beside) if beside.is_file() else V1_INFERENCE
+
+
+def ensure_converted(path: Path, *, weights: str = "ema", cache: Path | None = None) -> Path:
+    """The diffusers folder of a checkpoint file, made beside it (or in `cache`) at the first call, reused afterwards.
+
+    Raises ModelUnavailable with one sentence for a file that is missing, damaged, unsafe or of another kind.
+    """
+    path = path.resolve()
+    numbers = hyperparameters_of(path)
+    place = cache or path.parent
+    known = _find_converted(path, place, weights, numbers)
+    if known is not None:
+        return known
+    archive = open_archive(path)
+    plan = make_plan(archive, numbers, weights)
+    sha256 = hash_file(path)
+    folder = place / f"{path.stem}-{sha256[:12]}-{plan.weights.replace(' ', '-')}"
+    source = _source(path, sha256, weights, plan.weights, numbers)
+    if (folder / _RECORD).is_file() and read_source(folder) == source:
+        return folder
+    if folder.exists():  # the same file with other hyper-parameters, or touched since
+        folder = folder.with_name(f"{folder.name}-{_digest(source)[:8]}")
+    return write_model(archive, plan, numbers, folder, asdict(source))
+
+
+def convert(path: Path, folder: Path, *, weights: str = "ema") -> Path:
+    """Convert a checkpoint into `folder`, which must not exist yet. Raises ModelUnavailable."""
+    if folder.exists():
+        raise ModelUnavailable(f"{folder} exists already; name a folder that does not.")
+    numbers = hyperparameters_of(path)
+    archive = open_archive(path)
+    plan = make_plan(archive, numbers, weights)
+    source = _source(path, hash_file(path), weights, plan.weights, numbers)
+    return write_model(archive, plan, numbers, folder, asdict(source))
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """What is in a checkpoint, found without running any of it; `problem` says why it can't be used, if so."""
+    report: dict[str, Any] = {"file": str(path), "size": None, "sha256": None, "format": None, "problem": None}
+    try:
+        archive = open_archive(path)
+        report |= {"format": archive.format, "globals": sorted(archive.names), **_contents(archive)}
+        make_plan(archive, hyperparameters_of(path))
+    except UnsafeCheckpoint as error:
+        report |= {"problem": str(error), "refused": error.names}
+    except ModelUnavailable as error:
+        report["problem"] = str(error)
+    if path.is_file():
+        report |= {"size": path.stat().st_size, "sha256": hash_file(path)}
+        report["known_as"] = KNOWN_FILES.get(report["sha256"])
+    return report
+
+
+def read_source(folder: Path) -> Source | None:
+    """Which checkpoint a folder was converted from; None for any other folder."""
+    try:
+        return Source(**json.loads((folder / _RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _contents(archive: Archive) -> dict[str, Any]:
+    regions = archive.regions
+    return {
+        "tensors": len(regions),
+        "dtypes": dict(Counter(region.dtype for region in regions.values())),
+        "parts": dict(Counter(key.split(".")[0] for key in regions)),
+        "ema": holds_ema(archive),
+    }
+
+
+def _find_converted(path: Path, place: Path, weights: str, numbers: Hyperparameters) -> Path | None:
+    """An earlier conversion of this very file: same size and time of change, same choice, same hyper-parameters."""
+    if not path.is_file():
+        return None
+    for record in sorted(place.glob(f"*/{_RECORD}")):
+        source = read_source(record.parent)
+        if source is not None and source == _source(path, source.sha256, weights, source.weights, numbers):
+            return record.parent
+    return None
+
+
+def _source(path: Path, sha256: str, requested: str, weights: str, numbers: Hyperparameters) -> Source:
+    facts = path.stat()
+    return Source(
+        version=_RECORD_VERSION,
+        name=KNOWN_FILES.get(sha256, path.stem),
+        file=path.name,
+        size=facts.st_size,
+        modified_ns=facts.st_mtime_ns,
+        sha256=sha256,
+        requested=requested,
+        weights=weights,
+        hyperparameters=_digest(numbers),
+    )
+
+
+def _digest(values: Hyperparameters | Source) -> str:
+    return hashlib.sha256(json.dumps(asdict(values), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,230 @@
+"""Stable Diffusion in numbered stages, over rows of different requests. Latents are float32, noise comes from the CPU.
+
+Nothing here knows jobs or queues: a picture depends on the model, the request and the seed alone.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from domain import Request
+from engine.request.prompt import count_windows, encode
+from engine.sampling.graph_capture import Recordings
+from engine.sampling.model import LoadedModel
+
+PREVIEW_SIDE = 256
+# A VAE with so small a decoder (the demo model's) draws the previews itself. Stable Diffusion's is fifty times larger
+# and would hold up the painting, so there a linear map has to do; on its 64×64 latents that looks well enough.
+LARGEST_PREVIEW_DECODER = 2_000_000
+MOST_TEXTS = 16
+KEPT_TEXTS = 256
+
+Text = tuple[str, int, int]  # text, clip_skip, windows
+
+
+class Pipeline:
+    """The loaded model's stages. Not thread-safe but for `preview`: only the worker's thread calls it."""
+
+    def __init__(
+        self, model: LoadedModel, *, reproducible: bool = False, low_vram: bool = False, cuda_graphs: bool = False
+    ) -> None:
+        self.model = model
+        self.reproducible = reproducible
+        self.low_vram = low_vram
+        self.device = torch.device(model.device)
+        # Asked for once: diffusers walks through the whole network to tell a dtype.
+        self.dtype: torch.dtype = model.unet.dtype
+        self.vae_dtype: torch.dtype = model.vae.dtype
+        self._threads = torch.get_num_threads()
+        self._recordings = Recordings(model.unet)
+        self._may_record = not low_vram and (cuda_graphs or self.device.type != "cuda")
+        self.scaling: float = model.vae.config.scaling_factor
+        self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
+        # An own copy: a tokenizer must not be used by two threads, and requests are validated in another.
+        self._tokenizer = copy.deepcopy(model.tokenizer)
+        self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
+        self._windows = lru_cache(maxsize=4096)(self._count_windows)
+        self._preview_vae = self._copy_small_vae()
+        self._to_rgb = fit_latent_to_rgb(self)
+        if low_vram:
+            self.decode_in_tiles()
+            self._off_device(model.text_encoder)
+
+    def enter_thread(self) -> None:
+        """Give the calling thread as many CPU threads for an operation as this one's maker had.
+
+        OpenMP counts for every thread anew: without this call a new thread uses all cores, whatever was set.
+        """
+        torch.set_num_threads(self._threads)
+
+    # 1. Encode prompts
+    def _count_windows(self, prompt: str, negative_prompt: str) -> int:
+        """How many windows of 77 tokens the longer of two texts needs."""
+        return max(count_windows(self._tokenizer, text) for text in (prompt, negative_prompt))
+
+    @torch.inference_mode()
+    def encode_prompts(self, requests: Sequence[Request]) -> list[torch.Tensor]:
+        """For each request the embeddings [2, 77 * windows, dim] of its prompt and negative prompt.
+
+        Texts that are not known yet are encoded together (one by one if pictures must be reproducible).
+        """
+        pairs = [self._texts_of(request) for request in requests]
+        known = self._encode_missing([text for pair in pairs for text in pair])
+        return [torch.stack([known[positive], known[negative]]) for positive, negative in pairs]
+
+    def is_encoded(self, request: Request) -> bool:
+        """Whether both texts of a request are known already."""
+        return all(text in self._texts for text in self._texts_of(request))
+
+    def _texts_of(self, request: Request) -> tuple[Text, Text]:
+        windows = self._windows(request.prompt, request.negative_prompt)
+        return (request.prompt, request.clip_skip, windows), (request.negative_prompt, request.clip_skip, windows)
+
+    def _encode_missing(self, texts: Sequence[Text]) -> dict[Text, torch.Tensor]:
+        found = {text: self._texts[text] for text in texts if text in self._texts}
+        missing: dict[tuple[int, int], list[Text]] = {}
+        for text in dict.fromkeys(texts):
+            if text not in found:
+                missing.setdefault(text[1:], []).append(text)
+        at_once = 1 if self.reproducible else MOST_TEXTS
+        for (clip_skip, windows), group in missing.items():
+            for start in range(0, len(group), at_once):
+                part = group[start : start + at_once]
+                found.update(zip(part, self._encode([text[0] for text in part], clip_skip, windows), strict=True))
+        for text, embeds in found.items():
+            self._texts[text] = embeds
+            self._texts.move_to_end(text)
+        while len(self._texts) > KEPT_TEXTS:
+            self._texts.popitem(last=False)
+        return found
+
+    def _encode(self, texts: list[str], clip_skip: int, windows: int) -> list[torch.Tensor]:
+        encoder = self._on_device(self.model.text_encoder)
+        embeds = encode(encoder, self._tokenizer, texts, clip_skip, windows).to(self.dtype)
+        self._off_device(encoder)
+        return list(embeds)
+
+    # 2. Prepare latents
+    def noise(self, generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:
+        """Unit noise from a CPU generator, so that a seed means the same on every device."""
+        return torch.randn(shape, generator=generator).to(self.device)
+
+    def latent_shape(self, request: Request) -> tuple[int, int, int]:
+        return (self.model.unet.config.in_channels, request.height // self.factor, request.width // self.factor)
+
+    @torch.inference_mode()
+    def encode_image(self, image: Image.Image) -> torch.Tensor:
+        """Scaled latents [4, h, w] of a picture (the mode of the VAE's distribution)."""
+        pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        vae = self._on_device(self.model.vae)
+        mean = vae.encode(pixels.to(self.device, self.vae_dtype)).latent_dist.mode()
+        self._off_device(vae)
+        return (mean * self.scaling).float()[0]
+
+    # 3. Predict the noise (or velocity) of many rows at once
+    @torch.inference_mode()
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        """One UNet call: latents [n, 4, h, w], timesteps [n], embeds [n, tokens, dim] → [n, 4, h, w] in float32."""
+        return self._recordings(latents.to(self.dtype), timesteps, embeds).float()
+
+    def record(self, rows: int, size: tuple[int, int]) -> None:
+        """Make later calls with so many rows of that size in latents faster; takes as long as a few calls."""
+        self._recordings.record(*self.inputs(rows, size))
+
+    def can_record(self, rows: int, size: tuple[int, int]) -> bool:
+        """Whether `record` would do anything new."""
+        return self._may_record and not self._recordings.knows((rows, *size, self._tokenizer.model_max_length))
+
+    def inputs(self, rows: int, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Inputs of a model call with no picture behind them: seeded noise, and timesteps in the middle."""
+        generator = torch.Generator().manual_seed(0)
+        config = self.model.unet.config
+        latents = torch.randn((rows, config.in_channels, *size), generator=generator)
+        embeds = torch.randn((rows, self._tokenizer.model_max_length, config.cross_attention_dim), generator=generator)
+        timesteps = torch.full((rows,), 500.0, device=self.device)
+        return latents.to(self.device, self.dtype), timesteps, embeds.to(self.device, self.dtype)
+
+    # 4. Decode
+    @torch.inference_mode()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pixels [n, 3, h, w] in -1…1, on the CPU, of latents [n, 4, h, w]. May hold values that are not finite."""
+        vae = self._on_device(self.model.vae)
+        pixels = vae.decode(latents.to(self.vae_dtype) / self.scaling, return_dict=False)[0]
+        self._off_device(vae)
+        return pixels.float().cpu()
+
+    @torch.inference_mode()
+    def decode_exactly(self, latents: torch.Tensor) -> torch.Tensor:
+        """The same in float32, for latents that overflow the VAE's half precision."""
+        half = self.vae_dtype
+        self._turn_vae_to(torch.float32)
+        try:
+            return self.decode(latents)
+        finally:
+            self._turn_vae_to(half)
+
+    def _turn_vae_to(self, dtype: torch.dtype) -> None:
+        self.model.vae.to(dtype)
+        self.vae_dtype = dtype
+
+    def decode_in_tiles(self) -> None:
+        """From now on decode large pictures piece by piece: slower, in less memory."""
+        self.model.vae.enable_tiling()
+
+    # 5. Preview
+    @torch.inference_mode()
+    def preview(self, latents: torch.Tensor) -> Image.Image:
+        """A quick picture of latents [4, h, w]: by a small VAE itself, else by the linear map from latent to colour."""
+        latents = latents.float().cpu()
+        if self._preview_vae is not None:
+            pixels = self._preview_vae.decode(latents[None] / self.scaling, return_dict=False)[0]
+        else:
+            flat = torch.cat([latents, torch.ones_like(latents[:1])])
+            pixels = torch.einsum("chw,cr->rhw", flat, self._to_rgb)[None]
+        image = to_images(pixels)[0]
+        scale = PREVIEW_SIDE / max(image.size)
+        return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+
+    def _copy_small_vae(self) -> Any:
+        """An own copy for the second thread, on the CPU and in float32, or None if the decoder is too large for it."""
+        vae = self.model.vae
+        if sum(weight.numel() for weight in vae.decoder.parameters()) > LARGEST_PREVIEW_DECODER:
+            return None
+        return copy.deepcopy(vae).to("cpu", torch.float32)
+
+    def _on_device(self, part: Any) -> Any:
+        return part.to(self.device) if self.low_vram else part
+
+    def _off_device(self, part: torch.nn.Module) -> None:
+        if self.low_vram:
+            part.to("cpu")
+
+
+def to_images(pixels: torch.Tensor) -> list[Image.Image]:
+    """Pictures of pixels [n, 3, h, w] in -1…1."""
+    scaled = ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return [Image.fromarray(picture) for picture in scaled]
+
+
+@torch.inference_mode()
+def fit_latent_to_rgb(pipeline: Pipeline) -> torch.Tensor:
+    """The least-squares map [5, 3] from latent channels (and 1) to colour, fitted to the loaded VAE.
+
+    The VAE's own encodings of coloured blocks are the samples: no extra weights, one encode at start.
+    """
+    generator = torch.Generator().manual_seed(0)
+    colours = torch.rand((1, 3, 12, 12), generator=generator) * 2 - 1
+    blocks = torch.nn.functional.interpolate(colours, scale_factor=2 * pipeline.factor, mode="nearest")
+    latents = pipeline.encode_image(to_images(blocks)[0]).cpu()
+    samples = torch.cat([latents, torch.ones_like(latents[:1])]).flatten(1).T
+    targets = torch.nn.functional.interpolate(colours, scale_factor=2, mode="nearest")
+    return torch.linalg.lstsq(samples, targets[0].flatten(1).T).solution

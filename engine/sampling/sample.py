@@ -1,0 +1,146 @@
+"""One picture on its way from noise, and the memory that the pictures of one size share."""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from domain import Request
+from engine.sampling.solver_formulas import REMEMBERED
+from engine.sampling.solvers import SolverTable, calls_of, solver_table
+
+# Share of the steps that the second, larger pass of an upscaled picture repaints.
+SECOND_PASS_STRENGTH = 0.5
+
+Bucket = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where an image-to-image request begins: its latents [4, h, w], and for inpainting a mask [1, h, w]."""
+
+    latents: torch.Tensor
+    mask: torch.Tensor | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Sample:
+    """One picture being painted: its own solver table, noise and place in a slab, and the call it has reached.
+
+    `done` counts the model calls of an earlier pass, `failure` is the sentence for the member when its numbers broke,
+    `preview` the latents that it would have if it were finished now (only while `wants_preview`).
+    """
+
+    job_id: int
+    owner: int
+    seed: int
+    request: Request
+    table: SolverTable
+    generator: torch.Generator
+    slab: Slab
+    slot: int
+    later_calls: int = 0
+    done: int = 0
+    call: int = 0
+    start: Start | None = None
+    start_noise: torch.Tensor | None = None
+    wants_preview: bool = False
+    preview: torch.Tensor | None = None
+    failure: str | None = None
+
+    @property
+    def bucket(self) -> Bucket:
+        """Size and prompt length: only equal ones share a call."""
+        return self.slab.bucket
+
+    @property
+    def step(self) -> int:
+        return self.done + self.call
+
+    @property
+    def total_steps(self) -> int:
+        """Calls of the model over all passes."""
+        return self.done + self.table.calls + self.later_calls
+
+    @property
+    def is_finished(self) -> bool:
+        return self.call >= self.table.calls and not self.later_calls
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether this step needs a second row for the negative prompt."""
+        low, high = self.request.guidance_interval
+        return self.request.guidance_scale > 1.0 and low <= self.call / self.table.calls <= high
+
+    @property
+    def rows(self) -> int:
+        return 2 if self.is_guided else 1
+
+    @property
+    def latents(self) -> torch.Tensor:
+        return self.slab.state[self.slot, 0]
+
+
+@dataclass(slots=True, eq=False)
+class Slab:
+    """Latents with solver memory [slots, 5, 4, h, w] and prompt embeddings [slots, 2, tokens, dim] of one bucket."""
+
+    bucket: Bucket
+    state: torch.Tensor
+    embeds: torch.Tensor
+    free: list[int] = field(default_factory=list[int])
+
+    @classmethod
+    def like(cls, bucket: Bucket, latents: torch.Tensor, embeds: torch.Tensor) -> Slab:
+        """An empty slab for latents [4, h, w] and embeddings [2, tokens, dim]."""
+        state = torch.zeros((0, REMEMBERED, *latents.shape), device=latents.device)
+        return cls(bucket, state, torch.zeros((0, *embeds.shape), dtype=embeds.dtype, device=embeds.device))
+
+    def put(self, latents: torch.Tensor, embeds: torch.Tensor) -> int:
+        """Store a new picture's latents and embeddings; returns its slot."""
+        if not self.free:
+            self._grow()
+        slot = self.free.pop()
+        self.state[slot] = 0
+        self.state[slot, 0] = latents
+        self.embeds[slot] = embeds
+        return slot
+
+    def _grow(self) -> None:
+        size = len(self.state)
+        more = max(size, 4)
+        self.state = torch.cat([self.state, self.state.new_zeros((more, *self.state.shape[1:]))])
+        self.embeds = torch.cat([self.embeds, self.embeds.new_zeros((more, *self.embeds.shape[1:]))])
+        self.free.extend(range(size, size + more))
+
+
+def tables_of(request: Request, config: dict[str, object]) -> list[SolverTable]:
+    """The solver tables of a request's passes."""
+    strength = request.strength if request.init_image is not None else 1.0
+    tables = [solver_table(request.scheduler, config, request.num_inference_steps, strength)]
+    if request.upscale > 1.0:
+        tables.append(solver_table(request.scheduler, config, request.num_inference_steps, SECOND_PASS_STRENGTH))
+    return tables
+
+
+def calls_for(request: Request) -> int:
+    """Calls of the model for one picture of a request, over all passes (exact but for late starts)."""
+    strength = request.strength if request.init_image is not None else 1.0
+    calls = calls_of(request.scheduler, max(int(request.num_inference_steps * strength), 1))
+    if request.upscale > 1.0:
+        calls += calls_of(request.scheduler, max(int(request.num_inference_steps * SECOND_PASS_STRENGTH), 1))
+    return calls
+
+
+def enlarged(request: Request, unit: int) -> tuple[int, int]:
+    """Width and height of an upscaled request's second pass: the nearest multiples of `unit` pixels."""
+    width, height = (round(side * request.upscale / unit) * unit for side in (request.width, request.height))
+    return max(width, request.width), max(height, request.height)
+
+
+def second_pass(request: Request, unit: int) -> Request:
+    """The request that the second pass paints: larger, and not upscaled again."""
+    width, height = enlarged(request, unit)
+    return replace(request, width=width, height=height, upscale=1.0)

@@ -1,0 +1,286 @@
+"""Every lasting button and menu is made by one process and pressed in the next: none dies with a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cogs.community import registry as community
+from cogs.imagine import buttons
+from cogs.member import terms
+from cogs.moderation import registry as moderators
+from domain import JobStatus
+from engine.safety import FixedScores
+from engine.sampling.model import LoadedModel
+from engine.worker.local_backend import LocalBackend
+from sandbox.people.person import Person
+from sandbox.world import changes
+from sandbox.world.world import Interaction, Message
+from service.admission import PAUSED
+from tests.cogs.test_moderation import text_of
+from tests.conftest import Stage, is_delivered, make_stage, running_bot
+from tests.stories.test_challenge_story import titled
+
+LIFTABLE = "1girl, sunset, roadkill cafe sign"
+EVERY = (*buttons.BUTTONS, *terms.BUTTONS, *community.BUTTONS, *moderators.BUTTONS)
+
+
+@dataclass
+class Presses:
+    """What was pressed, by custom_id."""
+
+    ids: set[str] = field(default_factory=set[str])
+
+    async def press(self, who: Person, message: Message, label: str) -> Interaction:
+        self.ids |= {
+            one["custom_id"] for row in message.components for one in row["components"] if one.get("label") == label
+        }
+        return await who.click(message, label)
+
+    async def says(self, who: Person, message: Message, label: str, words: str) -> None:
+        """Press, and read the answer that only this person sees."""
+        answer = who.answer(await self.press(who, message, label))
+        assert words in text_of(answer), (label, text_of(answer))
+
+    async def opens(self, who: Person, message: Message, label: str) -> Interaction:
+        """Press, and get a form."""
+        opened = await self.press(who, message, label)
+        assert opened.modal is not None, label
+        return opened
+
+
+@dataclass
+class Left:
+    """The messages that the first process left behind."""
+
+    agree: Message
+    set_up: Message
+    agree_in_channel: Message
+    pictures: list[Message]
+    waiting: Message
+    refusals: list[Message]
+    why: Message
+    withheld: Message
+    cards: dict[str, Message]
+    held: list[Message]
+    announcement: Message
+    chooser: Message
+    entry: Message
+    erase: Message
+    panel: Message
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_every_lasting_button_works_in_the_next_process(tmp_path: Path, tiny_model: LoadedModel) -> None:
+    scores: dict[str, float] = {}
+    checker = FixedScores(lambda _: scores)
+    async with make_stage(tmp_path, tiny_model, checker, message_content_intent=True) as stage:
+        left = await leave_one_of_each(stage, scores)
+        await stage.bot.close()
+        backend = LocalBackend(tiny_model, FixedScores())
+        async with running_bot(stage.server, stage.settings, backend) as bot:
+            presses = Presses()
+            later = replace(stage, bot=bot, backend=backend)
+            await press_pictures(later, presses, left)
+            await press_terms(later, presses, left)
+            await press_cases(later, presses, left)
+            await press_challenge(later, presses, left)
+            await press_the_rest(later, presses, left)
+            forgotten = [one for one in EVERY if not any(template_of(one)(name) for name in presses.ids)]
+            assert forgotten == []
+
+
+def template_of(button: Any) -> Callable[[str], Any]:
+    return button.__discord_ui_compiled_template__.fullmatch
+
+
+# ---- before the restart ----------------------------------------------------------------------------------------------
+
+
+async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
+    zoe = await prepare(stage)
+    ana, ben, mira, here = stage.ana, stage.ben, stage.mira, stage.paintings
+    pictures = [await stage.picture(ana, steps=4) for _ in range(5)]
+    await stage.picture(ben, steps=4)
+    refusals = [await refuse(stage, ana, number) for number in range(4)]
+    why = await ana_is_refused_in_public(stage)
+    scores["hentai"] = 0.99
+    withheld = ana.answer(await ana.slash(here, "imagine", prompt="1girl", steps=4))
+    await ana.until(lambda: "Picture withheld" in text_of(withheld))
+    scores.clear()
+    for refusal in refusals[1:]:
+        await ana.submit(await ana.click(refusal, "Appeal"), statement="please")
+    await ben.submit(await ben.click(await refuse(stage, ben, 9), "Appeal"), statement="please")
+    for picture in pictures[1:3]:
+        await ben.submit(await ben.click(picture, "Report"), reason="not nice")
+    announcement, chooser, entry = await leave_a_challenge(stage)
+    held = await hold_two(stage)
+    await stage.bot.rounds.go()
+    # Paused last: what waits here, and for its agreement, waits across the restart.
+    await stage.service.set_queue_state(PAUSED, mira.id)
+    waiting = ana.answer(await ana.slash(here, "imagine", prompt="1girl, hat"))
+    await zoe.say(stage.channel("prompts"), "1girl, umbrella")
+    in_channel = await zoe.until(
+        lambda: next((one for one in zoe.sees(stage.channel("prompts")) if "read the rules" in one.content), None)
+    )
+    return Left(
+        agree=zoe.answer(await zoe.slash(here, "imagine", prompt="1girl, scarf")),
+        set_up=mira.answer(await mira.slash(here, "setup")),
+        agree_in_channel=in_channel,
+        pictures=pictures,
+        waiting=waiting,
+        refusals=refusals,
+        why=why,
+        withheld=withheld,
+        cards=dict(zip(("once", "here", "uphold", "block", "keep", "remove", "approve", "reject"), cards(stage))),  # noqa: B905
+        held=held,
+        announcement=announcement,
+        chooser=chooser,
+        entry=entry,
+        erase=ben.answer(await ben.slash(here, "privacy delete")),
+        panel=mira.answer(await mira.slash(here, "settings panel")),
+    )
+
+
+async def prepare(stage: Stage) -> Person:
+    """A review channel, a patient ladder, a prompt channel; zoe, who has not agreed yet."""
+    await stage.agree(stage.ana, stage.ben, stage.mira)
+    review = stage.channel("mod-review")
+    await stage.change_settings(review_channel_id=review.id, strike_free_refusals=100)
+    await stage.mira.slash(stage.paintings, "channel open", channel=stage.channel("prompts").id)
+    world = stage.server.world
+    return Person(stage.server, changes.join(world, world.guilds[review.guild_id or 0], "zoe").id)
+
+
+async def refuse(stage: Stage, who: Person, number: int) -> Message:
+    return who.answer(await who.slash(stage.paintings, "imagine", prompt=f"{LIFTABLE}, number {number}", steps=4))
+
+
+async def ana_is_refused_in_public(stage: Stage) -> Message:
+    channel = stage.channel("prompts")
+    await stage.ana.say(channel, LIFTABLE)
+    return await stage.ana.until(
+        lambda: next((one for one in stage.ana.sees(channel) if "can't paint" in one.content), None)
+    )
+
+
+async def leave_a_challenge(stage: Stage) -> tuple[Message, Message, Message]:
+    """The announcement, ana's menu of her pictures, and ben's entry."""
+    await stage.mira.slash(stage.paintings, "challenge start", theme="snow", ends="3d")
+    await stage.bot.rounds.go()
+    (announcement,) = titled(stage, "Challenge: snow")
+    chooser = stage.ben.answer(await stage.ben.click(announcement, "Enter"))
+    await choose_oldest(stage.ben, chooser)
+    await stage.bot.rounds.go()
+    (entry,) = titled(stage, "Entry")
+    return announcement, stage.ana.answer(await stage.ana.click(announcement, "Enter")), entry
+
+
+async def choose_oldest(who: Person, chooser: Message) -> str:
+    """Choose the oldest picture offered; the menu's custom_id."""
+    (menu,) = [one for row in chooser.components for one in row["components"]]
+    chosen = await who.select(chooser, menu["custom_id"], menu["options"][-1]["value"])
+    assert "Your picture is entry" in who.answer(chosen).content
+    return str(menu["custom_id"])
+
+
+async def hold_two(stage: Stage) -> list[Message]:
+    """Two finished pictures that wait for a moderator."""
+    await stage.mira.slash(stage.paintings, "review approval", channel=stage.paintings.id, on=True)
+    held: list[Message] = []
+    for _ in range(2):
+        message = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=4))
+        await stage.ana.until(lambda message=message: "Waiting for a moderator" in text_of(message))
+        held.append(message)
+    await stage.mira.slash(stage.paintings, "review approval", channel=stage.paintings.id, on=False)
+    return held
+
+
+def cards(stage: Stage) -> list[Message]:
+    """In the order in which the cases were opened."""
+    found = [one for one in stage.mira.sees(stage.channel("mod-review")) if one.embeds]
+    return sorted(found, key=lambda card: int(card.embeds[0]["footer"]["text"].split()[1]))
+
+
+# ---- after the restart -----------------------------------------------------------------------------------------------
+
+
+async def press_pictures(stage: Stage, presses: Presses, left: Left) -> None:
+    await presses.press(stage.ana, left.waiting, "Cancel")
+    await stage.ana.until(lambda: "Cancelled" in text_of(left.waiting))
+    for label in ("Again", "Vary"):
+        await presses.says(stage.ana, left.pictures[0], label, "picture")
+    await presses.opens(stage.ana, left.pictures[0], "Edit")
+    await presses.opens(stage.ben, left.pictures[0], "Report")
+    await presses.press(stage.ana, left.pictures[4], "Delete")
+    await stage.ana.until(lambda: left.pictures[4].id not in stage.server.world.messages)
+
+
+async def press_terms(stage: Stage, presses: Presses, left: Left) -> None:
+    zoe = Person(stage.server, next(user.id for user in stage.server.world.users.values() if user.name == "zoe"))
+    licence = zoe.answer(await presses.press(zoe, left.agree, "Read the full licence"))
+    assert b"RAIL-M" in licence.attachments[0].data
+    await presses.says(zoe, left.agree_in_channel, "Read the rules", "Before your first picture")
+    asked = zoe.answer(await presses.press(zoe, left.agree, "I agree"))
+    assert asked.only_for is None
+    await presses.says(stage.mira, left.set_up, "Agree for this server", "This server is set up")
+
+
+async def press_cases(stage: Stage, presses: Presses, left: Left) -> None:
+    mira, ana = stage.mira, stage.ana
+    await presses.opens(ana, left.refusals[0], "Appeal")
+    await presses.opens(ana, left.withheld, "Appeal")
+    await presses.says(ana, left.why, "Why?", "gore")
+    labels = {
+        "once": "Allow once",
+        "uphold": "Uphold",
+        "keep": "Keep the picture",
+        "remove": "Remove the picture",
+        "approve": "Show it",
+        "reject": "Don't show it",
+    }
+    for name, label in labels.items():
+        await presses.press(mira, left.cards[name], label)
+    await mira.submit(await presses.opens(mira, left.cards["here"], "Allow here from now on"))
+    await mira.submit(await presses.opens(mira, left.cards["block"], "Block member"), reason="enough")
+    await stage.bot.rounds.go()
+    ends = {name: card.embeds[0]["title"].partition(": ")[2] for name, card in left.cards.items()}
+    assert ends == {
+        "once": "allowed once",
+        "here": "allowed here from now on",
+        "uphold": "upheld",
+        "block": "member blocked",
+        "keep": "kept",
+        "remove": "picture removed",
+        "approve": "approved",
+        "reject": "not shown",
+    }
+    await ana.until(lambda: is_delivered(left.held[0]))
+    await ana.until(lambda: "Picture withheld" in text_of(left.held[1]))
+    assert left.pictures[2].id not in stage.server.world.messages
+
+
+async def press_challenge(stage: Stage, presses: Presses, left: Left) -> None:
+    await presses.says(stage.mira, left.entry, "Vote", "Your vote is for entry 1")
+    presses.ids.add(await choose_oldest(stage.ana, left.chooser))
+    await presses.says(stage.ana, left.announcement, "Take my entry back", "Your entry is taken back")
+    await presses.says(stage.ana, left.announcement, "Enter", "Which picture do you enter?")
+
+
+async def press_the_rest(stage: Stage, presses: Presses, left: Left) -> None:
+    for label in ("Painting", "Start pictures", "Audit, review, language", "Policy of a channel"):
+        await presses.opens(stage.mira, left.panel, label)
+    await presses.press(stage.ben, left.erase, "Erase everything")
+    await stage.ben.until(lambda: left.erase.content.startswith("Erased"))
+    rows = await stage.service.database.fetch_all("SELECT status FROM jobs WHERE user_id = ?", (stage.ben.id,))
+    assert rows == []
+    assert JobStatus.CANCELLED in {(await stage.service.job(job_id)).status for job_id in await job_ids(stage)}
+
+
+async def job_ids(stage: Stage) -> list[int]:
+    return [row["id"] for row in await stage.service.database.fetch_all("SELECT id FROM jobs")]

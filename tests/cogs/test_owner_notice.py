@@ -1,0 +1,45 @@
+"""Clause b end to end, with placeholder words: no appeal, nothing kept or shown, and the bot's owner is told once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Stage
+from tests.policy.test_policy_minors import policy
+from tests.stories.test_moderation_stories import owner_of
+
+PROMPT = "1girl, ageterm, privterm"
+
+
+@pytest.fixture
+def _placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.admission.approve", policy().approve)
+
+
+@pytest.mark.usefixtures("_placeholders")
+async def test_a_decision_on_minors_is_told_to_the_owner_and_kept_nowhere(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    answer = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt=PROMPT))
+    assert answer.only_for == stage.ana.id
+    assert "clause (b)" in answer.content
+    assert "Appeal" not in str(answer.components)
+    owner = owner_of(stage)
+    for _ in range(2):
+        await stage.bot.rounds.go()
+    told = [one.content for one in owner.sees(owner.dm()) if "Clause (b)" in one.content]
+    assert len(told) == 1
+    assert f"<@{stage.ana.id}>" in told[0]
+    assert not await words_kept(stage)
+    assert "ageterm" not in answer.content + told[0]
+
+
+async def words_kept(stage: Stage) -> list[str]:
+    """Every table that still holds a word of the prompt."""
+    database = stage.service.database
+    tables = await database.fetch_all("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return [
+        table["name"]
+        for table in tables
+        for row in await database.fetch_all(f"SELECT * FROM {table['name']}")
+        if "privterm" in str(tuple(row))
+    ]

@@ -1,0 +1,354 @@
+"""Prompt channels end to end: messages become pictures, replies change them, edits and deletions are followed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cogs.core.rate_limit import Pace
+from cogs.prompt_channels.prompt_text import changed, prompt_in, request_for
+from db import jobs, prompt_channels
+from domain import Job
+from engine.images.metadata import read_png
+from engine.safety import FixedScores
+from engine.sampling.model import LoadedModel
+from engine.worker.local_backend import LocalBackend
+from sandbox.people.person import Refused
+from sandbox.world.world import Channel, Message
+from tests.conftest import Stage, is_delivered, make_stage, running_bot
+
+FORBIDDEN = "roadkill"
+
+
+@pytest.fixture
+async def open_stage(tmp_path: Path, tiny_model: LoadedModel) -> AsyncGenerator[Stage]:
+    """A stage with an open prompt channel and the Message Content intent."""
+    async with make_stage(tmp_path, tiny_model, FixedScores(), message_content_intent=True) as stage:
+        await stage.agree(stage.ana, stage.ben, stage.mira)
+        await open_channel(stage)
+        yield stage
+
+
+def prompts(stage: Stage) -> Channel:
+    return stage.channel("prompts")
+
+
+async def open_channel(stage: Stage, **options: object) -> Message:
+    asked = await stage.mira.slash(stage.paintings, "channel open", channel=prompts(stage).id, **options)
+    return stage.mira.answer(asked)
+
+
+async def edit_channel(stage: Stage, **options: object) -> None:
+    await stage.mira.slash(stage.paintings, "channel edit", channel=prompts(stage).id, **options)
+
+
+def answers_to(stage: Stage, message: Message) -> list[Message]:
+    reader = stage.mira
+    return [
+        one
+        for one in reader.sees(stage.server.world.channels[message.channel_id])
+        if one.reference and int(one.reference["message_id"]) == message.id
+    ]
+
+
+async def answer_to(stage: Stage, message: Message) -> Message:
+    return await stage.ana.until(lambda: next(iter(answers_to(stage, message)), None))
+
+
+async def picture_for(stage: Stage, message: Message) -> Message:
+    return await stage.ana.until(lambda: next((one for one in answers_to(stage, message) if is_delivered(one)), None))
+
+
+def request_of(picture: Message) -> dict[str, object]:
+    info = read_png(picture.attachments[0].data)
+    assert info is not None
+    return info.request
+
+
+async def job_of(stage: Stage, message: Message) -> Job:
+    row = await prompt_channels.fetch_message(stage.service.database, message.id)
+    assert row is not None
+    assert row.job_id is not None
+    job = await jobs.fetch(stage.service.database, row.job_id)
+    assert job is not None
+    return job
+
+
+@asynccontextmanager
+async def back(stage: Stage) -> AsyncGenerator[Stage]:
+    backend = LocalBackend(stage.backend._model, FixedScores())
+    async with running_bot(stage.server, stage.settings, backend) as bot:
+        yield replace(stage, bot=bot, backend=backend)
+
+
+# ---- the words ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "prompt"),
+    [
+        ("1girl, smile", "1girl, smile"),
+        ("<@5> 1girl,\n smile", "1girl, smile"),
+        ("// nice one!", None),
+        ("https://example.org/a.png", None),
+        ("  ", None),
+        ("<@!5>", None),
+    ],
+)
+def test_what_is_a_prompt(content: str, prompt: str | None) -> None:
+    assert prompt_in(content, 5, needs_mention=False) == prompt
+
+
+def test_without_the_intent_only_mentions_are_prompts() -> None:
+    assert prompt_in("1girl", 5, needs_mention=True) is None
+    assert prompt_in("<@5> 1girl", 5, needs_mention=True) == "1girl"
+
+
+async def test_a_reply_adds_and_takes_away_tags_or_replaces_the_words(stage: Stage) -> None:
+    channel = prompt_channels.PromptChannel(channel_id=1, guild_id=2, opened_by=3, suffix="night")
+    request = request_for("1girl, hat", channel, stage.service.profile)
+    assert request.prompt == "1girl, hat, night"
+    assert changed(request, "- HAT, + red hair", channel).prompt == "1girl, night, red hair"
+    assert changed(request, "1boy", channel).prompt == "1boy, night"
+    assert changed(request, "1boy", channel).seed == request.seed
+
+
+# ---- end to end --------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_becomes_a_picture_by_the_channels_rules(open_stage: Stage) -> None:
+    await edit_channel(
+        open_stage, prefix="masterpiece", suffix="night", negative_prompt="hat", preset="fast", seed=5, shape="portrait"
+    )
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    picture = await picture_for(open_stage, said)
+    request = request_of(picture)
+    assert request["prompt"] == "masterpiece, 1girl, smile, night"
+    assert (request["negative_prompt"], request["preset"], request["seed"]) == ("hat", "fast", 5)
+    portrait = open_stage.service.profile.shapes["portrait"]
+    assert (request["width"], request["height"]) == portrait
+
+
+async def test_other_channels_and_talk_are_left_alone(open_stage: Stage) -> None:
+    await open_stage.ana.say(open_stage.paintings, "1girl, smile")
+    await open_stage.ana.say(prompts(open_stage), "// how does this work?")
+    said = await open_stage.ben.say(prompts(open_stage), "1boy, smile")
+    await picture_for(open_stage, said)
+    row = await open_stage.service.database.fetch_one("SELECT count(*) FROM jobs")
+    assert row is not None
+    assert row[0] == 1
+
+
+async def test_a_refusal_repeats_nothing_in_public_and_explains_to_its_author_only(open_stage: Stage) -> None:
+    said = await open_stage.ana.say(prompts(open_stage), f"1girl, {FORBIDDEN} cafe")
+    hint = await answer_to(open_stage, said)
+    assert hint.only_for is None
+    assert FORBIDDEN not in hint.content
+    assert "gore" not in hint.content
+    why = open_stage.ana.answer(await open_stage.ana.click(hint, "Why?"))
+    assert why.only_for == open_stage.ana.id
+    assert "gore" in why.content
+    assert (await open_stage.ana.click(why, "Appeal")).modal is not None
+    other = open_stage.ben.answer(await open_stage.ben.click(hint, "Why?"))
+    assert "Only the author" in other.content
+
+
+async def test_a_strike_that_nobody_saw_in_public_is_told_to_its_author(open_stage: Stage) -> None:
+    hints: list[Message] = []
+    for number in range(3):
+        said = await open_stage.ana.say(prompts(open_stage), f"1girl, {FORBIDDEN} cafe, number {number}")
+        hints.append(await answer_to(open_stage, said))
+    assert not any("strike" in hint.content for hint in hints)
+    why = open_stage.ana.answer(await open_stage.ana.click(hints[-1], "Why?"))
+    assert "You have 1 live strike" in why.content
+
+
+async def test_a_channels_quota_and_level_are_set_with_it_and_hold_from_the_next_message(open_stage: Stage) -> None:
+    await edit_channel(open_stage, per_hour=0.0, level="strict")
+    listed = open_stage.mira.answer(await open_stage.mira.slash(open_stage.paintings, "channel list"))
+    words = listed.embeds[0]["fields"][0]["value"]
+    assert "for each member 0 credits an hour" in words
+    assert "Policy level: strict" in words
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    assert "credits left" in (await answer_to(open_stage, said)).content
+    await edit_channel(open_stage, per_hour=50.0)
+    again = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    await picture_for(open_stage, again)
+    assert (await job_of(open_stage, again)).place.is_strict
+    log = open_stage.mira.answer(await open_stage.mira.slash(open_stage.paintings, "audit", action="quota.set"))
+    assert "a prompt channel's quota" in log.embeds[0]["description"]
+    await open_stage.mira.slash(open_stage.paintings, "channel close", channel=prompts(open_stage).id)
+    refused = await open_channel(open_stage, level="adult")
+    assert "is not age-restricted" in refused.content
+
+
+async def test_a_new_prompt_channel_takes_the_servers_own_preset_and_shape(open_stage: Stage) -> None:
+    await open_stage.mira.slash(open_stage.paintings, "channel close", channel=prompts(open_stage).id)
+    await open_stage.change_settings(preset="fast", shape="portrait", allowed_shapes=("portrait",))
+    assert "This server allows these sizes only: portrait" in (await open_channel(open_stage, shape="square")).content
+    assert "portrait pictures; preset fast" in (await open_channel(open_stage)).content
+
+
+async def test_a_first_message_asks_for_the_agreement_and_then_goes_on(open_stage: Stage) -> None:
+    async with open_stage.service.database.transaction() as connection:
+        await connection.execute("DELETE FROM agreements")
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    hint = await answer_to(open_stage, said)
+    other = open_stage.ben.answer(await open_stage.ben.click(hint, "Read the rules"))
+    assert "Only the author" in other.content
+    terms = open_stage.ana.answer(await open_stage.ana.click(hint, "Read the rules"))
+    agreed = await open_stage.ana.click(terms, "I agree")
+    message = open_stage.ana.answer(agreed)
+    await open_stage.ana.until(lambda: is_delivered(message))
+    assert request_of(message)["prompt"] == "1girl, smile"
+
+
+async def test_a_reply_to_a_picture_changes_it_with_the_same_seed(open_stage: Stage) -> None:
+    first = await picture_for(open_stage, await open_stage.ana.say(prompts(open_stage), "1girl, smile, hat"))
+    reply = await open_stage.ben.say(prompts(open_stage), "+ red hair, - hat", reply_to=first)
+    request = request_of(await picture_for(open_stage, reply))
+    assert request["prompt"] == "1girl, smile, red hair"
+    assert request["seed"] == request_of(first)["seed"]
+    assert (await job_of(open_stage, reply)).parent_id is not None
+
+
+async def test_the_cooldown_lets_one_of_a_members_messages_through(open_stage: Stage) -> None:
+    await edit_channel(open_stage, cooldown=600)
+    first = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    await answer_to(open_stage, first)
+    second = await open_stage.ana.say(prompts(open_stage), "1girl, hat")
+    assert "Please wait" in (await answer_to(open_stage, second)).content
+    third = await open_stage.ana.say(prompts(open_stage), "1girl, umbrella")
+    other = await open_stage.ben.say(prompts(open_stage), "1boy, smile")
+    await picture_for(open_stage, other)
+    assert answers_to(open_stage, third) == []
+
+
+async def test_messages_that_are_no_prompt_can_be_deleted(open_stage: Stage) -> None:
+    await edit_channel(open_stage, other_messages="delete")
+    said = await open_stage.ana.say(prompts(open_stage), "// hello")
+    await open_stage.ana.until(lambda: said.id not in open_stage.server.world.messages)
+
+
+async def test_a_thread_for_each_picture(open_stage: Stage) -> None:
+    await edit_channel(open_stage, answer="thread")
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    thread = await open_stage.ana.until(lambda: open_stage.server.world.channels.get(said.id))
+    await open_stage.ana.until(lambda: any(is_delivered(one) for one in open_stage.ana.sees(thread)))
+    picture = next(one for one in open_stage.ana.sees(thread) if is_delivered(one))
+    while (await job_of(open_stage, said)).delivered_at is None:
+        pass
+    await open_stage.ana.say(thread, "nice!")
+    reply = await open_stage.ana.say(thread, "+ hat", reply_to=picture)
+    assert request_of(await picture_for(open_stage, reply))["prompt"] == "1girl, smile, hat"
+
+
+async def test_what_was_written_while_the_bot_was_away_is_painted(open_stage: Stage) -> None:
+    first = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    await picture_for(open_stage, first)
+    await open_stage.bot.close()
+    said = await open_stage.ben.say(prompts(open_stage), "1boy, hat")
+    async with back(open_stage) as after:
+        picture = await picture_for(after, said)
+        assert request_of(picture)["prompt"] == "1boy, hat"
+        assert len(answers_to(after, first)) == 1
+
+
+async def test_a_message_that_was_only_claimed_when_the_process_ended_is_painted(open_stage: Stage) -> None:
+    await open_stage.bot.close()
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    channel = await prompt_channels.fetch(open_stage.service.database, prompts(open_stage).id)
+    assert channel is not None
+    async with open_stage.service.database.transaction() as connection:
+        await prompt_channels.take_message(connection, channel, said.id, open_stage.ana.id, open_stage.service.clock())
+    async with back(open_stage) as after:
+        await picture_for(after, said)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitting_a_limit(open_stage: Stage) -> None:
+    """Ana writes thirty at once and first, Ben and Mira ten each after her; every tenth message is refused."""
+    world = open_stage.server.world
+
+    async def sleep(seconds: float) -> None:
+        world.advance(seconds)
+
+    open_stage.bot.pace = Pace(clock=world.now, sleep=sleep)
+    await edit_channel(open_stage, preset="fast")
+    async with open_stage.service.database.transaction() as connection:
+        await connection.execute(
+            """INSERT INTO quota_rules (guild_id, subject, per_hour, per_day, max_jobs, reason, actor_id, set_at)
+               VALUES (?, 'everyone', 900000, 900000, 100, 'burst', 1, 0)""",
+            (open_stage.paintings.guild_id,),
+        )
+    open_stage.backend.pause()  # so that all fifty wait when the first is chosen
+    said: list[Message] = []
+    for person, messages in ((open_stage.ana, 30), (open_stage.ben, 10), (open_stage.mira, 10)):
+        for number in range(100, 100 + messages):
+            words = f"1girl, {FORBIDDEN} cafe, number {number}" if number % 10 == 9 else f"1girl, hat, number {number}"
+            said.append(await person.say(prompts(open_stage), words))
+    await open_stage.ana.until(lambda: open_stage.service.report().queued == 45, seconds=200)
+    open_stage.backend.resume()
+
+    def is_answered() -> bool:
+        seen = open_stage.ben.sees(prompts(open_stage))
+        ended = [one for one in seen if one.reference and (is_delivered(one) or "can't paint" in one.content)]
+        return {message.id for message in said} <= {int((one.reference or {})["message_id"]) for one in ended}
+
+    await open_stage.ana.until(is_answered, seconds=400)
+    assert open_stage.server.rate_limited == []
+    assert all(len(answers_to(open_stage, message)) == 1 for message in said)
+    public = "".join(one.content for one in open_stage.ben.sees(prompts(open_stage)) if one.author_id == world.bot.id)
+    assert FORBIDDEN not in public
+    rows = await open_stage.service.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
+    painted_for = [row["user_id"] for row in rows]
+    assert Counter(painted_for) == {open_stage.ana.id: 27, open_stage.ben.id: 9, open_stage.mira.id: 9}
+    assert_turns_were_taken(painted_for, (open_stage.ana.id, open_stage.ben.id, open_stage.mira.id))
+
+
+def assert_turns_were_taken(painted_for: list[int], people: tuple[int, ...]) -> None:
+    """While all of them still waited, nobody was ahead of anybody by more than what is painted at the same time."""
+    served = Counter(dict.fromkeys(people, 0))
+    for user_id in painted_for[:27]:
+        served[user_id] += 1
+        assert max(served.values()) - min(served.values()) <= 3, served
+
+
+async def test_the_same_prompt_channel_is_not_opened_twice_and_can_be_closed(open_stage: Stage) -> None:
+    assert "open already" in (await open_channel(open_stage)).content
+    listed = open_stage.mira.answer(await open_stage.mira.slash(open_stage.paintings, "channel list"))
+    assert f"<#{prompts(open_stage).id}>" in listed.embeds[0]["fields"][0]["value"]
+    await open_stage.mira.slash(open_stage.paintings, "channel close", channel=prompts(open_stage).id)
+    closed = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    await open_stage.picture(open_stage.ana)
+    assert answers_to(open_stage, closed) == []
+
+
+async def test_opening_says_what_does_not_fit(stage: Stage) -> None:
+    answer = await open_channel(stage, preset="no such")
+    assert "no preset" in answer.content
+    answer = await open_channel(stage)
+    assert "that mentions me" in answer.content
+    assert "Message Content" in answer.content
+
+
+async def test_without_the_intent_a_mention_makes_a_prompt(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    await open_channel(stage)
+    await stage.ana.say(prompts(stage), "just talking")
+    said = await stage.ana.say(prompts(stage), f"<@{stage.server.world.bot.id}> 1girl, smile")
+    assert request_of(await picture_for(stage, said))["prompt"] == "1girl, smile"
+
+
+async def test_members_can_not_open_channels(stage: Stage) -> None:
+    with pytest.raises(Refused):
+        await stage.ana.slash(stage.paintings, "channel open")
+    for command in ("channel open", "channel close", "channel list"):
+        answer = stage.ana.answer(await stage.ana.force(stage.paintings, command))
+        assert "moderators" in answer.content

@@ -1,0 +1,73 @@
+"""/settings end to end: each form's values hold from the next request on, and buttons work after a restart."""
+
+from __future__ import annotations
+
+from db import guild_settings
+from sandbox.world.world import Interaction, Message
+from tests.cogs.test_moderation import text_of, told
+from tests.conftest import Stage
+
+
+async def open_form(stage: Stage, label: str) -> tuple[Message, Interaction]:
+    """The panel, and the form behind one of its buttons."""
+    panel = stage.mira.answer(await stage.mira.slash(stage.paintings, "settings panel"))
+    return panel, await stage.mira.click(panel, label)
+
+
+async def test_what_the_forms_say_holds_from_the_next_request_on(stage: Stage) -> None:
+    await stage.agree(stage.ana, stage.mira)
+    panel, form = await open_form(stage, "Painting")
+    await stage.mira.submit(form, preset="fast", shape="portrait", allowed_shapes=["portrait"], max_images="2")
+    assert "at most 2" in text_of(panel)
+    assert "Allowed sizes: portrait" in text_of(panel)
+    assert "at most 2 pictures at once" in await told(stage, "ana", "imagine", prompt="1girl", images=3)
+    assert "these sizes only: portrait" in await told(stage, "ana", "imagine", prompt="1girl", shape="square")
+    message = await stage.picture(stage.ana, steps=4)
+    width, height = stage.service.profile.shapes["portrait"]
+    assert f"{width}×{height}" in text_of(message)
+    job = (await stage.service.database.fetch_one("SELECT request FROM jobs"))[0]  # pyright: ignore[reportOptionalSubscript]
+    assert '"preset": "fast"' in job
+
+    _, form = await open_form(stage, "Start pictures")
+    await stage.mira.submit(form, who="moderators")
+    picture = ("start.png", message.attachments[0].data)
+    refused = await told(stage, "ana", "imagine", prompt="1girl", start_picture=picture)
+    assert "you may not paint on from a picture" in refused
+    accepted = stage.mira.answer(
+        await stage.mira.slash(stage.paintings, "imagine", prompt="1girl", start_picture=picture, steps=4)
+    )
+    assert accepted.only_for is None
+
+    _, form = await open_form(stage, "Policy of a channel")
+    refused = await stage.mira.submit(form, level="adult")
+    assert "is not age-restricted" in stage.mira.answer(refused).content
+    _, form = await open_form(stage, "Policy of a channel")
+    await stage.mira.submit(form, level="off")
+    assert "switched pictures off in this channel" in await told(stage, "ana", "imagine", prompt="1girl")
+
+
+async def test_channels_roles_and_keeping_are_saved_and_audited_in_the_chosen_channel(stage: Stage) -> None:
+    log = stage.channel("mod-review")
+    panel, form = await open_form(stage, "Audit, review, language")
+    await stage.mira.submit(form, audit=log.id, review=log.id, retention="30")
+    assert "Pictures are kept: 30 days" in text_of(panel)
+    settings = await guild_settings.load(stage.service.database, stage.paintings.guild_id or 0)
+    assert (settings.audit_channel_id, settings.review_channel_id, settings.retention_days) == (log.id, log.id, 30)
+    await stage.mira.until(lambda: any("settings.change" in text_of(one) for one in stage.mira.sees(log)))
+
+    await told(stage, "mira", "quota set", everyone=True, per_hour=9.0, reason="a reason of my own")
+    await stage.mira.until(lambda: any("a reason of my own" in text_of(one) for one in stage.mira.sees(log)))
+    await stage.bot.rounds.go()
+    posted = [text_of(one) for one in stage.mira.sees(log)]
+    assert sum(text.count("a reason of my own") for text in posted) == 1
+
+    _, form = await open_form(stage, "Audit, review, language")
+    refused = await stage.mira.submit(form, retention="soon")
+    assert "whole number" in stage.mira.answer(refused).content
+    answer = stage.mira.answer(await stage.mira.slash(stage.paintings, "audit", as_file=True, action="quota"))
+    table = answer.attachments[0].data.decode("utf-8-sig")
+    assert table.startswith("id,time_utc,actor_id,action,target,details")
+    assert table.count("quota.set") == 1
+    assert "settings.change" not in table
+    assert "settings.change" in await told(stage, "mira", "audit", actor=stage.mira.id, days=1)
+    assert "Nothing that matches" in await told(stage, "mira", "audit", member=stage.ben.id)

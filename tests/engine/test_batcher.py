@@ -1,0 +1,381 @@
+"""Step-level batching: rows of different requests in one model call, and no picture the worse for it."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain import Request
+from engine.sampling.batcher import Admission, Batcher
+from engine.sampling.decoding import Decoder
+from engine.sampling.model import LoadedModel
+from engine.sampling.pipeline import Pipeline
+from engine.sampling.row_selection import ROW_COUNTS, Turns, padded
+from engine.sampling.sample import Sample, Start, enlarged
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+
+BASE = Request(
+    prompt="1girl, smile", width=64, height=64, num_inference_steps=5, guidance_scale=6.0, scheduler="ddim", seed=7
+)
+MIXED = [
+    replace(
+        BASE, scheduler=scheduler, num_inference_steps=steps, guidance_scale=scale, seed=seed, prompt=f"tree {seed}"
+    )
+    for seed, (scheduler, steps, scale) in enumerate(
+        itertools.product(("ddim", "euler_a", "unipc", "heun"), (2, 4), (1.0, 7.5))
+    )
+]
+
+
+class RecordingPipeline(Pipeline):
+    """Remembers how many rows each call had, and fails where it is told to."""
+
+    def __init__(self, model: LoadedModel, **options: bool) -> None:
+        super().__init__(model, **options)
+        self.calls: list[int] = []
+        self.out_of_memory: Iterator[bool] = itertools.repeat(False)
+        self.nan_rows: set[int] = set()
+
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        if next(self.out_of_memory):
+            raise torch.OutOfMemoryError("injected")
+        self.calls.append(len(latents))
+        output = super().predict(latents, timesteps, embeds)
+        for row in self.nan_rows:
+            output[row] = float("nan")
+        return output
+
+
+def paint(pipeline: Pipeline, requests: list[Request], *, stagger: int = 0, max_rows: int = 16) -> list[torch.Tensor]:
+    """Latents of every request's first picture; with a stagger, one joins every so many steps."""
+    batcher = Batcher(pipeline, max_rows)
+    waiting, samples = list(enumerate(requests)), list[Sample]()
+    while waiting or any(not sample.is_finished for sample in samples):
+        while waiting and (not stagger or len(samples) * stagger <= batcher.counters.calls or not len(batcher)):
+            number, request = waiting.pop(0)
+            samples.extend(own[0] for own in batcher.admit([Admission(job_id=number, owner=number, request=request)]))
+        batcher.step()
+    assert all(sample.failure is None for sample in samples)
+    return [sample.latents.clone() for sample in samples]
+
+
+def test_a_mixed_batch_gives_everybody_the_picture_they_get_alone(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model)
+    together = paint(pipeline, MIXED)
+    for request, latents in zip(MIXED[::2], together[::2], strict=True):
+        (alone,) = paint(pipeline, [request])
+        assert (latents - alone).abs().max() <= 1e-4
+
+
+def test_reproducible_pictures_are_the_same_to_the_bit_under_any_load(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model, reproducible=True)
+    together = paint(pipeline, MIXED, stagger=2)
+    for request, latents in zip(MIXED[::4], together[::4], strict=True):
+        (alone,) = paint(pipeline, [request])
+        assert torch.equal(latents, alone)
+
+
+def test_rows_are_padded_to_fixed_counts(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model)
+    paint(pipeline, MIXED[:7], stagger=1)
+    assert set(pipeline.calls) <= set(ROW_COUNTS[:5])
+
+
+def test_reproducible_pads_every_call_alike(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model, reproducible=True)
+    paint(pipeline, MIXED[:5], stagger=1, max_rows=8)
+    assert set(pipeline.calls) == {8}
+
+
+def test_no_guidance_takes_one_row_and_guidance_two(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model)
+    paint(pipeline, [replace(BASE, guidance_scale=1.0)])
+    paint(pipeline, [BASE])
+    assert pipeline.calls == [1] * 5 + [2] * 5
+
+
+def test_steps_outside_the_guidance_interval_take_one_row(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model)
+    paint(pipeline, [replace(BASE, num_inference_steps=10, guidance_interval=(0.2, 0.6))])
+    assert pipeline.calls == [1, 1, 2, 2, 2, 2, 2, 1, 1, 1]
+
+
+def test_image_number_i_is_painted_with_seed_plus_i(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model, reproducible=True)
+    batcher = Batcher(pipeline)
+    (samples,) = batcher.admit([Admission(job_id=1, owner=1, request=replace(BASE, images=3))])
+    while not samples[0].is_finished:
+        batcher.step()
+    for number, sample in enumerate(samples):
+        (alone,) = paint(pipeline, [replace(BASE, seed=BASE.seed + number)])
+        assert sample.seed == BASE.seed + number
+        assert torch.equal(sample.latents, alone)
+
+
+def test_a_removed_request_takes_no_rows_at_the_next_step(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model)
+    batcher = Batcher(pipeline)
+    first, second = batcher.admit([Admission(job_id=n, owner=n, request=BASE) for n in (1, 2)])
+    batcher.step()
+    batcher.remove(first)
+    batcher.step()
+    assert pipeline.calls == [4, 2]
+    assert second[0].step == 2
+
+
+def test_sizes_take_turns(tiny_model: LoadedModel) -> None:
+    batcher = Batcher(Pipeline(tiny_model))
+    requests = [BASE, replace(BASE, width=80), replace(BASE, height=80)]
+    batcher.admit([Admission(job_id=n, owner=n, request=request) for n, request in enumerate(requests)])
+    moved = [batcher.step()[0].job_id for _ in range(6)]
+    assert set(moved[:4]) == {0, 1, 2}
+
+
+def test_running_out_of_memory_at_random_steps_changes_no_picture(tiny_model: LoadedModel) -> None:
+    expected = paint(Pipeline(tiny_model), MIXED[:6])
+    pipeline = RecordingPipeline(tiny_model)
+    chance = random.Random(1)
+    pipeline.out_of_memory = iter(lambda: chance.random() < 0.2, None)
+    for ours, theirs in zip(paint(pipeline, MIXED[:6]), expected, strict=True):
+        assert (ours - theirs).abs().max() <= 1e-4
+    assert min(pipeline.calls) < 8
+
+
+def test_out_of_memory_with_one_row_fails_that_job_alone(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model)
+    batcher = Batcher(pipeline)
+    first, second = batcher.admit([Admission(job_id=n, owner=n, request=BASE) for n in (1, 2)])
+    pipeline.out_of_memory = itertools.chain([True] * 5, itertools.repeat(False))
+    (failed,) = batcher.step()
+    assert failed.failure is not None
+    assert "memory" in failed.failure
+    batcher.remove([failed])
+    left = second[0] if failed is first[0] else first[0]
+    while not left.is_finished:
+        batcher.step()
+    assert left.failure is None
+
+
+def test_a_row_that_is_not_a_number_fails_its_sample_alone(tiny_model: LoadedModel) -> None:
+    (expected,) = paint(Pipeline(tiny_model), [MIXED[2]])
+    pipeline = RecordingPipeline(tiny_model)
+    batcher = Batcher(pipeline)
+    samples = [own[0] for own in batcher.admit([Admission(job_id=n, owner=n, request=MIXED[n]) for n in (1, 2)])]
+    pipeline.nan_rows = {0}
+    moved = batcher.step()
+    pipeline.nan_rows = set()
+    broken = [sample for sample in moved if sample.failure]
+    assert len(broken) == 1
+    batcher.remove(broken)
+    (left,) = [sample for sample in samples if sample not in broken]
+    if left.job_id == 2:
+        while not left.is_finished:
+            batcher.step()
+        assert (left.latents - expected).abs().max() <= 1e-4
+
+
+def test_a_start_picture_is_kept_outside_the_mask(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model)
+    latents = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(3))
+    mask = torch.zeros((1, 8, 8))
+    mask[:, :, 4:] = 1
+    request = replace(BASE, init_image=b"given", mask_image=b"given", strength=0.8, num_inference_steps=10)
+    batcher = Batcher(pipeline)
+    ((sample,),) = batcher.admit([Admission(job_id=1, owner=1, request=request, start=Start(latents, mask))])
+    assert sample.total_steps == 8
+    while not sample.is_finished:
+        batcher.step()
+    assert torch.allclose(sample.latents[:, :, :4], latents[:, :, :4], atol=1e-5)
+    assert not torch.allclose(sample.latents[:, :, 4:], latents[:, :, 4:], atol=0.1)
+
+
+def test_less_strength_stays_closer_to_the_start_picture(tiny_model: LoadedModel) -> None:
+    latents = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(3))
+    distances: list[float] = []
+    for strength in (0.2, 0.9):
+        batcher = Batcher(Pipeline(tiny_model))
+        request = replace(BASE, init_image=b"given", strength=strength, num_inference_steps=10)
+        ((sample,),) = batcher.admit([Admission(job_id=1, owner=1, request=request, start=Start(latents))])
+        while not sample.is_finished:
+            batcher.step()
+        distances.append(float((sample.latents - latents).abs().mean()))
+    assert distances[0] < distances[1]
+
+
+def test_upscaling_paints_a_second_larger_pass(tiny_model: LoadedModel) -> None:
+    request = replace(BASE, upscale=1.5, num_inference_steps=6)
+    batcher = Batcher(Pipeline(tiny_model))
+    ((sample,),) = batcher.admit([Admission(job_id=1, owner=1, request=request)])
+    steps = [sample.step]
+    while not sample.is_finished:
+        batcher.step()
+        steps.append(sample.step)
+    assert steps == list(range(10))
+    assert sample.latents.shape[-1] * 8 == enlarged(request, tiny_model.profile.unit)[0] == 96
+
+
+def test_decoding_stays_within_its_budget_and_loses_nothing(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model)
+    batcher = Batcher(pipeline)
+    samples = [own[0] for own in batcher.admit([Admission(job_id=n, owner=n, request=BASE) for n in range(3)])]
+    decoder = Decoder(pipeline)
+    for sample in samples:
+        decoder.add(sample)
+    assert len(decoder.decode(0.0)) == 1
+    assert len(decoder.decode(0.0)) == 1
+    assert len(decoder.decode(float("inf"))) == 1
+    assert len(decoder) == 0
+
+
+def test_pictures_wait_for_company_but_nobodys_last_one_does(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model)
+    flood = Batcher(pipeline).admit([Admission(job_id=n, owner=1, request=BASE) for n in range(2)])
+    (light,) = Batcher(pipeline).admit([Admission(job_id=9, owner=2, request=BASE)])
+    decoder = Decoder(pipeline)
+    for own in flood:
+        decoder.add(own[0])
+    assert [decoder.is_due({1, 2}) for _ in range(4)] == [False, False, False, True]
+    decoder.add(light[0])
+    assert decoder.is_due({1})
+    assert [decoded.sample.owner for decoded in decoder.decode(float("inf"), {1})] == [2]
+    assert not decoder.is_due({1})
+    assert decoder.is_due(set())
+    assert len(decoder.decode(float("inf"))) == 2
+
+
+class FaultyDecoding(Pipeline):
+    """Runs out of memory in the VAE until it decodes in tiles."""
+
+    is_tiled = False
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        if not self.is_tiled:
+            raise torch.OutOfMemoryError("injected")
+        return super().decode(latents)
+
+    def decode_in_tiles(self) -> None:
+        self.is_tiled = True
+
+
+def test_a_vae_out_of_memory_decodes_in_tiles(tiny_model: LoadedModel) -> None:
+    pipeline = FaultyDecoding(tiny_model)
+    (own,) = Batcher(pipeline).admit([Admission(job_id=1, owner=1, request=BASE)])
+    decoder = Decoder(pipeline)
+    decoder.add(own[0])
+    (decoded,) = decoder.decode(float("inf"))
+    assert decoded.image is not None
+    assert pipeline.is_tiled
+
+
+class Overflowing(Pipeline):
+    """A VAE whose half precision gives values that are not numbers."""
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        pixels = super().decode(latents)
+        return pixels if self.model.vae.dtype == torch.float32 else pixels * float("nan")
+
+
+def test_a_vae_that_overflows_in_half_precision_decodes_once_more_in_float32(tiny_model: LoadedModel) -> None:
+    model = replace(tiny_model, vae=copy.deepcopy(tiny_model.vae).to(torch.bfloat16))
+    pipeline = Overflowing(model)
+    (own,) = Batcher(pipeline).admit([Admission(job_id=1, owner=1, request=BASE)])
+    decoder = Decoder(pipeline)
+    decoder.add(own[0])
+    (decoded,) = decoder.decode(float("inf"))
+    assert decoded.image is not None
+    assert model.vae.dtype == torch.bfloat16
+
+
+def test_low_vram_gives_the_same_picture(tiny_model: LoadedModel) -> None:
+    model = replace(tiny_model, vae=copy.deepcopy(tiny_model.vae))
+    (expected,), (ours,) = paint(Pipeline(tiny_model), [BASE]), paint(Pipeline(model, low_vram=True), [BASE])
+    assert torch.equal(ours, expected)
+
+
+class Row:
+    """A stand-in sample: who owns it and how many rows it takes."""
+
+    def __init__(self, owner: int, rows: int = 2) -> None:
+        self.owner, self.rows = owner, rows
+
+
+def measured(seconds: dict[int, float]) -> Turns[Row]:
+    turns: Turns[Row] = Turns()
+    for rows, cost in seconds.items():
+        turns.costs.measure((8, 8), rows, cost)
+    return turns
+
+
+def test_a_lone_picture_beside_a_flood_is_not_slowed_down_where_rows_cost_time() -> None:
+    turns = measured({2: 2.0, 4: 4.0, 8: 8.0, 16: 16.0})
+    chosen = turns.choose_samples((8, 8), [Row(1) for _ in range(8)] + [Row(2)], 16)
+    assert sorted(row.owner for row in chosen) == [1, 2]
+
+
+def test_a_flood_fills_the_batch_where_rows_are_almost_free() -> None:
+    turns = measured({2: 2.0, 4: 2.1, 8: 2.2, 16: 2.3})
+    chosen = turns.choose_samples((8, 8), [Row(1) for _ in range(8)] + [Row(2)], 16)
+    assert len(chosen) == 8
+    assert any(row.owner == 2 for row in chosen)
+
+
+def test_equal_askers_share_full_batches() -> None:
+    turns = measured({2: 2.0, 16: 16.0})
+    assert len(turns.choose_samples((8, 8), [Row(owner) for owner in range(8)], 16)) == 8
+
+
+def test_a_batch_is_left_smaller_where_padding_would_cost_more_than_another_step() -> None:
+    turns = measured({2: 4.0, 8: 6.0, 16: 10.0, 32: 18.0})
+    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 8, "16 rows for 10, not 18 for 18"
+    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(15)], 32)) == 15
+
+
+def test_a_step_that_is_padded_to_the_full_is_also_filled() -> None:
+    turns: Turns[Row] = Turns(always_padded=True)
+    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 9
+
+
+def test_unknown_costs_lie_between_the_known_ones() -> None:
+    costs = measured({8: 6.0, 32: 18.0}).costs
+    assert costs.seconds((8, 8), 16) == pytest.approx(10.0)
+    assert costs.seconds((8, 8), 64) == pytest.approx(36.0)
+    assert costs.seconds((8, 8), 4) == pytest.approx(3.0)
+    assert costs.seconds((9, 9), 4) == pytest.approx(0.2)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 2)), min_size=1, max_size=40), st.sampled_from(ROW_COUNTS[1:])
+)
+def test_a_choice_is_never_empty_and_never_too_large(rows: list[tuple[int, int]], room: int) -> None:
+    turns: Turns[Row] = Turns()
+    chosen = turns.choose_samples((8, 8), [Row(owner, count) for owner, count in rows], room)
+    assert 1 <= sum(row.rows for row in chosen) <= room
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.01, 2.0), min_size=2, max_size=4))
+def test_buckets_get_equal_time(costs: list[float]) -> None:
+    turns: Turns[Row] = Turns()
+    buckets: dict[tuple[int, ...], float] = {(number,): cost for number, cost in enumerate(costs)}
+    for bucket, cost in buckets.items():
+        turns.costs.measure(bucket, 2, cost)
+    spent = dict.fromkeys(buckets, 0.0)
+    for _ in range(400):
+        bucket = turns.choose_bucket(dict.fromkeys(buckets, 1), dict.fromkeys(buckets, 2))
+        turns.served(bucket, [Row(1)], buckets[bucket], 2)
+        spent[bucket] += buckets[bucket]
+    assert max(spent.values()) - min(spent.values()) <= 3 * max(costs)
+
+
+def test_row_counts_cover_everything_up_to_the_largest() -> None:
+    assert [padded(rows) for rows in (1, 2, 3, 5, 9, 17)] == [1, 2, 4, 8, 16, 32]

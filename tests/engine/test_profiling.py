@@ -1,0 +1,185 @@
+"""Which row count pays is measured once for each size, in idle moments, and recorded calls give the same bits."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain import Place, Request, Task
+from engine.policy import approve
+from engine.safety import FixedScores
+from engine.sampling.model import LoadedModel
+from engine.sampling.pipeline import Pipeline
+from engine.sampling.profiling import IdleWork, RowProfile, machine_name, sizes_of
+from engine.sampling.row_selection import ROW_COUNTS
+from engine.worker.assembly import make_backend
+from engine.worker.local_backend import LocalBackend
+from settings import Settings
+
+SIZE = (8, 8)
+REQUEST = Request(
+    prompt="1girl", width=64, height=64, num_inference_steps=3, guidance_scale=5.0, scheduler="ddim", seed=1
+)
+
+
+def profile_of(seconds: dict[int, float], **options: object) -> RowProfile:
+    """A profile that was told the given seconds as far as it asked for them."""
+    profile = RowProfile(**options)  # pyright: ignore[reportArgumentType]
+    while (rows := profile.next_count(SIZE)) is not None:
+        profile.record(SIZE, rows, seconds[rows])
+    return profile
+
+
+def test_rows_that_are_almost_free_are_taken() -> None:
+    assert profile_of({rows: 1.0 + rows / 1000 for rows in ROW_COUNTS}).best(SIZE) == 64
+
+
+def test_rows_that_cost_as_much_as_a_call_of_their_own_are_not() -> None:
+    profile = profile_of({rows: 0.5 * rows for rows in ROW_COUNTS})
+    assert profile.best(SIZE) == 2, "a picture with guidance is never cut in two"
+    assert max(profile.seconds(SIZE)) < 64, "more is not tried once it does not pay"
+
+
+def test_one_disturbed_timing_does_not_end_the_search() -> None:
+    seconds = {rows: 1.0 + rows / 100 for rows in ROW_COUNTS} | {8: 4.0}
+    assert profile_of(seconds).best(SIZE) == 64
+
+
+def test_rows_without_memory_are_no_choice() -> None:
+    seconds = {rows: 1.0 + rows / 1000 for rows in ROW_COUNTS} | {16: float("inf"), 32: float("inf")}
+    assert profile_of(seconds).best(SIZE) == 8
+
+
+def test_a_fixed_row_count_is_the_only_one() -> None:
+    assert profile_of(dict.fromkeys(ROW_COUNTS, 1.0), max_rows=16, fixed=True).seconds(SIZE) == {16: 1.0}
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(1e-4, 30.0), min_size=len(ROW_COUNTS), max_size=len(ROW_COUNTS)))
+def test_any_timings_end_with_a_row_count_that_was_timed(times: list[float]) -> None:
+    profile = profile_of(dict(zip(ROW_COUNTS, times, strict=True)))
+    assert profile.best(SIZE) in profile.seconds(SIZE)
+
+
+def test_a_profile_survives_a_restart_and_belongs_to_its_machine(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.json"
+    seconds = {rows: 1.0 + rows / 1000 for rows in ROW_COUNTS} | {64: float("inf")}
+    assert profile_of(seconds, path=path, machine="one").best(SIZE) == 32
+    assert RowProfile(path, "one").best(SIZE) == 32
+    assert RowProfile(path, "another").best(SIZE) is None
+    profile_of(seconds, path=path, machine="another")
+    assert set(json.loads(path.read_text())) == {"one", "another"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"one": 3}', '{"one": {"wide": {"2": 1}}}', '{"one": {"8x8": {"2": null}}}']
+)
+def test_a_damaged_file_is_measured_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "rows.json").write_text(text)
+    assert RowProfile(tmp_path / "rows.json", "one").next_count(SIZE) == 2
+
+
+def ticks() -> Iterator[float]:
+    """A clock on which every call takes a second, however many rows it has."""
+    return itertools.count(0.0, 1.0)
+
+
+def test_idle_work_measures_and_records_every_size_and_then_ends(tiny_model: LoadedModel) -> None:
+    pipeline, clock = Pipeline(tiny_model), ticks()
+    profile = RowProfile(max_rows=4)
+    work = IdleWork(pipeline, profile, lambda: next(clock))
+    assert work.is_due
+    while work.is_due:
+        work.do_some()
+    assert [profile.best(size) for size in sizes_of(pipeline)] == [4, 4, 4]
+    assert not any(pipeline.can_record(rows, size) for rows in (1, 2, 4) for size in sizes_of(pipeline))
+
+
+def test_a_known_profile_leaves_only_the_recording_of_what_pays(tiny_model: LoadedModel) -> None:
+    pipeline = Pipeline(tiny_model)
+    (size, *_), profile = sizes_of(pipeline), RowProfile(max_rows=4)
+    for rows, seconds in ((2, 1.1), (4, 2.3)):
+        profile.record(size, rows, seconds)
+    work = IdleWork(pipeline, profile, sizes=[size])
+    while work.is_due:
+        work.do_some()
+    assert [pipeline.can_record(rows, size) for rows in (1, 2, 4)] == [False, False, True]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 8])
+def test_a_recorded_call_gives_the_same_bits_for_any_input(tiny_model: LoadedModel, rows: int) -> None:
+    plain, recorded = Pipeline(tiny_model), Pipeline(tiny_model)
+    recorded.record(rows, SIZE)
+    assert not recorded.can_record(rows, SIZE)
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(3):
+        latents, _, embeds = (5 * torch.randn(one.shape, generator=generator) for one in plain.inputs(rows, SIZE))
+        timesteps = torch.randint(0, 1000, (rows,), generator=generator).float()
+        expected = plain.predict(latents, timesteps, embeds)
+        assert torch.equal(recorded.predict(latents, timesteps, embeds), expected)
+
+
+def test_other_shapes_than_the_recorded_ones_run_as_before(tiny_model: LoadedModel) -> None:
+    plain, recorded = Pipeline(tiny_model), Pipeline(tiny_model)
+    recorded.record(2, SIZE)
+    for rows, size in ((3, SIZE), (2, (8, 10))):
+        inputs = plain.inputs(rows, size)
+        assert torch.equal(recorded.predict(*inputs), plain.predict(*inputs))
+
+
+def test_low_memory_records_nothing(tiny_model: LoadedModel) -> None:
+    assert not Pipeline(replace(tiny_model), low_vram=True).can_record(2, SIZE)
+
+
+def test_measurements_belong_to_model_and_machine(tiny_model: LoadedModel) -> None:
+    name = machine_name(Pipeline(tiny_model))
+    assert tiny_model.profile.identity.sha256[:16] in name
+    assert torch.__version__ in name
+
+
+class WatchedIdleWork(IdleWork):
+    """Tells when nothing is left to do."""
+
+    def __init__(self, pipeline: Pipeline, profile: RowProfile) -> None:
+        super().__init__(pipeline, profile)
+        self.is_over = threading.Event()
+
+    def do_some(self) -> None:
+        super().do_some()
+        if not self.is_due:
+            self.is_over.set()
+
+
+@pytest.mark.slow
+def test_a_backend_measures_while_idle_and_still_paints_the_same(tiny_model: LoadedModel, tmp_path: Path) -> None:
+    path, pipeline = tmp_path / "rows.json", Pipeline(tiny_model)
+    profile = RowProfile(path, "here", max_rows=2)
+    work = WatchedIdleWork(pipeline, profile)
+    task = Task(job_id=1, user_id=1, approved=approve(REQUEST, Place(guild_id=1, channel_id=1)))
+    backend = LocalBackend(tiny_model, FixedScores(), pipeline=pipeline, profile=profile, idle_work=work)
+    try:
+        before = backend.submit(task, lambda _progress: None).result(60)
+        assert work.is_over.wait(60)
+        after = backend.submit(task, lambda _progress: None).result(60)
+    finally:
+        backend.close()
+    assert [one.png for one in before.paintings] == [one.png for one in after.paintings]
+    assert len(json.loads(path.read_text())["here"]) == len(sizes_of(pipeline))
+
+
+def test_settings_become_a_backend(tiny_model_dir: Path) -> None:
+    wanted = Settings(_env_file=None, model=str(tiny_model_dir), max_rows=2)  # pyright: ignore[reportCallIssue]
+    backend = make_backend(wanted, checker=FixedScores())
+    try:
+        assert backend.profile.identity.name == tiny_model_dir.name
+    finally:
+        backend.close()

@@ -1,0 +1,132 @@
+"""SIGKILL between any two statements of retention, an erasure or a departure: whole or not begun, and then finished."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from db import guild_settings, privacy
+from db.database import Database
+from tests.db.test_privacy import GUILD, MEMBER, MODERATOR, NOW, PNG, WORDS, live
+
+DEEDS = ("retention", "erasure", "departure")
+
+# Stops before each statement until it is told to go on, so that a kill strikes exactly there.
+FORGETTER = """
+import asyncio, sys
+from pathlib import Path
+sys.path[:0] = ["tests", "."]
+from tests.stories.test_forgetting_kill import do
+from db.database import Database
+
+def stop(sql):
+    print(" ".join(sql.split())[:50], flush=True)
+    sys.stdin.readline()
+
+async def main():
+    async with Database(Path(sys.argv[1])) as database:
+        await database._writer.set_trace_callback(stop)
+        await do(sys.argv[2], database)
+        await database.scrub()
+        stop("scrubbed")
+
+asyncio.run(main())
+"""
+
+
+async def do(deed: str, database: Database) -> None:
+    """One deed in one transaction, as cogs/member/privacy.py does it."""
+    async with database.transaction() as connection:
+        if deed == "retention":
+            await privacy.forget_old(connection, NOW + timedelta(days=40))
+        elif deed == "erasure":
+            await privacy.erase_member(connection, MEMBER, NOW)
+        else:
+            await privacy.erase_departed(connection, NOW + timedelta(days=40))
+
+
+async def prepare(path: Path, deed: str) -> None:
+    async with Database(path) as database:
+        await live(database, MEMBER)
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE cases SET status = 'upheld', resolved_at = 0, told_at = 0")
+            if deed == "retention":
+                await guild_settings.change(connection, GUILD, MODERATOR, NOW, retention_days=30)
+            if deed == "departure":
+                await privacy.note_departure(connection, GUILD, NOW)
+        await database.scrub()
+
+
+def content_of(path: Path) -> str:
+    """A hash of every row, as somebody reads them who opens the files now; a copy, for reading empties the log."""
+    copy = shutil.copytree(path.parent, path.parent.with_suffix(".copy"))
+    with closing(sqlite3.connect(copy / path.name)) as connection:
+        return hashlib.sha256("\n".join(connection.iterdump()).encode()).hexdigest()
+
+
+def in_files(path: Path, needle: bytes) -> bool:
+    return any(needle in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+
+
+async def copied(path: Path, folder: Path) -> Path:
+    await asyncio.to_thread(shutil.copytree, path.parent, folder)
+    return folder / path.name
+
+
+async def kill_before(statement: int | None, path: Path, deed: str) -> int:
+    """Run the deed in a process that is killed before its n-th statement (None: never); how many it began."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        FORGETTER,
+        str(path),
+        deed,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    begun = 0
+    while await process.stdout.readline():
+        if begun == statement:
+            process.kill()
+            break
+        begun += 1
+        process.stdin.write(b"\n")
+    await process.wait()
+    return begun
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_forgetting_is_whole_or_not_begun_wherever_the_process_dies(tmp_path: Path, deed: str) -> None:
+    first = tmp_path / "first" / "bot.sqlite3"
+    await prepare(first, deed)
+    assert in_files(first, WORDS.encode())
+    undisturbed = await copied(first, tmp_path / "undisturbed")
+    statements = await kill_before(None, undisturbed, deed)
+    before, after = content_of(first), content_of(undisturbed)
+    assert before != after
+    seen: set[str] = set()
+    for statement in sorted({*range(0, statements, max(statements // 12, 1)), *range(statements - 4, statements)}):
+        path = await copied(first, tmp_path / str(statement))
+        assert await kill_before(statement, path, deed) == statement
+        found = content_of(path)
+        assert found in (before, after), f"half of it was done before statement {statement}"
+        seen.add(found)
+        async with Database(path) as database:  # the next start
+            await do(deed, database)
+            await database.scrub()
+        assert not in_files(path, WORDS.encode())
+        assert not in_files(path, PNG[:34])
+    assert seen == {before, after}

@@ -1,0 +1,204 @@
+"""A job's message through its life: waiting, painting, finished, cancelled, deleted; and what its buttons do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+import pytest
+
+from domain import JobStatus
+from engine.images.metadata import read_png
+from sandbox.people.person import Refused
+from sandbox.world.world import Message
+from tests.conftest import Stage, is_delivered
+
+
+def title(message: Message) -> str:
+    return (message.embeds[0].get("title") or "") if message.embeds else ""
+
+
+def labels(message: Message) -> list[str | None]:
+    return [button.get("label") for row in message.components for button in row["components"]]
+
+
+def collect(stage: Stage, message_id: int) -> list[dict[str, Any]]:
+    """Every state that the channel showed of one message."""
+    states: list[dict[str, Any]] = []
+    stage.server.world.subscribe(
+        lambda event: (
+            states.append(event.data)
+            if event.name.startswith("MESSAGE") and event.data.get("id") == str(message_id)
+            else None
+        )
+    )
+    return states
+
+
+async def test_a_message_lives_through_waiting_painting_and_finished(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile", steps=60, images=2)
+    message = stage.ana.answer(asked)
+    states = collect(stage, message.id)
+    assert title(message) in ("Next in line",) or title(message).startswith(("Waiting", "Painting"))
+    assert labels(message) == ["Cancel"]
+    await stage.ana.until(lambda: is_delivered(message))
+    painting = [state["embeds"][0]["title"] for state in states if state["embeds"][0].get("title")]
+    assert any(one.startswith("Painting:") for one in painting)
+    previews = [state for state in states if any(a["filename"] == "preview.jpg" for a in state["attachments"])]
+    assert previews
+    assert len(message.attachments) == 2
+    assert labels(message)[:4] == ["Again", "Vary", "Edit", "Delete"]
+    seeds = [read_png(one.data).seed for one in message.attachments]  # pyright: ignore[reportOptionalMemberAccess]
+    assert seeds[1] == seeds[0] + 1
+    fields = {one["name"]: one["value"] for one in message.embeds[0]["fields"]}
+    assert fields["Seed"] == f"{seeds[0]}, {seeds[1]}"
+    assert stage.server.rate_limited == []
+
+
+async def test_a_waiting_job_shows_its_place_and_can_be_cancelled_at_no_cost(stage: Stage) -> None:
+    await stage.agree(stage.ana, stage.ben)
+    stage.backend.pause()
+    first = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl")
+    second = await stage.ben.slash(stage.paintings, "imagine", prompt="1boy")
+    waiting = stage.ben.answer(second)
+    assert title(waiting) == "Waiting: 1 picture before yours"
+    await stage.ana.click(stage.ana.answer(first), "Cancel")
+    await stage.ana.until(lambda: title(stage.ana.answer(first)) == "Cancelled")
+    await stage.ben.until(lambda: title(waiting) == "Next in line")
+    stage.backend.resume()
+    await stage.ben.until(lambda: is_delivered(waiting))
+    job = await stage.service.job(1)
+    assert job.status is JobStatus.CANCELLED
+
+
+async def test_a_running_job_stops_at_the_next_step(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=100, images=4)
+    message = stage.ana.answer(asked)
+    await stage.ana.until(lambda: title(message).startswith("Painting"))
+    await stage.ana.click(message, "Cancel")
+    await stage.ana.until(lambda: title(message) == "Cancelled")
+    assert not is_delivered(message)
+    await stage.until_status(1, JobStatus.CANCELLED)
+    assert stage.service.report().running == 0
+
+
+async def test_only_the_owner_and_moderators_cancel_and_delete(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    message = await stage.picture(stage.ana)
+    refused = await stage.ben.click(message, "Delete")
+    assert "Only the member" in stage.ben.answer(refused).content
+    assert stage.ben.answer(refused).only_for == stage.ben.id
+    await stage.mira.click(message, "Delete")
+    await stage.mira.until(lambda: message.id not in stage.server.world.messages)
+    assert [painting.png for painting in await stage.service.paintings(1)] == [None]
+
+
+async def test_again_paints_the_same_words_with_a_new_seed_for_whoever_presses_it(stage: Stage) -> None:
+    await stage.agree(stage.ana, stage.ben)
+    message = await stage.picture(stage.ana, seed=3)
+    again = stage.ben.answer(await stage.ben.click(message, "Again"))
+    await stage.ben.until(lambda: is_delivered(again))
+    info = read_png(again.attachments[0].data)
+    assert info is not None
+    assert info.request["prompt"] == "1girl, smile"
+    assert info.seed != 3
+    job = await stage.service.job(2)
+    assert (job.user_id, job.parent_id) == (stage.ben.id, 1)
+
+
+async def test_edit_changes_the_words_and_keeps_the_seed(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    message = await stage.picture(stage.ana, seed=3)
+    opened = await stage.ana.click(message, "Edit")
+    submitted = await stage.ana.submit(opened, prompt="1boy, glasses")
+    edited = stage.ana.answer(submitted)
+    await stage.ana.until(lambda: is_delivered(edited))
+    info = read_png(edited.attachments[0].data)
+    assert info is not None
+    assert (info.request["prompt"], info.seed) == ("1boy, glasses", 3)
+
+
+async def test_vary_paints_on_from_the_picture(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    message = await stage.picture(stage.ana)
+    varied = stage.ana.answer(await stage.ana.click(message, "Vary"))
+    await stage.ana.until(lambda: is_delivered(varied))
+    job = await stage.service.job(2)
+    assert job.parent_id == 1
+    assert job.request.init_image is not None
+
+
+async def test_a_message_deleted_while_waiting_takes_its_job_back(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    stage.backend.pause()
+    asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl")
+    await stage.mira.delete(stage.ana.answer(asked))
+    await stage.until_status(1, JobStatus.CANCELLED)
+    assert stage.service.report().queued == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"width": 65, "height": 64}, "must be a multiple of"),
+        ({"width": 2048, "height": 64}, "must be from"),
+        ({"scheduler": "magic"}, "There is no scheduler"),
+        ({"preset": "lightning"}, "There is no preset"),
+        ({"shape": "portrait", "width": 64}, "either a shape or"),
+        ({"prompt": "x, " * 300}, "tokens"),
+        ({"prompt": "   "}, "The prompt is empty"),
+        ({"steps": 150}, "Steps go from 1"),
+    ],
+)
+async def test_bad_input_gets_one_private_sentence_and_costs_nothing(
+    stage: Stage, options: dict[str, Any], sentence: str
+) -> None:
+    await stage.agree(stage.ana)
+    asked = await stage.ana.slash(stage.paintings, "imagine", **({"prompt": "1girl"} | options))
+    answer = stage.ana.answer(asked)
+    assert sentence in answer.content
+    assert answer.only_for == stage.ana.id
+    assert await stage.service.open_jobs() == []
+
+
+async def test_a_seed_out_of_range_is_not_taken_by_the_client(stage: Stage) -> None:
+    with pytest.raises(Refused, match="seed"):
+        await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", seed=2**32)
+
+
+async def test_words_are_shown_without_effect(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    message = await stage.picture(stage.ana, prompt=f"@everyone <@{stage.ben.id}> **bold** `code`")
+    assert message.mentions == []
+    shown = message.embeds[0]["description"]
+    assert "@everyone" not in shown
+    assert "\\*\\*bold\\*\\*" in shown
+
+
+async def test_a_channel_where_the_bot_may_not_post_is_named_as_the_reason(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    stage.paintings.overwrites[stage.server.world.bot.id] = (0, discord.Permissions.attach_files.flag)
+    asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl")
+    assert "missing attach files" in stage.ana.answer(asked).content
+
+
+async def test_direct_messages_work_too(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    message = await stage.picture(stage.ana, stage.ana.dm())
+    assert is_delivered(message)
+
+
+async def test_queue_help_about_and_licence_answer_privately(stage: Stage) -> None:
+    for command in ("queue", "help", "about", "license", "terms"):
+        answer = stage.ana.answer(await stage.ana.slash(stage.paintings, command))
+        assert answer.only_for == stage.ana.id
+        assert answer.embeds or answer.attachments
+    licence = stage.ana.answer(await stage.ana.slash(stage.paintings, "license"))
+    assert b"CreativeML Open RAIL-M" in licence.attachments[0].data
+
+
+async def test_suggestions_are_the_models_own_schedulers(stage: Stage) -> None:
+    choices = await stage.ana.autocomplete(stage.paintings, "imagine", "scheduler", "dpm++", prompt="1girl")
+    assert [one["value"] for one in choices] == ["dpm++2m", "dpm++2m_karras"]

@@ -1,0 +1,111 @@
+"""/privacy end to end: shown, exported, erased; servers left and found again."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from datetime import timedelta
+
+from cogs.member.privacy import ARCHIVE_OVERHEAD, split_pictures
+from db import jobs
+from sandbox.world import changes
+from tests.conftest import Stage
+
+WORDS = "1girl, unmistakable lighthouse"
+
+
+def in_files(stage: Stage, words: str) -> bool:
+    path = stage.settings.database
+    return any(words.encode() in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+
+
+async def test_a_member_sees_downloads_and_erases_what_is_stored(stage: Stage) -> None:
+    await stage.agree(stage.ana, stage.ben)
+    await stage.picture(stage.ana, prompt=WORDS)
+    await stage.picture(stage.ben, prompt="1boy, hat")
+    shown = stage.ana.answer(await stage.ana.slash(stage.paintings, "privacy show"))
+    assert "1 pictures you asked for" in shown.embeds[0]["description"]
+    seen = {message.id for message in stage.ana.sees(stage.paintings)}
+    await stage.ana.slash(stage.paintings, "privacy export")
+    export = await stage.ana.until(
+        lambda: next((m for m in stage.ana.sees(stage.paintings) if m.id not in seen and m.attachments), None)
+    )
+    assert export.only_for == stage.ana.id
+    with zipfile.ZipFile(io.BytesIO(export.attachments[0].data)) as zipped:
+        names = zipped.namelist()
+        stored = json.loads(zipped.read("stored.json"))
+        assert zipped.read(next(name for name in names if name.endswith(".png"))).startswith(b"\x89PNG")
+    assert WORDS in stored["jobs"][0]["request"]
+    assert len(stored["jobs"]) == 1
+    asked = stage.ana.answer(await stage.ana.slash(stage.paintings, "privacy delete"))
+    await stage.ana.click(asked, "Erase everything")
+    await stage.ana.until(lambda: asked.content.startswith("Erased"))
+    assert not in_files(stage, WORDS)
+    assert in_files(stage, "1boy, hat")
+    again = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile"))
+    assert "read" in (again.content + str(again.embeds)).casefold()
+
+
+async def test_erasing_takes_waiting_pictures_back(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    stage.backend.pause()
+    await stage.ana.slash(stage.paintings, "imagine", prompt=WORDS)
+    asked = stage.ana.answer(await stage.ana.slash(stage.paintings, "privacy delete"))
+    await stage.ana.click(asked, "Erase everything")
+    await stage.ana.until(lambda: asked.content.startswith("Erased"))
+    assert await jobs.fetch_open(stage.service.database) == []
+    assert not in_files(stage, WORDS)
+
+
+async def test_a_server_that_was_left_while_the_bot_was_away_is_erased_in_time(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    await stage.picture(stage.ana, prompt=WORDS)
+    async with stage.service.database.transaction() as connection:
+        await connection.execute("UPDATE jobs SET guild_id = 77")
+        await connection.execute("UPDATE decisions SET guild_id = 77")
+    privacy = stage.bot.get_cog("Privacy")
+    assert privacy is not None
+    await privacy.on_ready()  # type: ignore[attr-defined]
+    clock = stage.service.clock
+    stage.service.clock = lambda: clock() + timedelta(days=31)
+    await stage.bot.rounds.go()
+    assert not in_files(stage, WORDS)
+
+
+async def test_a_server_that_removes_the_bot_is_erased_in_time_unless_it_takes_it_back(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    await stage.picture(stage.ana, prompt=WORDS)
+    world, clock = stage.server.world, stage.service.clock
+    guild = world.guilds[stage.paintings.guild_id or 0]
+
+    async def departures() -> int:
+        row = await stage.service.database.fetch_one("SELECT count(*) FROM departures")
+        return row[0] if row else 0
+
+    async def until_noted(wanted: int) -> None:
+        async with asyncio.timeout(20):
+            while await departures() != wanted:  # the gateway tells the bot a moment later
+                await stage.bot.rounds.go()
+
+    changes.remove_bot(world, guild)
+    await until_noted(1)
+    changes.invite_bot(world, guild)
+    await until_noted(0)
+    stage.service.clock = lambda: clock() + timedelta(days=40)
+    await stage.bot.rounds.go()
+    assert in_files(stage, WORDS)
+    changes.remove_bot(world, guild)
+    await until_noted(1)
+    for days, is_kept in ((69, True), (71, False)):
+        stage.service.clock = lambda days=days: clock() + timedelta(days=days)
+        await stage.bot.rounds.go()
+        assert in_files(stage, WORDS) == is_kept
+
+
+def test_an_export_is_split_so_that_every_part_can_be_sent() -> None:
+    limit = ARCHIVE_OVERHEAD + 1000
+    parts = split_pictures([(1, 0, 600), (2, 0, 500), (3, 0, 2000), (4, 0, 100)], limit)
+    assert parts == [[(1, 0)], [(2, 0), (4, 0)]]
+    assert split_pictures([], limit) == [[]]
