@@ -15,7 +15,7 @@ import aiosqlite
 from db.codec import decode_model, decode_request, encode_model, encode_request, to_datetime, to_seconds
 from db.database import Database, fetch_one
 from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, Asker, QuotaDefaults, parameters
-from domain import Job, JobStatus, Origin, Painting, Place, Request, Result, SafetyReport
+from domain import Job, JobStatus, Origin, Picture, Place, Request, Result, SafetyReport
 
 _SELECT = """
 SELECT jobs.*, job_inputs.init_image, job_inputs.mask_image
@@ -129,7 +129,7 @@ async def finish(connection: aiosqlite.Connection, result: Result, now: datetime
     await connection.executemany(
         """INSERT INTO pictures (job_id, position, seed, width, height, png, verdict, scores)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        [_picture_row(result.job_id, position, painting) for position, painting in enumerate(result.paintings)],
+        [_picture_row(result.job_id, position, picture) for position, picture in enumerate(result.pictures)],
     )
     return True
 
@@ -200,9 +200,9 @@ async def fetch_undelivered(database: Database) -> list[Job]:
     return [_job(row) for row in rows]
 
 
-async def fetch_paintings(database: Database, job_id: int) -> list[Painting]:
+async def fetch_pictures(database: Database, job_id: int) -> list[Picture]:
     rows = await database.fetch_all("SELECT * FROM pictures WHERE job_id = ? ORDER BY position", (job_id,))
-    return [_painting(row) for row in rows]
+    return [_picture(row) for row in rows]
 
 
 async def erase_pictures(connection: aiosqlite.Connection, job_id: int) -> None:
@@ -217,21 +217,21 @@ async def count_open(connection: aiosqlite.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _picture_row(job_id: int, position: int, painting: Painting) -> tuple[object, ...]:
+def _picture_row(job_id: int, position: int, picture: Picture) -> tuple[object, ...]:
     return (
         job_id,
         position,
-        painting.seed,
-        painting.width,
-        painting.height,
-        painting.png,
-        painting.safety.verdict,
-        json.dumps(dict(painting.safety.scores)),
+        picture.seed,
+        picture.width,
+        picture.height,
+        picture.png,
+        picture.safety.verdict,
+        json.dumps(dict(picture.safety.scores)),
     )
 
 
-def _painting(row: sqlite3.Row) -> Painting:
-    return Painting(
+def _picture(row: sqlite3.Row) -> Picture:
+    return Picture(
         seed=row["seed"],
         width=row["width"],
         height=row["height"],

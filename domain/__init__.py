@@ -280,7 +280,7 @@ class SafetyReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Painting:
+class Picture:
     """One finished picture; `png` is None when the picture check withheld it."""
 
     seed: int
@@ -297,12 +297,12 @@ class Result:
     job_id: int
     request: Request
     model: ModelIdentity
-    paintings: tuple[Painting, ...]
+    pictures: tuple[Picture, ...]
     seconds: float
 
     @property
-    def released(self) -> tuple[Painting, ...]:
-        return tuple(painting for painting in self.paintings if painting.png is not None)
+    def released(self) -> tuple[Picture, ...]:
+        return tuple(picture for picture in self.pictures if picture.png is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,17 +150,17 @@ def paint(backend: Backend, request: Request) -> Result:
 
 def save(result: Result, output: Path) -> int:
     """Write the released pictures; with several, `out.png` becomes `out-1.png`, `out-2.png`, …"""
-    for number, painting in enumerate(result.paintings, start=1):
-        path = output if len(result.paintings) == 1 else output.with_stem(f"{output.stem}-{number}")
-        if painting.png is None:
-            why = "could not be checked" if painting.safety.verdict == "error" else "did not pass the picture check"
-            sys.stderr.write(f"The picture with seed {painting.seed} {why} and was withheld.\n")
+    for number, picture in enumerate(result.pictures, start=1):
+        path = output if len(result.pictures) == 1 else output.with_stem(f"{output.stem}-{number}")
+        if picture.png is None:
+            why = "could not be checked" if picture.safety.verdict == "error" else "did not pass the picture check"
+            sys.stderr.write(f"The picture with seed {picture.seed} {why} and was withheld.\n")
             continue
         try:
-            path.write_bytes(painting.png)
+            path.write_bytes(picture.png)
         except OSError as error:
             return _fail(f"{path} can't be written: {error.strerror}.", 2)
-        print(f"{path}  {painting.width}×{painting.height}  seed {painting.seed}")
+        print(f"{path}  {picture.width}×{picture.height}  seed {picture.seed}")
     return 0 if result.released else 1
 
 

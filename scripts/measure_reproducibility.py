@@ -55,7 +55,7 @@ def paint(backend: LocalBackend, orders: list[Order], *, alone: bool) -> list[Pi
 
 
 def _pixels(result: Result) -> Pixels:
-    png = result.paintings[0].png
+    png = result.pictures[0].png
     if png is None:
         raise SystemExit("a picture was withheld")
     return np.asarray(Image.open(io.BytesIO(png)))

@@ -27,7 +27,7 @@ from domain import (
     NotAllowed,
     NotFound,
     Origin,
-    Painting,
+    Picture,
     PictureRefused,
     Progress,
     PromptRefused,
@@ -203,9 +203,9 @@ class Service:
             if not await jobs.finish(connection, result, now):
                 return
             await picture_hashes.store(connection, job.id, hashes)
-            for painting in result.paintings:
-                if not painting.safety.is_safe:
-                    await decisions.record_picture(connection, painting.safety, job.request, origin, now, job.id)
+            for picture in result.pictures:
+                if not picture.safety.is_safe:
+                    await decisions.record_picture(connection, picture.safety, job.request, origin, now, job.id)
 
     async def _end(self, job_id: int, status: JobStatus, outcome: str | None, moderator_id: int | None = None) -> bool:
         now = self.clock()
@@ -287,16 +287,16 @@ class Service:
     async def open_jobs(self, user_id: int | None = None) -> list[Job]:
         return await jobs.fetch_open(self.database, user_id)
 
-    async def paintings(self, job_id: int) -> list[Painting]:
-        return await jobs.fetch_paintings(self.database, job_id)
+    async def pictures(self, job_id: int) -> list[Picture]:
+        return await jobs.fetch_pictures(self.database, job_id)
 
     async def postings(self, job_id: int, limit_bytes: int) -> list[Posting]:
         """The job's released pictures as files of at most `limit_bytes` each."""
         scale = self.profile.display_scale
         return [
-            await asyncio.to_thread(make_posting, painting.png, f"{job_id}-{painting.seed}", scale, limit_bytes)
-            for painting in await self.paintings(job_id)
-            if painting.png is not None
+            await asyncio.to_thread(make_posting, picture.png, f"{job_id}-{picture.seed}", scale, limit_bytes)
+            for picture in await self.pictures(job_id)
+            if picture.png is not None
         ]
 
     def progress(self, job_id: int) -> Progress | None:
@@ -367,7 +367,7 @@ class Service:
 def _fingerprints(result: Result) -> list[tuple[int, bytes]]:
     """(position, fingerprint) of every released picture."""
     return [
-        (position, fingerprint(painting.png))
-        for position, painting in enumerate(result.paintings)
-        if painting.png is not None
+        (position, fingerprint(picture.png))
+        for position, picture in enumerate(result.pictures)
+        if picture.png is not None
     ]

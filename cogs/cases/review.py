@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 PICTURE = "picture.png"
-MOST_LISTED = 20
+MAX_LISTED = 20
 FAILED_PAUSE_SECONDS = 300.0
 NO_REVIEW_CHANNEL = (
     "\n⚠️ This server has no review channel yet, so nobody would see what waits: choose one with `/settings panel`."
@@ -61,7 +61,7 @@ class Review(commands.GroupCog, group_name="review"):
         """Appeals, reports and pictures that wait for a decision"""
         guild_id = await require_moderator(interaction)
         cases = await appeals.fetch_open_cases(self.bot.service.database, guild_id)
-        lines = [_line(case) for case in cases[:MOST_LISTED]]
+        lines = [_line(case) for case in cases[:MAX_LISTED]]
         settings = await guild_settings.load(self.bot.service.database, guild_id)
         if settings.review_channel_id is None:
             lines.append("**No review channel is chosen yet**: `/settings` chooses one, and the cards appear there.")
@@ -93,7 +93,7 @@ class Review(commands.GroupCog, group_name="review"):
         phrases = await allowances.fetch_phrases(self.bot.service.database, guild_id)
         lines = [
             f"• ||{inert(item.phrase, 100)}|| by <@{item.granted_by}>, {discord.utils.format_dt(item.granted_at, 'd')}"
-            for item in phrases[:MOST_LISTED]
+            for item in phrases[:MAX_LISTED]
         ]
         await interaction.response.send_message(
             embed=discord.Embed(title="Allowed phrases", description="\n".join(lines) or "None."), ephemeral=True
@@ -164,8 +164,8 @@ class Review(commands.GroupCog, group_name="review"):
     async def _picture_scores(self, job_id: int) -> dict[str, float]:
         """What the picture check found, the worst over the job's pictures."""
         worst: dict[str, float] = {}
-        for painting in await self.bot.service.paintings(job_id):
-            for name, score in painting.safety.scores.items():
+        for picture in await self.bot.service.pictures(job_id):
+            for name, score in picture.safety.scores.items():
                 worst[name] = max(score, worst.get(name, 0.0))
         return worst
 

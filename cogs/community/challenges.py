@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 MENU = "Enter in challenge"
-MOST_THEMES = 20
-MOST_DAYS = 60
-MOST_OFFERED = 25
+MAX_THEMES = 20
+MAX_DAYS = 60
+MAX_OFFERED = 25
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -48,8 +48,8 @@ def duration_in(text: str) -> timedelta:
     total = sum((int(number) * UNITS[unit] for number, unit in parts), timedelta())
     if "".join(f"{number}{unit}" for number, unit in parts) != compact or not total:
         raise InvalidRequest("Please give a time like `90m`, `12h`, `3d`, `1w` or `2d 12h`.")
-    if total > timedelta(days=MOST_DAYS):
-        raise InvalidRequest(f"A challenge may take at most {MOST_DAYS} days.")
+    if total > timedelta(days=MAX_DAYS):
+        raise InvalidRequest(f"A challenge may take at most {MAX_DAYS} days.")
     return total
 
 
@@ -89,7 +89,7 @@ class Challenges(commands.GroupCog, group_name="challenge"):
     ) -> None:
         """Start a challenge with a theme"""
         guild_id, now = await require_moderator(interaction), self.bot.service.clock()
-        themes = tuple(part.strip() for part in theme.split("|") if part.strip())[:MOST_THEMES]
+        themes = tuple(part.strip() for part in theme.split("|") if part.strip())[:MAX_THEMES]
         length, repeat = duration_in(ends), duration_in(every) if every else None
         if not themes:
             raise InvalidRequest("Please give a theme.")
@@ -223,7 +223,7 @@ async def enter(interaction: Interaction, challenge: Challenge, job: Job) -> Non
     bot = cast("Bot", interaction.client)
     if job.user_id != interaction.user.id or job.guild_id != challenge.guild_id:
         raise NotAllowed("You can enter pictures only that you asked for yourself, in this server.")
-    if job.status is not JobStatus.DELIVERED or not any(one.png for one in await bot.service.paintings(job.id)):
+    if job.status is not JobStatus.DELIVERED or not any(one.png for one in await bot.service.pictures(job.id)):
         raise NotFound("This picture is not finished, or not stored any more.")
     if not await may_be_shown(bot, job, challenge.channel_id):
         raise NotAllowed(
@@ -249,7 +249,7 @@ class EnterButton(RowButton, template=r"challenge:enter:(?P<row_id>[0-9]+)"):
             """SELECT id FROM jobs WHERE user_id = ? AND guild_id = ? AND status = 'delivered'
                  AND EXISTS (SELECT 1 FROM pictures WHERE job_id = jobs.id AND png IS NOT NULL)
                ORDER BY id DESC LIMIT ?""",
-            (interaction.user.id, interaction.guild_id, MOST_OFFERED),
+            (interaction.user.id, interaction.guild_id, MAX_OFFERED),
         )
         if not rows:
             raise NotFound("You have no pictures here yet. Paint one with `/imagine`, then press Enter again.")

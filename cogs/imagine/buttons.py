@@ -82,7 +82,7 @@ class VaryButton(RowButton, template=r"job:vary:(?P<row_id>[0-9]+)"):
         async def build() -> Request:
             service = _service(interaction)
             job = await service.job(self.row_id)
-            start = next((painting.png for painting in await service.paintings(job.id) if painting.png), None)
+            start = next((picture.png for picture in await service.pictures(job.id) if picture.png), None)
             if start is None:
                 raise NotFound("This picture is not stored any more, so it can't be varied.")
             return replace(

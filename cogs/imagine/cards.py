@@ -9,7 +9,7 @@ import discord
 
 from cogs.core.i18n import ENGLISH, Words
 from cogs.core.text import inert
-from domain import Job, JobStatus, ModelProfile, Painting, Progress, Standing
+from domain import Job, JobStatus, ModelProfile, Picture, Progress, Standing
 from engine.request.prompt import normalise
 
 GREY, BLUE, GREEN, RED = 0x8A8F98, 0x5B8DEF, 0x57A773, 0xC8553D
@@ -50,17 +50,17 @@ def painting_card(job: Job, progress: Progress, words: Words = ENGLISH) -> disco
 
 
 def finished_card(
-    job: Job, paintings: Sequence[Painting], profile: ModelProfile, beyond: str = "", words: Words = ENGLISH
+    job: Job, pictures: Sequence[Picture], profile: ModelProfile, beyond: str = "", words: Words = ENGLISH
 ) -> discord.Embed:
     """The finished pictures' parameters; the pictures themselves are the message's attachments."""
     request = job.request
-    withheld = sum(1 for painting in paintings if painting.png is None)
+    withheld = sum(1 for picture in pictures if picture.png is None)
     embed = discord.Embed(description=f"**{inert(request.prompt, 2500)}**", colour=GREEN)
     if (read := normalise(request.prompt)) != request.prompt:
         embed.add_field(name=words("Read as"), value=inert(read, 900), inline=False)
     if request.negative_prompt:
         embed.add_field(name=words("Without"), value=inert(request.negative_prompt), inline=False)
-    embed.add_field(name=words("Seed"), value=", ".join(str(painting.seed) for painting in paintings))
+    embed.add_field(name=words("Seed"), value=", ".join(str(picture.seed) for picture in pictures))
     embed.add_field(name=words("Size"), value=_size(job, profile, words))
     embed.add_field(name=words("Steps"), value=str(request.num_inference_steps))
     embed.add_field(name=words("Guidance"), value=f"{request.guidance_scale:g}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 
-MOST_PROMPT_CHARACTERS = 1000
+MAX_PROMPT_CHARACTERS = 1000
 
 
 class Imagine(commands.Cog):
@@ -52,8 +52,8 @@ class Imagine(commands.Cog):
     async def imagine(
         self,
         interaction: Interaction,
-        prompt: Range[str, 1, MOST_PROMPT_CHARACTERS],
-        negative_prompt: Range[str, 0, MOST_PROMPT_CHARACTERS] = "",
+        prompt: Range[str, 1, MAX_PROMPT_CHARACTERS],
+        negative_prompt: Range[str, 0, MAX_PROMPT_CHARACTERS] = "",
         shape: Literal["portrait", "square", "landscape"] | None = None,
         width: Range[int, 8, 2048] | None = None,
         height: Range[int, 8, 2048] | None = None,

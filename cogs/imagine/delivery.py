@@ -39,7 +39,7 @@ IDLE_SECONDS = 30.0
 # How far back a message that lost its row is looked for.
 SEARCHED_MESSAGES = 100
 SHRINK_ON_413 = 0.4
-MOST_UPLOADS = 5
+MAX_UPLOADS = 5
 
 UNKNOWN_MESSAGE = 10008
 
@@ -212,17 +212,17 @@ class Delivery(commands.Cog):
         `send` waits for the channel's pace itself: pictures take a while to be made ready, and a turn that was taken
         before that would be used together with somebody's later one.
         """
-        paintings = await self.bot.service.paintings(job.id) if job.status is JobStatus.DONE else []
+        pictures = await self.bot.service.pictures(job.id) if job.status is JobStatus.DONE else []
         words = await words_for(self.bot, job.guild_id)
-        if not any(painting.png for painting in paintings):
+        if not any(picture.png for picture in pictures):
             return await send(ended_card(job, words), [], words.labels(ended_buttons(job)))
         service = self.bot.service
-        card = finished_card(job, paintings, service.profile, service.tokens_beyond(job.request.prompt), words)
+        card = finished_card(job, pictures, service.profile, service.tokens_beyond(job.request.prompt), words)
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
-        for _ in range(MOST_UPLOADS):
+        for _ in range(MAX_UPLOADS):
             postings = await service.postings(job.id, limit)
             try:
-                some_withheld = any(painting.png is None for painting in paintings)
+                some_withheld = any(picture.png is None for picture in pictures)
                 view = words.labels(finished_buttons(job, some_withheld=some_withheld))
                 return await send(card, _files(job, postings), view)
             except discord.HTTPException as error:

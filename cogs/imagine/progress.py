@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 EDIT_INTERVAL_SECONDS = 2.5
 # Somebody far back in the queue needs no news with every picture; this much longer per place.
 SECONDS_PER_PLACE = 0.5
-MOST_EDITS_AT_ONCE = 8
+MAX_EDITS_AT_ONCE = 8
 # A changed estimate is worth an edit only if it moved by this share (and Discord counts down by itself).
 DUE_TOLERANCE_SECONDS = 15
 REMEMBERED_DELETIONS = 200
@@ -175,7 +175,7 @@ class Board(commands.Cog):
         busy = sum(1 for live in self._lives.values() if _is_editing(live))
         due = [live for live in self._lives.values() if not _is_editing(live) and self._is_due(live, now)]
         due.sort(key=lambda live: (service.progress(live.job.id) is None, live.edited_at))
-        for live in due[: max(MOST_EDITS_AT_ONCE - busy, 0)]:
+        for live in due[: max(MAX_EDITS_AT_ONCE - busy, 0)]:
             live.editing = asyncio.create_task(self._edit(live), name=f"edit-{live.job.id}")
 
     def _is_due(self, live: Live, now: float) -> bool:

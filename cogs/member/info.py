@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Interaction = discord.Interaction[Any]
 
 BLUE = 0x5B8DEF
-MOST_LISTED = 10
+MAX_LISTED = 10
 
 HELP = """\
 **Ask for a picture** with `/imagine`. Tags work best: `1girl, pink hair, smile, blue background`.
@@ -48,7 +48,7 @@ class Info(commands.Cog):
         embed = discord.Embed(title="The queue", description=_report_in_words(report), colour=BLUE)
         if report.paused:
             embed.description = f"{embed.description}\nPainting is paused by the moderators; nothing is lost."
-        for job in (await service.open_jobs(interaction.user.id))[:MOST_LISTED]:
+        for job in (await service.open_jobs(interaction.user.id))[:MAX_LISTED]:
             embed.add_field(name=f"Picture {job.id}", value=self._line(job.id, job.status, job.request.prompt))
         if not embed.fields and report.running + report.queued:
             embed.set_footer(text="None of them is yours.")

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 BLUE = 0x5B8DEF
-MOST_SHOWN = 15
+MAX_SHOWN = 15
 # One post holds this many rows at most, and one round reads this many of each server.
 ROWS_PER_POST = 10
 ROWS_PER_ROUND = 50
@@ -118,9 +118,9 @@ class Audit(commands.Cog):
 async def show_rows(interaction: Interaction, rows: Sequence[AuditRow], *, as_file: bool) -> None:
     """The newest rows, to this person alone, and all of them as a file if they want one."""
     embed = discord.Embed(title="Audit log", colour=BLUE)
-    embed.description = "\n".join(audit_line(row) for row in rows[:MOST_SHOWN])[:4000] or "Nothing that matches."
-    if len(rows) > MOST_SHOWN:
-        embed.set_footer(text=f"The newest {MOST_SHOWN} of {len(rows)}; as_file gives all of them.")
+    embed.description = "\n".join(audit_line(row) for row in rows[:MAX_SHOWN])[:4000] or "Nothing that matches."
+    if len(rows) > MAX_SHOWN:
+        embed.set_footer(text=f"The newest {MAX_SHOWN} of {len(rows)}; as_file gives all of them.")
     files = [discord.File(io.BytesIO(to_csv(rows)), "audit.csv")] if as_file else []
     await interaction.response.send_message(embed=embed, files=files, ephemeral=True, allowed_mentions=NOBODY)
 

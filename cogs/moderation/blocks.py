@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 
-MOST_LISTED = 25
+MAX_LISTED = 25
 
 
 class Moderation(commands.Cog):
@@ -85,7 +85,7 @@ class Moderation(commands.Cog):
         """Who is blocked in this server"""
         guild_id = await require_moderator(interaction)
         found = await blocks.fetch_all(self.bot.service.database, guild_id, self.bot.service.clock())
-        text = "\n".join(block_line(block) for block in found[:MOST_LISTED]) or "Nobody is blocked."
+        text = "\n".join(block_line(block) for block in found[:MAX_LISTED]) or "Nobody is blocked."
         await interaction.response.send_message(
             embed=discord.Embed(title=plural(len(found), "block"), description=text), ephemeral=True
         )

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Interaction = discord.Interaction[Any]
 
 MENU = "Who made this?"
-MOST_BYTES = 25 * 2**20
-MOST_CANDIDATES = 12
+MAX_BYTES = 25 * 2**20
+MAX_CANDIDATES = 12
 BLUE = 0x5B8DEF
 
 
@@ -73,7 +73,7 @@ class Origin(commands.Cog):
         if job is not None and job.guild_id == guild_id:
             return Found(job, "by its message")
         for attachment in message.attachments:
-            if attachment.size > MOST_BYTES or not (attachment.content_type or "").startswith("image/"):
+            if attachment.size > MAX_BYTES or not (attachment.content_type or "").startswith("image/"):
                 continue
             data = await attachment.read()
             found = await self._by_metadata(data, guild_id) or await self._by_looks(data, guild_id)
@@ -88,7 +88,7 @@ class Origin(commands.Cog):
         job = await jobs.fetch(self.bot.service.database, info.job_id)
         if job is None or job.guild_id != guild_id:
             return None
-        seeds = {painting.seed for painting in await self.bot.service.paintings(job.id)}
+        seeds = {picture.seed for picture in await self.bot.service.pictures(job.id)}
         return Found(job, "by what the file says about itself") if info.seed in seeds else None
 
     async def _by_looks(self, data: bytes, guild_id: int) -> Found | None:
@@ -98,13 +98,13 @@ class Origin(commands.Cog):
             return None
         stored = await picture_hashes.fetch_for_guild(self.bot.service.database, guild_id)
         apart = await asyncio.to_thread(distances, wanted, [one.hashes for one in stored])
-        nearest = sorted(range(len(stored)), key=apart.__getitem__)[:MOST_CANDIDATES]
+        nearest = sorted(range(len(stored)), key=apart.__getitem__)[:MAX_CANDIDATES]
         best, best_job_id = SAME_SIMILARITY, None
         for place in nearest:
             if apart[place] > CANDIDATE_DISTANCE:
                 break
-            paintings = await self.bot.service.paintings(stored[place].job_id)
-            png = paintings[stored[place].position].png if stored[place].position < len(paintings) else None
+            pictures = await self.bot.service.pictures(stored[place].job_id)
+            png = pictures[stored[place].position].png if stored[place].position < len(pictures) else None
             if png is None:
                 continue
             alike = await asyncio.to_thread(similarity, data, png)

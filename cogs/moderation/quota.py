@@ -38,7 +38,7 @@ Interaction = discord.Interaction[Any]
 Credits = Range[float, 0.0, 1_000_000.0]
 Place = discord.TextChannel | discord.VoiceChannel
 
-MOST_LISTED = 25
+MAX_LISTED = 25
 
 
 class Subject(NamedTuple):
@@ -152,9 +152,9 @@ class Quota(commands.GroupCog, group_name="quota"):
         """All quota rules of this server, and what is granted"""
         guild_id = await require_moderator(interaction)
         rules = await quotas.fetch_rules(self.bot.service.database, guild_id, self.bot.service.clock())
-        lines = [rule_line(rule) for rule in rules[:MOST_LISTED]]
-        if len(rules) > MOST_LISTED:
-            lines.append(f"… and {len(rules) - MOST_LISTED} more.")
+        lines = [rule_line(rule) for rule in rules[:MAX_LISTED]]
+        if len(rules) > MAX_LISTED:
+            lines.append(f"… and {len(rules) - MAX_LISTED} more.")
         text = "\n".join(lines) or "None yet: the bot's own limits hold for everybody. `/quota set` makes one."
         embed = discord.Embed(title=plural(len(rules), "quota rule"), description=text[:4000])
         grants = await ledger.fetch_grants(self.bot.service.database, guild_id, self.bot.service.clock())

@@ -14,8 +14,8 @@ from engine.request.cost import credits_in_words
 
 BLUE = 0x5B8DEF
 # Discord's limit for one field of an embed.
-MOST_FIELD = 1024
-MOST_GRANTS = 6
+MAX_FIELD = 1024
+MAX_GRANTS = 6
 
 
 def subject_name(source: str | None) -> str:
@@ -109,7 +109,7 @@ def ledger_lines(history: Sequence[Entry]) -> str:
         + f" · {inert(entry.reason, 40)}"
         for entry in history
     ]
-    return "\n".join(lines)[:MOST_FIELD] or "Nothing yet."
+    return "\n".join(lines)[:MAX_FIELD] or "Nothing yet."
 
 
 def grant_lines(grants: Sequence[Entry]) -> str:
@@ -119,11 +119,11 @@ def grant_lines(grants: Sequence[Entry]) -> str:
         + ("" if entry.subject == "member" else " each")
         + (f", until {discord.utils.format_dt(entry.expires_at, 'f')}" if entry.expires_at else "")
         + f" (by <@{entry.actor_id}>: {inert(entry.reason, 40)})"
-        for entry in grants[:MOST_GRANTS]
+        for entry in grants[:MAX_GRANTS]
     ]
-    if len(grants) > MOST_GRANTS:
-        lines.append(f"… and {len(grants) - MOST_GRANTS} more; `/quota show` has each subject's own.")
-    return "\n".join(lines)[:MOST_FIELD]
+    if len(grants) > MAX_GRANTS:
+        lines.append(f"… and {len(grants) - MAX_GRANTS} more; `/quota show` has each subject's own.")
+    return "\n".join(lines)[:MAX_FIELD]
 
 
 def rule_line(rule: QuotaRule) -> str:

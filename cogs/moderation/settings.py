@@ -25,7 +25,7 @@ Interaction = discord.Interaction[Any]
 Option = discord.SelectOption
 
 BLUE = 0x5B8DEF
-MOST_ROLES = 10
+MAX_ROLES = 10
 NO_PRESET = "none"
 LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 
@@ -217,7 +217,7 @@ class StartPictureForm(Modal, title="Painting on from pictures"):
         self.roles = ui.RoleSelect[Any](
             custom_id="roles",
             min_values=0,
-            max_values=MOST_ROLES,
+            max_values=MAX_ROLES,
             required=False,
             default_values=[discord.Object(role_id) for role_id in settings.image_to_image_role_ids],
         )
@@ -372,8 +372,8 @@ class SettingsPanel(commands.GroupCog, group_name="settings"):
         roles = [role_id for role_id in (await load(interaction)).moderator_role_ids if role_id != role.id]
         if not remove:
             roles.append(role.id)
-        if len(roles) > MOST_ROLES:
-            raise InvalidRequest(f"At most {MOST_ROLES} roles can moderate.")
+        if len(roles) > MAX_ROLES:
+            raise InvalidRequest(f"At most {MAX_ROLES} roles can moderate.")
         async with service.database.transaction() as connection:
             await guild_settings.change(
                 connection, guild_id, interaction.user.id, service.clock(), moderator_role_ids=tuple(roles)

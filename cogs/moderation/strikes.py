@@ -30,7 +30,7 @@ Interaction = discord.Interaction[Any]
 Rung = Range[int, 0, 100]
 
 BLUE = 0x5B8DEF
-MOST_LISTED = 10
+MAX_LISTED = 10
 TOLD_KEY = "the last strike that moderators were told of"
 # After an update or a long absence nobody wants to hear of last month's strikes.
 NEWS_FOR = timedelta(days=1)
@@ -215,7 +215,7 @@ def strikes_card(
     lines = [
         f"{discord.utils.format_dt(strike.created_at, 'f')}, rule {strike.clause or 'of this server'}, "
         f"expires {discord.utils.format_dt(strike.expires_at, 'R')}"
-        for strike in live[-MOST_LISTED:]
+        for strike in live[-MAX_LISTED:]
     ]
     if lines:
         embed.add_field(name="Strikes", value="\n".join(lines), inline=False)
@@ -252,7 +252,7 @@ def _dry_run_card(outcomes: Sequence[DryRun], settings: GuildSettings, days_back
     lines = [
         f"<@{one.user_id}>: {plural(one.refusals, 'refusal')}, {plural(one.strikes, 'strike')}, up to: {one.rung}"
         + (", moderators told" if one.moderators_told else "")
-        for one in struck[:MOST_LISTED]
+        for one in struck[:MAX_LISTED]
     ]
     refusals = sum(one.refusals for one in outcomes)
     embed.description = (

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Interaction = discord.Interaction[Any]
 
 BLUE = 0x5B8DEF
-MOST_TAGS = 200
+MAX_TAGS = 200
 CLEAR = "none"
 
 Shape = Literal["portrait", "square", "landscape"]
@@ -78,9 +78,9 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         self,
         interaction: Interaction,
         channel: discord.TextChannel | None = None,
-        prefix: Range[str, 0, MOST_TAGS] = "",
-        suffix: Range[str, 0, MOST_TAGS] = "",
-        negative_prompt: Range[str, 0, MOST_TAGS] = "",
+        prefix: Range[str, 0, MAX_TAGS] = "",
+        suffix: Range[str, 0, MAX_TAGS] = "",
+        negative_prompt: Range[str, 0, MAX_TAGS] = "",
         preset: str | None = None,
         shape: Shape | None = None,
         seed: Range[int, -1, SEED_LIMIT - 1] = -1,
@@ -118,9 +118,9 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         self,
         interaction: Interaction,
         channel: discord.TextChannel | None = None,
-        prefix: Range[str, 0, MOST_TAGS] | None = None,
-        suffix: Range[str, 0, MOST_TAGS] | None = None,
-        negative_prompt: Range[str, 0, MOST_TAGS] | None = None,
+        prefix: Range[str, 0, MAX_TAGS] | None = None,
+        suffix: Range[str, 0, MAX_TAGS] | None = None,
+        negative_prompt: Range[str, 0, MAX_TAGS] | None = None,
         preset: str | None = None,
         shape: Shape | None = None,
         seed: Range[int, -1, SEED_LIMIT - 1] | None = None,

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 CAUGHT_UP_MESSAGES = 100
-MOST_THREAD_NAME = 60
+MAX_THREAD_NAME = 60
 WAIT = "Please wait a little: you can ask for the next picture here {when}."
 
 
@@ -212,7 +212,7 @@ class PromptMessages(commands.Cog):
             self.bot.board.follow(job)
         elif _opens_thread(channel, message):
             with self.bot.board.showing(job.id):
-                await message.create_thread(name=request.prompt[:MOST_THREAD_NAME] or "Picture")
+                await message.create_thread(name=request.prompt[:MAX_THREAD_NAME] or "Picture")
         else:
             await self.bot.board.show_reply(message, job)
 

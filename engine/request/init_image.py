@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from domain import PictureRefused
 
-MOST_BYTES = 10 * 2**20
-MOST_SIDE = 4096
+MAX_BYTES = 10 * 2**20
+MAX_SIDE = 4096
 FORMATS = ("PNG", "JPEG", "WEBP")
 _UNREADABLE = (
     OSError,
@@ -38,17 +38,15 @@ def read_mask(data: bytes, size: tuple[int, int], factor: int) -> torch.Tensor:
 
 
 def _open(data: bytes, what: str) -> Image.Image:
-    if len(data) > MOST_BYTES:
-        raise PictureRefused(f"The {what} may have at most {MOST_BYTES // 2**20} MiB; please make it smaller.")
+    if len(data) > MAX_BYTES:
+        raise PictureRefused(f"The {what} may have at most {MAX_BYTES // 2**20} MiB; please make it smaller.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             # The header alone is read so far: nothing large is unpacked before the size is known.
-            if max(image.size) > MOST_SIDE:
-                raise PictureRefused(
-                    f"The {what} may have at most {MOST_SIDE}×{MOST_SIDE} pixels; please scale it down."
-                )
+            if max(image.size) > MAX_SIDE:
+                raise PictureRefused(f"The {what} may have at most {MAX_SIDE}×{MAX_SIDE} pixels; please scale it down.")
             image.load()
             return ImageOps.exif_transpose(image)
     except _UNREADABLE as error:

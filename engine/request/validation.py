@@ -6,8 +6,8 @@ from domain import SEED_LIMIT, InvalidRequest, ModelProfile, Request
 from engine.request.prompt import TokenReport
 from engine.sampling.sample import enlarged
 
-MOST_IMAGES = 4
-MOST_UPSCALE = 2.0
+MAX_IMAGES = 4
+MAX_UPSCALE = 2.0
 
 
 def validate(request: Request, profile: ModelProfile, tokens: TokenReport, negative: TokenReport) -> None:
@@ -56,8 +56,8 @@ def _validate_numbers(request: Request, profile: ModelProfile) -> None:
         raise InvalidRequest(f"The guidance interval lies between 0 and 1; {low:g} to {high:g} does not.")
     if not 0 <= request.seed < SEED_LIMIT:
         raise InvalidRequest(f"A seed is a whole number from 0 to {SEED_LIMIT - 1}; {request.seed} is outside.")
-    if not 1 <= request.images <= MOST_IMAGES:
-        raise InvalidRequest(f"You can ask for 1 to {MOST_IMAGES} pictures at once, not {request.images}.")
+    if not 1 <= request.images <= MAX_IMAGES:
+        raise InvalidRequest(f"You can ask for 1 to {MAX_IMAGES} pictures at once, not {request.images}.")
     if request.clip_skip not in (1, 2):
         raise InvalidRequest(f"Clip skip is 1 or 2, not {request.clip_skip}.")
 
@@ -70,8 +70,8 @@ def _validate_start(request: Request) -> None:
 
 
 def _validate_upscale(request: Request, profile: ModelProfile) -> None:
-    if not 1.0 <= request.upscale <= MOST_UPSCALE:
-        raise InvalidRequest(f"The upscale factor goes from 1 to {MOST_UPSCALE:g}; {request.upscale:g} is outside.")
+    if not 1.0 <= request.upscale <= MAX_UPSCALE:
+        raise InvalidRequest(f"The upscale factor goes from 1 to {MAX_UPSCALE:g}; {request.upscale:g} is outside.")
     width, height = enlarged(request, profile.unit)
     if request.upscale > 1.0 and width * height > 2 * profile.max_pixels:
         raise InvalidRequest(

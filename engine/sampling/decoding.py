@@ -19,7 +19,7 @@ from engine.sampling.sample import Bucket, Sample
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 8
+MAX_AT_ONCE = 8
 PATIENCE_STEPS = 3
 BROKEN = "This picture could not be decoded; nothing was charged."
 TOO_LARGE = "This picture does not fit into the machine's memory; a smaller one may. Nothing was charged."
@@ -43,7 +43,7 @@ class Decoder:
         self._clock = clock
         self._waiting: list[tuple[Sample, torch.Tensor]] = []
         self._seconds: dict[Bucket, float] = {}
-        self._most_at_once = 1 if pipeline.reproducible else MOST_AT_ONCE
+        self._most_at_once = 1 if pipeline.reproducible else MAX_AT_ONCE
         self._is_tiled = False
         self._steps_waited = 0
 

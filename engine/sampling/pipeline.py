@@ -25,7 +25,7 @@ PREVIEW_SIDE = 256
 # A VAE with so small a decoder (the demo model's) draws the previews itself. Stable Diffusion's is fifty times larger
 # and would hold up the painting, so there a linear map has to do; on its 64×64 latents that looks well enough.
 LARGEST_PREVIEW_DECODER = 2_000_000
-MOST_TEXTS = 16
+MAX_TEXTS = 16
 KEPT_TEXTS = 256
 
 Text = tuple[str, int, int]  # text, clip_skip, windows
@@ -95,7 +95,7 @@ class Pipeline:
         for text in dict.fromkeys(texts):
             if text not in found:
                 missing.setdefault(text[1:], []).append(text)
-        at_once = 1 if self.reproducible else MOST_TEXTS
+        at_once = 1 if self.reproducible else MAX_TEXTS
         for (clip_skip, windows), group in missing.items():
             for start in range(0, len(group), at_once):
                 part = group[start : start + at_once]

@@ -15,9 +15,9 @@ from typing import Generic, Protocol, TypeVar
 ROW_COUNTS = (1, 2, 4, 8, 16, 32, 64)
 # Where nothing was measured; and the most that are chosen by measuring, because a newcomer waits for the running step.
 DEFAULT_ROWS = 16
-MOST_CHOSEN_ROWS = 32
+MAX_CHOSEN_ROWS = 32
 # How much longer than alone a step may take because others' rows fill up the batch.
-MOST_SLOWDOWN = 1.6
+MAX_SLOWDOWN = 1.6
 # From this many times the rows of the smallest asker on, the others count as a flood.
 FLOOD = 4
 # Measured speeds within this share of each other are no reason to make a batch smaller.
@@ -29,7 +29,7 @@ Bucket = tuple[int, ...]
 
 def most_rows(wanted: int, *, reproducible: bool) -> int:
     """The most rows of a call: as many as wanted; with 0 the fixed number where pictures must not depend on it."""
-    return wanted or (DEFAULT_ROWS if reproducible else MOST_CHOSEN_ROWS)
+    return wanted or (DEFAULT_ROWS if reproducible else MAX_CHOSEN_ROWS)
 
 
 class Turn(Protocol):
@@ -151,7 +151,7 @@ class Turns(Generic[TurnT]):
         if max(demands) < FLOOD * least:
             return room
         rows = padded(min(sum(min(demand, least) for demand in demands), room))
-        bearable = MOST_SLOWDOWN * self.costs.seconds(bucket, padded(min(least, room)))
+        bearable = MAX_SLOWDOWN * self.costs.seconds(bucket, padded(min(least, room)))
         for count in ROW_COUNTS:
             if rows < count <= room and self.costs.seconds(bucket, count) <= bearable:
                 rows = count

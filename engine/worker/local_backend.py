@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 CANCELLED = "Cancelled; nothing was charged."
 FAILED = "This picture could not be painted; nothing was charged."
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 ENCODED_AHEAD = 8
 
 
@@ -351,11 +351,11 @@ class LocalBackend:
             self._ready.clear()
             for work in works:
                 work.begin_again()
-                if work.attempts < MOST_ATTEMPTS:
+                if work.attempts < MAX_ATTEMPTS:
                     self._queue.push(work.entry(), is_known=True)
             self._wake()
         for work in works:
-            if work.attempts >= MOST_ATTEMPTS:
+            if work.attempts >= MAX_ATTEMPTS:
                 _fail(work, PaintingFailed(FAILED))
 
     def _tell(self, work: Work) -> None:
@@ -379,17 +379,17 @@ class LocalBackend:
 
     def _finish(self, work: Work) -> None:
         """Check, encode, answer. The finishing thread's border."""
-        pictures = [(sample.seed, work.images[sample.seed]) for sample in work.samples]
+        images = [(sample.seed, work.images[sample.seed]) for sample in work.samples]
         try:
-            paintings = self._finisher.make_paintings(work.job_id, work.task.approved, pictures)
+            pictures = self._finisher.make_pictures(work.job_id, work.task.approved, images)
         except Exception:
             log.exception("job %d could not be finished", work.job_id)
             _fail(work, PaintingFailed(FAILED))
             return
         seconds = self._clock() - work.started_at
-        self._pace.finish(seconds / len(paintings))
+        self._pace.finish(seconds / len(pictures))
         identity = self.profile.identity
-        result = Result(job_id=work.job_id, request=work.request, model=identity, paintings=paintings, seconds=seconds)
+        result = Result(job_id=work.job_id, request=work.request, model=identity, pictures=pictures, seconds=seconds)
         if work.future.set_running_or_notify_cancel():
             work.future.set_result(result)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from domain import ApprovedRequest, ModelIdentity, Painting, PictureRefused, Request
+from domain import ApprovedRequest, ModelIdentity, Picture, PictureRefused, Request
 from engine.images.metadata import write_png
 from engine.request.init_image import read_mask, read_start_picture
 from engine.safety import SafetyChecker
@@ -65,21 +65,21 @@ class Finisher:
         image.save(buffer, "JPEG", quality=PREVIEW_QUALITY)
         return buffer.getvalue()
 
-    def make_paintings(
-        self, job_id: int, approved: ApprovedRequest, pictures: Sequence[tuple[int, Image.Image]]
-    ) -> tuple[Painting, ...]:
+    def make_pictures(
+        self, job_id: int, approved: ApprovedRequest, images: Sequence[tuple[int, Image.Image]]
+    ) -> tuple[Picture, ...]:
         """Paintings of (seed, picture) pairs; what the check withholds has no file."""
         strict = approved.verdict.strict_picture
-        reports = self._checker.check([image for _, image in pictures], approved.place.level, strict=strict)
+        reports = self._checker.check([image for _, image in images], approved.place.level, strict=strict)
         return tuple(
-            Painting(
+            Picture(
                 seed=seed,
                 width=image.width,
                 height=image.height,
                 png=self._png(image, approved.request, seed, job_id) if report.is_safe else None,
                 safety=report,
             )
-            for (seed, image), report in zip(pictures, reports, strict=True)
+            for (seed, image), report in zip(images, reports, strict=True)
         )
 
     def _png(self, image: Image.Image, request: Request, seed: int, job_id: int) -> bytes:

@@ -10,7 +10,7 @@ from sandbox.world import changes
 from sandbox.world.payloads import iso, user_json
 from sandbox.world.things import DM, SUPPRESS_EMBEDS, V2, ApiError, Message
 
-MOST_AT_ONCE = 100
+MAX_AT_ONCE = 100
 BULK_SECONDS = 14 * 86400
 SILENT = 1 << 12
 
@@ -44,7 +44,7 @@ class MessageRoutes(Routes):
         """Newest first; `after` takes the oldest ones after it, `before` and neither the newest."""
         channel = self.channel_of(request, "read_message_history")
         limit = int(request.query.get("limit", 50))
-        if not 1 <= limit <= MOST_AT_ONCE:
+        if not 1 <= limit <= MAX_AT_ONCE:
             raise ApiError(400, 50035, "Invalid Form Body: limit is from 1 to 100")
         after, before = int(request.query.get("after", 0)), int(request.query.get("before", 1 << 63))
         messages = [one for one in self.world.history(channel.id, 0) if after < one.id < before]
@@ -97,7 +97,7 @@ class MessageRoutes(Routes):
     async def delete_many(self, request: web.Request) -> web.Response:
         channel, data = self.channel_of(request, "manage_messages"), (await read_body(request)).data
         wanted = {int(one) for one in data["messages"]}
-        if not 2 <= len(wanted) <= MOST_AT_ONCE:
+        if not 2 <= len(wanted) <= MAX_AT_ONCE:
             raise ApiError(400, 50016, "Provided too few or too many messages to delete")
         found = [one for one in self.world.history(channel.id, 0) if one.id in wanted]
         if any(self.world.now() - one.created_at > BULK_SECONDS for one in found):

@@ -9,17 +9,17 @@ from urllib.parse import urlparse
 
 from sandbox.rest.uploads import Body
 
-MOST_EMBED_CHARACTERS = 6000
-MOST_CONTENT_CHARACTERS = 2000
-MOST_ROWS = 5
-MOST_COMMANDS = 100
+MAX_EMBED_CHARACTERS = 6000
+MAX_CONTENT_CHARACTERS = 2000
+MAX_ROWS = 5
+MAX_COMMANDS = 100
 V2 = 1 << 15
 NAME = re.compile(r"[-_'\w]{1,32}")
 TEXT_KEYS = {"title", "description", "fields", "footer", "author", "image", "thumbnail", "video", "url", "timestamp",
              "color", "type", "provider", "flags"}  # fmt: skip
 LINK_BUTTON, PREMIUM_BUTTON = 5, 6
 ACTION_ROW, BUTTON, STRING_SELECT = 1, 2, 3
-MOST_CHOICES = 25
+MAX_CHOICES = 25
 
 MESSAGE_ROUTES = {
     "/channels/{channel_id}/messages",
@@ -46,7 +46,7 @@ def _callback(body: Body) -> Iterator[str]:
     kind, data = body.data.get("type"), body.data.get("data") or {}
     if kind in (4, 7):
         yield from _message(data, body, is_new=kind == 4)
-    elif kind == 8 and len(data.get("choices", [])) > MOST_CHOICES:
+    elif kind == 8 and len(data.get("choices", [])) > MAX_CHOICES:
         yield "more than 25 choices"
     elif kind == 9:
         yield from _modal(data)
@@ -55,7 +55,7 @@ def _callback(body: Body) -> Iterator[str]:
 def _message(data: dict[str, Any], body: Body, *, is_new: bool) -> Iterator[str]:
     is_v2 = bool(int(data.get("flags") or 0) & V2)
     content, embeds, components = data.get("content"), data.get("embeds") or [], data.get("components") or []
-    if content and len(content) > MOST_CONTENT_CHARACTERS:
+    if content and len(content) > MAX_CONTENT_CHARACTERS:
         yield f"content of {len(content)} characters"
     if is_v2 and (content or embeds):
         yield "content or embeds in a message of the new components"
@@ -90,7 +90,7 @@ def _embeds(embeds: list[dict[str, Any]], files: set[str], *, may_keep_files: bo
                 yield "an embed field without name or value"
         for url in _embed_addresses(embed):
             yield from _embed_url(url, files, may_keep_files)
-    if total > MOST_EMBED_CHARACTERS:
+    if total > MAX_EMBED_CHARACTERS:
         yield f"embeds of {total} characters"
 
 
@@ -119,7 +119,7 @@ def _length(embed: dict[str, Any]) -> int:
 
 def _components(components: list[dict[str, Any]], *, is_v2: bool) -> Iterator[str]:
     if not is_v2:
-        if len(components) > MOST_ROWS:
+        if len(components) > MAX_ROWS:
             yield f"{len(components)} rows of components"
         if any(row.get("type") != ACTION_ROW for row in components):
             yield "a component outside a row"
@@ -171,7 +171,7 @@ def _button(button: dict[str, Any]) -> Iterator[str]:
 def _select(select: dict[str, Any]) -> Iterator[str]:
     options = select.get("options") or []
     values = [one.get("value") for one in options]
-    if not 1 <= len(options) <= MOST_CHOICES:
+    if not 1 <= len(options) <= MAX_CHOICES:
         yield f"{len(options)} options in a menu"
     if len(set(values)) != len(values):
         yield "two options of a menu with the same value"
@@ -189,7 +189,7 @@ def _emoji(emoji: dict[str, Any] | None) -> Iterator[str]:
 
 def _modal(data: dict[str, Any]) -> Iterator[str]:
     rows = data.get("components") or []
-    if not 1 <= len(rows) <= MOST_ROWS:
+    if not 1 <= len(rows) <= MAX_ROWS:
         yield f"{len(rows)} rows in a modal"
     seen: set[str] = set()
     for row in rows:
@@ -201,7 +201,7 @@ def _modal(data: dict[str, Any]) -> Iterator[str]:
 
 
 def _commands(commands: list[dict[str, Any]]) -> Iterator[str]:
-    if len(commands) > MOST_COMMANDS:
+    if len(commands) > MAX_COMMANDS:
         yield f"{len(commands)} commands"
     for command in commands:
         if command.get("type", 1) == 1:

@@ -14,7 +14,7 @@ from PIL import Image
 from sandbox.world.things import ApiError, Attachment
 from sandbox.world.world import World
 
-MOST_FILES = 10
+MAX_FILES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def take_attachments(world: World, body: Body, existing: list[Attachment]) -> li
         keep = {int(one["id"]) for one in listed}
         kept = [one for one in existing if one.id in keep]
         described = {int(one["id"]): one for one in listed}
-    if len(kept) + len(body.files) > MOST_FILES:
-        raise ApiError(400, 30015, f"Maximum number of attachments in a message reached ({MOST_FILES})")
+    if len(kept) + len(body.files) > MAX_FILES:
+        raise ApiError(400, 30015, f"Maximum number of attachments in a message reached ({MAX_FILES})")
     return kept + [_new(world, upload, described.get(number, {})) for number, upload in sorted(body.files.items())]
 
 

@@ -17,7 +17,7 @@ from domain import Request
 from engine.sampling.model import LoadedModel
 from engine.sampling.solvers import make_scheduler
 
-MOST_AT_ONCE = 8
+MAX_AT_ONCE = 8
 Picture = NDArray[np.float32]
 
 
@@ -65,7 +65,7 @@ def groups_of_equals(requests: Iterable[Request]) -> list[list[Request]]:
     for request in requests:
         key = (request.num_inference_steps, request.guidance_scale, request.width, request.height, request.scheduler)
         same = groups.setdefault(key, [])
-        if not same or len(same[-1]) == MOST_AT_ONCE:
+        if not same or len(same[-1]) == MAX_AT_ONCE:
             same.append([])
             ordered.append(same[-1])
         same[-1].append(request)

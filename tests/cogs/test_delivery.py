@@ -89,7 +89,7 @@ async def test_a_picture_that_fails_the_check_is_never_shown_and_costs_nothing(
         await stage.ana.until(lambda: message.embeds[0].get("title") == "Picture withheld" or None)
         assert message.attachments == []
         await stage.until_status(1, JobStatus.WITHHELD)
-        assert [painting.png for painting in await stage.service.paintings(1)] == [None]
+        assert [painting.png for painting in await stage.service.pictures(1)] == [None]
 
 
 class FakeTime:

@@ -93,7 +93,7 @@ async def test_a_restart_judges_what_was_waiting(
         world = stage.server.world
     async with make_stage(tmp_path, tiny_model, checker, world) as stage:
         await stage.until_status(1, JobStatus.REFUSED)
-        assert [painting.png for painting in await stage.service.paintings(1)] == []
+        assert [painting.png for painting in await stage.service.pictures(1)] == []
 
 
 def test_the_command_line_is_judged(

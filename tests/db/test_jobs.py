@@ -11,7 +11,7 @@ import pytest
 from db import jobs
 from db.database import Database
 from db.quota_sql import QuotaDefaults
-from domain import JobStatus, ModelIdentity, Origin, Painting, Place, Request, Result, SafetyReport
+from domain import JobStatus, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REQUEST = Request(
@@ -54,9 +54,9 @@ async def enqueue(
 
 def result_of(job_id: int, *, png: bytes | None = b"png") -> Result:
     verdict = "safe" if png else "unsafe"
-    painting = Painting(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=verdict, scores={"x": 0.5}))
+    painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=verdict, scores={"x": 0.5}))
     model = ModelIdentity(name="tiny", sha256="00")
-    return Result(job_id=job_id, request=REQUEST, model=model, paintings=(painting,), seconds=1.5)
+    return Result(job_id=job_id, request=REQUEST, model=model, pictures=(painting,), seconds=1.5)
 
 
 async def finish(database: Database, job_id: int, png: bytes | None = b"png") -> bool:
@@ -137,7 +137,7 @@ async def test_a_result_is_written_once_and_delivered_once(database: Database) -
     assert await jobs.fetch_undelivered(database) == []
     job = await fetch(database, job_id)
     assert (job.status, job.message_id, job.delivered_at) == (JobStatus.DELIVERED, 55, NOW)
-    assert [painting.png for painting in await jobs.fetch_paintings(database, job_id)] == [b"png"]
+    assert [painting.png for painting in await jobs.fetch_pictures(database, job_id)] == [b"png"]
 
 
 async def test_a_cancelled_job_takes_no_result_any_more(database: Database) -> None:
@@ -164,5 +164,5 @@ async def test_erased_pictures_are_gone(database: Database) -> None:
     await finish(database, job_id)
     async with database.transaction() as connection:
         await jobs.erase_pictures(connection, job_id)
-    assert [painting.png for painting in await jobs.fetch_paintings(database, job_id)] == [None]
+    assert [painting.png for painting in await jobs.fetch_pictures(database, job_id)] == [None]
     assert (await fetch(database, job_id)).request.init_image is None

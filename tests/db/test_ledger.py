@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from db import jobs, ledger, quotas
 from db.database import SCHEMA
 from db.quota_sql import DAY, HOUR, Asker, QuotaDefaults
-from domain import JobStatus, ModelIdentity, Origin, Painting, Place, Request, Result, SafetyReport
+from domain import JobStatus, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport
 
 Value = TypeVar("Value")
 
@@ -264,7 +264,7 @@ class History:
             job_id=job_id,
             request=replace(REQUEST, images=spend.images),
             model=ModelIdentity(name="tiny", sha256="00"),
-            paintings=paintings,
+            pictures=paintings,
             seconds=1.0,
         )
         assert run(jobs.finish(self.connection, result, self.model.now)) == spend.is_open
@@ -337,9 +337,9 @@ class History:
         return known[-1 - choice % len(known)] if known else None
 
 
-def painting(*, is_safe: bool) -> Painting:
+def painting(*, is_safe: bool) -> Picture:
     report = SafetyReport(verdict="safe" if is_safe else "unsafe")
-    return Painting(seed=1, width=64, height=64, png=b"png" if is_safe else None, safety=report)
+    return Picture(seed=1, width=64, height=64, png=b"png" if is_safe else None, safety=report)
 
 
 @settings(

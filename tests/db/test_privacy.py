@@ -22,7 +22,7 @@ from db import (
 )
 from db.codec import encode_request
 from db.database import Database, fetch_one
-from domain import Action, ModelIdentity, Origin, Painting, Place, Request, Result, SafetyReport, Verdict
+from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBER, OTHER, MODERATOR = 111_222_333, 444_555_666, 777_888_999
@@ -70,9 +70,9 @@ async def paint(database: Database, user_id: int, request: Request = REQUEST, pn
         assert row is not None
         job_id = int(row["id"])
         await decisions.record_prompt(connection, verdict, request, origin(user_id), NOW, job_id)
-        painting = Painting(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict="safe"))
+        painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict="safe"))
         model = ModelIdentity(name="tiny", sha256="00")
-        result = Result(job_id=job_id, request=request, model=model, paintings=(painting,), seconds=1.0)
+        result = Result(job_id=job_id, request=request, model=model, pictures=(painting,), seconds=1.0)
         await jobs.finish(connection, result, NOW)
         await jobs.mark_delivered(connection, job_id, 55, NOW)
     return job_id

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from domain import ModelUnavailable
+from engine.checkpoint.__main__ import main
 from engine.checkpoint.archive import UnsafeCheckpoint, open_archive
 from engine.checkpoint.hyperparameters import V1_INFERENCE, hyperparameters_yaml, read_hyperparameters
 from engine.checkpoint.ldm_keys import ldm_keys
-from engine.checkpoint.__main__ import main
 from engine.checkpoint.loading import ensure_converted, inspect, read_source
 from engine.checkpoint.safe_pickle import DAMAGED, read_pickle
 from scripts.random_checkpoint import EMA_SHIFT, LAYOUTS, build_random_checkpoint, ldm_state_dict, save, with_ema

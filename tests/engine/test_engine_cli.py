@@ -57,7 +57,7 @@ def test_the_command_line_gives_the_bots_pixels(tiny_model: LoadedModel, tmp_pat
         result = backend.submit(Task(job_id=9, user_id=3, approved=approved), lambda _progress: None).result(120)
     finally:
         backend.close()
-    png = result.paintings[0].png
+    png = result.pictures[0].png
     assert png is not None
     assert Image.open(path).tobytes() == Image.open(io.BytesIO(png)).tobytes()
 

@@ -172,7 +172,7 @@ def test_a_backend_measures_while_idle_and_still_paints_the_same(tiny_model: Loa
         after = backend.submit(task, lambda _progress: None).result(60)
     finally:
         backend.close()
-    assert [one.png for one in before.paintings] == [one.png for one in after.paintings]
+    assert [one.png for one in before.pictures] == [one.png for one in after.pictures]
     assert len(json.loads(path.read_text())["here"]) == len(sizes_of(pipeline))
 
 

@@ -100,7 +100,7 @@ def test_a_task_becomes_pictures_with_progress_and_previews(tiny_model: LoadedMo
     request = replace(BASE, images=2, num_inference_steps=8)
     with backend(tiny_model, preview_every=2, preview_seconds=0.0) as engine:
         result = engine.submit(task(3, request), seen.append).result(SECONDS)
-    assert [painting.seed for painting in result.paintings] == [11, 12]
+    assert [painting.seed for painting in result.pictures] == [11, 12]
     assert len(png_pixels(result)) == 2
     assert result.request == request
     assert result.model == tiny_model.profile.identity
@@ -128,14 +128,14 @@ def test_withheld_pictures_have_no_file_and_previews_are_not_shown(tiny_model: L
     with backend(tiny_model, FixedScores(UNSAFE), preview_every=1, preview_seconds=0.0) as engine:
         result = engine.submit(task(1), seen.append).result(SECONDS)
     assert result.released == ()
-    assert result.paintings[0].png is None
+    assert result.pictures[0].png is None
     assert all(progress.preview is None for progress in seen)
 
 
 def test_a_broken_picture_check_withholds_everything(tiny_model: LoadedModel) -> None:
     with backend(tiny_model, FixedScores(RuntimeError("broken"))) as engine:
         result = engine.submit(task(1), ignore).result(SECONDS)
-    assert result.paintings[0].safety.verdict == "error"
+    assert result.pictures[0].safety.verdict == "error"
     assert result.released == ()
 
 

@@ -154,7 +154,7 @@ async def test_the_owner_and_moderators_delete_and_nobody_else(stage: SimStage) 
     await stage.mira.click(second, label="Delete")
     assert not stage.sees(stage.ben, first)
     assert not stage.sees(stage.ben, second)
-    assert [one.png for job_id in (1, 2) for one in await stage.bot.service.paintings(job_id)] == [None, None]
+    assert [one.png for job_id in (1, 2) for one in await stage.bot.service.pictures(job_id)] == [None, None]
 
 
 async def test_suggestions_come_from_the_model_and_match_what_is_typed(stage: SimStage) -> None:

@@ -92,7 +92,7 @@ async def test_only_the_owner_and_moderators_cancel_and_delete(stage: Stage) -> 
     assert stage.ben.answer(refused).only_for == stage.ben.id
     await stage.mira.click(message, "Delete")
     await stage.mira.until(lambda: message.id not in stage.server.world.messages)
-    assert [painting.png for painting in await stage.service.paintings(1)] == [None]
+    assert [painting.png for painting in await stage.service.pictures(1)] == [None]
 
 
 async def test_again_paints_the_same_words_with_a_new_seed_for_whoever_presses_it(stage: Stage) -> None:
