@@ -16,7 +16,7 @@ from discord import ui
 
 from db import guild_settings
 from db.guild_settings import LANGUAGES
-from engine.request.cost import credits_in_words
+from domain.credits import credits_in_words
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot

@@ -20,7 +20,7 @@ from cogs.core.checks import require_moderator
 from cogs.core.text import NOBODY, inert
 from db import audit, guild_settings
 from db.audit import AuditRow
-from engine.request.cost import credits_in_words
+from domain.credits import credits_in_words
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot

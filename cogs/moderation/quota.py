@@ -29,7 +29,7 @@ from cogs.moderation.quota_cards import (
 from db import guild_settings, ledger, quotas
 from db.quota_sql import DAY, HOUR, Asker
 from domain import InvalidRequest
-from engine.request.cost import credits_in_words
+from domain.credits import credits_in_words
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot

@@ -10,7 +10,7 @@ import discord
 from cogs.core.text import inert, plural
 from db.ledger import Entry
 from db.quotas import QuotaRule, QuotaStanding
-from engine.request.cost import credits_in_words
+from domain.credits import credits_in_words
 
 BLUE = 0x5B8DEF
 # Discord's limit for one field of an embed.

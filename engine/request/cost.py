@@ -17,8 +17,8 @@ from __future__ import annotations
 from math import ceil
 
 from domain import ModelProfile, Request
+from domain.credits import MILLICREDITS
 
-MILLICREDITS = 1000
 STEPS_OF_A_CREDIT = 20
 LINEAR_SHARE, SQUARE_SHARE = 0.85, 0.15
 # A VAE decode is 2.51 / 1.607 guided UNet steps.
@@ -50,12 +50,3 @@ def _guided_share(request: Request) -> float:
         return 0.5
     low, high = request.guidance_interval
     return 0.5 + 0.5 * max(min(high, 1.0) - max(low, 0.0), 0.0)
-
-
-def credits_in_words(millicredits: int) -> str:
-    """`1 credit`, `1.6 credits`, `1,200 credits`, `0.25 credits`: as fine as people care, never rounded to nothing."""
-    digits = 1 if millicredits >= MILLICREDITS else 2
-    amount = f"{millicredits / MILLICREDITS:,.{digits}f}".rstrip("0").rstrip(".") if millicredits else "0"
-    if amount == "0" and millicredits > 0:
-        amount = "0.01"
-    return f"{amount} credit" if amount == "1" else f"{amount} credits"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from engine.request.cost import credits_in_words
+from domain.credits import credits_in_words
 from sandbox.world import changes
 from sandbox.world.world import Message
 from tests.conftest import Stage

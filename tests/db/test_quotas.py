@@ -17,7 +17,7 @@ from db import jobs, ledger, quotas
 from db.database import Database
 from db.quota_sql import Asker, QuotaDefaults
 from domain import JobStatus, ModelIdentity, ModelProfile, Origin, Place, QuotaExceeded, Request
-from engine.request.cost import credits_in_words, millicredits_for
+from domain.credits import credits_in_words, millicredits_for
 from engine.worker.fair_queue import Entry, FairQueue
 from service.admission import Admission, Limits
 

@@ -114,7 +114,7 @@ def test_each_picture_gets_its_own_report_in_order() -> None:
 @pytest.mark.parametrize("fault", [RuntimeError("broken"), MemoryError(), FileNotFoundError("model")])
 def test_a_failing_model_withholds_every_picture(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
     reports = FixedScores(fault).check(PICTURES, ADULT)
-    assert reports == [SafetyReport(verdict="error")] * 2
+    assert reports == [SafetyReport(verdict=SafetyVerdict.ERROR)] * 2
     assert "the picture check failed" in caplog.text
 
 
