@@ -2,6 +2,6 @@
 
 from service.limits import Limits
 from service.service import Service
-from service.topics import Topic
+from service.topics import Topic, Topics
 
-__all__ = ["Limits", "Service", "Topic"]
+__all__ = ["Limits", "Service", "Topic", "Topics"]
