@@ -17,7 +17,7 @@ from domain.errors import (
     QuotaExceeded,
     UserError,
 )
-from domain.jobs import Job, JobStatus, Picture, Progress, Result, Standing, Task, Upload
+from domain.jobs import Job, JobStatus, Picture, Progress, Reading, Result, Standing, Task, Upload
 from domain.models import ModelIdentity, ModelProfile
 from domain.outcomes import Outcome, OutcomeCode
 from domain.places import Place, SafetyLevel
@@ -51,6 +51,7 @@ __all__ = [
     "PromptRefused",
     "QueueFull",
     "QuotaExceeded",
+    "Reading",
     "Request",
     "RequestOptions",
     "Result",

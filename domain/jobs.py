@@ -87,6 +87,14 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How the model reads a prompt; `beyond` is the part past its first window, which weighs less."""
+
+    text: str
+    beyond: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """One picture file to show in Discord."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from db import audit, meta
-from domain import ModelProfile, Standing
+from domain import ModelProfile, Reading, Standing
 from domain.queue import EngineReport, QueueState
+from engine.request.presets import PRESETS
+from engine.request.prompt import normalise
 from engine.worker.backend import Backend
 from service.context import Context
 from service.topics import Topic
@@ -30,9 +34,14 @@ class Queue:
     def report(self) -> EngineReport:
         return self._backend.report()
 
-    def tokens_beyond(self, prompt: str) -> str:
-        """The part of a prompt that lies beyond the model's first window, or an empty string."""
-        return self._backend.tokens(prompt).beyond
+    def read(self, prompt: str) -> Reading:
+        """How the model reads a prompt."""
+        return Reading(normalise(prompt), self._backend.tokens(prompt).beyond)
+
+    @property
+    def presets(self) -> Mapping[str, str]:
+        """Every preset's name with its description."""
+        return {name: preset.description for name, preset in PRESETS.items()}
 
     async def fetch_state(self) -> QueueState:
         return QueueState(await meta.recall(self._context.database, meta.QUEUE_STATE) or QueueState.OPEN)

@@ -14,13 +14,25 @@ from engine.policy import judge
 from engine.prepare import complete
 from engine.worker.backend import Backend
 from service.admission import Admission, WriteWith
+from service.audit import AuditLog
+from service.blocks import Blocks
+from service.cases import Cases
+from service.challenges import Challenges
 from service.context import Context
 from service.deliveries import Deliveries
 from service.dispatch import Dispatch
 from service.jobs import Jobs
 from service.limits import Limits
+from service.lookup import Lookup
+from service.owner import Owner
+from service.privacy import Privacy
+from service.prompt_channels import PromptChannels
 from service.queue import Queue
+from service.quotas import Quotas
+from service.requests import Requests
 from service.settings import ServerSettings
+from service.starboard import Starboards
+from service.strikes import Strikes
 from service.terms import Terms
 from service.topics import Listener, Topic, Topics
 
@@ -45,8 +57,20 @@ class Service:
         self.settings = ServerSettings(context)
         self.terms = Terms(context)
         self.jobs = Jobs(context, backend)
+        self.requests = Requests(self.jobs)
         self.dispatch = Dispatch(context, backend, self.jobs)
         self.deliveries = Deliveries(context, self.jobs, self.settings, backend.profile)
+        self.quotas = Quotas(context, limits, backend.profile)
+        self.blocks = Blocks(context, self.jobs)
+        self.strikes = Strikes(context)
+        self.audit = AuditLog(context)
+        self.cases = Cases(context, self.jobs, self.submit)
+        self.lookup = Lookup(context, self.jobs)
+        self.challenges = Challenges(context, self.jobs)
+        self.starboards = Starboards(context)
+        self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit)
+        self.privacy = Privacy(context, self.jobs)
+        self.owner = Owner(context, self.jobs, self.deliveries)
         self._admission = Admission(context, backend, self.terms, limits)
 
     async def __aenter__(self) -> Self:
@@ -66,8 +90,13 @@ class Service:
     def now(self) -> datetime:
         return self._context.now()
 
-    def set_clock(self, clock: Callable[[], datetime]) -> None:
-        """Tests move time with it."""
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """What gives the current time; tests replace it."""
+        return self._context.clock
+
+    @clock.setter
+    def clock(self, clock: Callable[[], datetime]) -> None:
         self._context.clock = clock
 
     def subscribe(self, listener: Listener) -> None:

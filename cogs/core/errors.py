@@ -131,3 +131,11 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
     @abstractmethod
     async def act(self, interaction: Interaction) -> None:
         """What a click does; raises a UserError with the sentence to show."""
+
+
+def row_of(*buttons: RowButton) -> View:
+    """The buttons side by side."""
+    view = View()
+    for button in buttons:
+        view.add_item(button)
+    return view

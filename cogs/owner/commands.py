@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
 import discord
 from discord import app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
+from cogs.core.bot import Bot, Interaction
 from cogs.core.checks import require_owner
-from cogs.core.durations import parse_end
 from cogs.core.text import NOBODY, inert, plural
 from cogs.moderation.audit import show_rows
-from cogs.moderation.blocks import cancel_open_jobs
 from cogs.moderation.quota_cards import rule_line
-from db import audit, blocks, quotas
 from domain import InvalidRequest
-from service.admission import DRAINING, OPEN, PAUSED
+from domain.queue import QueueState
+from service import Topic
 
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
-
-TOLD_KEY = "owner was told that the queue is drained"
 STATES = {
-    OPEN: "The queue is open.",
-    PAUSED: "Painting is paused: requests are accepted and wait.",
-    DRAINING: "Draining: nothing new is accepted, what waits is still painted.",
+    QueueState.OPEN: "The queue is open.",
+    QueueState.PAUSED: "Painting is paused: requests are accepted and wait.",
+    QueueState.DRAINING: "Draining: nothing new is accepted, what waits is still painted.",
 }
 
 
@@ -41,7 +31,7 @@ class Owner(commands.GroupCog, group_name="owner"):
         self.bot = bot
 
     async def cog_load(self) -> None:
-        self.bot.rounds.add(self.tell_drained)
+        self.bot.background.add(self.tell_drained, Topic.QUEUE, Topic.JOBS)
 
     # ---- blocks ----------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from domain import SafetyLevel, SafetyReport
+from domain import SafetyLevel, SafetyReport, SafetyVerdict
 from engine.safety import FixedScores, PictureChecker
 from engine.safety.checker import TimedRunner, as_rgb
 from engine.safety.thresholds import LIMITS, judge_scores
