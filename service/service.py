@@ -38,10 +38,10 @@ from domain import (
     UserError,
 )
 from engine.images.fingerprint import fingerprint
-from engine.images.upload import Posting, make_posting
+from engine.images.upload import Upload, make_upload
 from engine.policy import approve
 from engine.policy.licence import TERMS_VERSION
-from engine.worker.local_backend import Backend, EngineReport
+from engine.worker.backend import Backend, EngineReport
 from service.admission import OPEN, PAUSED, QUEUE_STATE, Admission, Limits, WriteWith
 from service.allowances import fetch_allowances
 
@@ -290,11 +290,11 @@ class Service:
     async def pictures(self, job_id: int) -> list[Picture]:
         return await jobs.fetch_pictures(self.database, job_id)
 
-    async def postings(self, job_id: int, limit_bytes: int) -> list[Posting]:
+    async def postings(self, job_id: int, limit_bytes: int) -> list[Upload]:
         """The job's released pictures as files of at most `limit_bytes` each."""
         scale = self.profile.display_scale
         return [
-            await asyncio.to_thread(make_posting, picture.png, f"{job_id}-{picture.seed}", scale, limit_bytes)
+            await asyncio.to_thread(make_upload, picture.png, f"{job_id}-{picture.seed}", scale, limit_bytes)
             for picture in await self.pictures(job_id)
             if picture.png is not None
         ]

@@ -29,7 +29,7 @@ from domain import Job, JobStatus, SafetyLevel
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot
-    from engine.images.upload import Posting
+    from engine.images.upload import Upload
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +268,7 @@ class Delivery(commands.Cog):
             return None
 
 
-def _files(job: Job, postings: Sequence[Posting]) -> list[discord.File]:
+def _files(job: Job, postings: Sequence[Upload]) -> list[discord.File]:
     alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
     return [discord.File(io.BytesIO(posting.data), posting.filename, description=alt) for posting in postings]
 

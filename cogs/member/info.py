@@ -15,7 +15,7 @@ from engine.policy.licence import ATTRIBUTION, LICENCE_NAME
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot
-    from engine.worker.local_backend import EngineReport
+    from engine.worker.backend import EngineReport
 
 Interaction = discord.Interaction[Any]
 
