@@ -12,8 +12,9 @@ from typing import Any
 from safetensors import SafetensorError
 
 from domain import ModelIdentity, ModelProfile, ModelUnavailable
-from engine.checkpoint.download import FILES, fetch, hub_name
+from engine.checkpoint.download import fetch
 from engine.checkpoint.loading import ensure_converted, hash_file, read_source
+from engine.checkpoint.published import FILES, hub_name
 from engine.request.schedulers import SCHEDULERS
 
 DEMO_FOLDER = Path(__file__).parents[2] / "models" / "demo"
@@ -176,7 +177,7 @@ def _load_part(folder: Path, name: str, kind: Any, dtype: str) -> Any:
 
 
 def _quiet() -> None:
-    """transformers and diffusers draw a bar and a warning for every part; a server's log needs neither."""
+    """transformers and diffusers show a progress bar and a warning for every part; a server's log needs neither."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
