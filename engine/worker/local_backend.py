@@ -55,7 +55,7 @@ class LocalBackend:
         pipeline = pipeline or Pipeline(model, reproducible=reproducible)
         postprocessor = Postprocessor(pipeline, checker, model.profile.identity)
         executor = start_postprocess_thread(pipeline)
-        previews = Previews(executor, postprocessor, preview_every, preview_seconds, clock)
+        previews = Previews(executor, postprocessor, every=preview_every, seconds=preview_seconds, clock=clock)
         self._throughput = ThroughputEstimate()
         self._jobs = OpenJobs(max_queue, clock)
         self._postprocess = PostprocessThread(executor, postprocessor, self._jobs, self._throughput, clock)
@@ -66,6 +66,7 @@ class LocalBackend:
 
     @property
     def profile(self) -> ModelProfile:
+        """What the model can do."""
         return self._model.profile
 
     @property
@@ -105,6 +106,7 @@ class LocalBackend:
         return Standing(ahead=position.ahead, wait_seconds=position.cost * self._throughput.seconds_per_cost)
 
     def report(self) -> EngineReport:
+        """What the engine is doing now."""
         counters = self.counters
         queued, running, users_waiting = self._jobs.counts()
         return EngineReport(
@@ -123,6 +125,7 @@ class LocalBackend:
         self._jobs.pause()
 
     def resume(self) -> None:
+        """Go on after `pause`."""
         self._jobs.resume()
 
     def close(self, *, drain_seconds: float = 0) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -22,9 +21,10 @@ class Previews:
         self,
         executor: Executor,
         postprocessor: Postprocessor,
+        *,
         every: int,
         seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._executor, self._postprocessor = executor, postprocessor
         self._every, self._seconds = every, seconds

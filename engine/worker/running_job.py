@@ -42,6 +42,20 @@ class RunningJob:
     is_cancelled: bool = False
     is_over: bool = False
     attempts: int = 0
+    # Read from the task, for the queue and the batcher.
+    job_id: int = field(init=False)
+    user_id: int = field(init=False)
+    guild_key: int = field(init=False)
+    weight: float = field(init=False)
+    guild_weight: float = field(init=False)
+    request: Request = field(init=False)
+
+    def __post_init__(self) -> None:
+        task = self.task
+        self.job_id, self.user_id, self.request = task.job_id, task.user_id, task.approved.request
+        # A member's direct messages are a server of their own.
+        self.guild_key = task.approved.place.guild_id or -task.user_id
+        self.weight, self.guild_weight = task.weight, task.guild_weight
 
     @classmethod
     def of(cls, task: Task, profile: ModelProfile, on_progress: OnProgress = ignore_progress) -> RunningJob:
@@ -50,31 +64,6 @@ class RunningJob:
         calls = calls_for(request)
         cost = millicredits_for(request, profile) * calls / request.num_inference_steps
         return cls(task, cost, calls, on_progress)
-
-    @property
-    def job_id(self) -> int:
-        return self.task.job_id
-
-    @property
-    def user_id(self) -> int:
-        return self.task.user_id
-
-    @property
-    def guild_key(self) -> int:
-        """The server's id; a member's direct messages are a server of their own."""
-        return self.task.approved.place.guild_id or -self.task.user_id
-
-    @property
-    def weight(self) -> float:
-        return self.task.weight
-
-    @property
-    def guild_weight(self) -> float:
-        return self.task.guild_weight
-
-    @property
-    def request(self) -> Request:
-        return self.task.approved.request
 
     @property
     def progress(self) -> tuple[int, int]:

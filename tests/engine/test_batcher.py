@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from domain import Request
 from engine.request.passes import enlarged
 from engine.sampling.batcher import Batcher
-from engine.sampling.decoding import Decoder
+from engine.sampling.decoding import Decoded, Decoder
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.row_selection import ROW_COUNTS, RowSelection, padded
@@ -262,6 +262,15 @@ def test_pictures_wait_for_company_but_nobodys_last_one_does(tiny_model: LoadedM
     assert len(decoder.decode(float("inf"))) == 2
 
 
+def decoded_noise(pipeline: Pipeline) -> Decoded:
+    """What the decoder makes of a picture that has not been painted yet."""
+    ((sample,),) = Batcher(pipeline).admit([job(1, 1, BASE)])
+    decoder = Decoder(pipeline)
+    decoder.add(sample)
+    (decoded,) = decoder.decode(float("inf"))
+    return decoded
+
+
 class FaultyDecoding(Pipeline):
     """Runs out of memory in the VAE until it decodes in tiles."""
 
@@ -278,11 +287,7 @@ class FaultyDecoding(Pipeline):
 
 def test_a_vae_out_of_memory_decodes_in_tiles(tiny_model: LoadedModel) -> None:
     pipeline = FaultyDecoding(tiny_model)
-    (own,) = Batcher(pipeline).admit([job(1, 1, BASE)])
-    decoder = Decoder(pipeline)
-    decoder.add(own[0])
-    (decoded,) = decoder.decode(float("inf"))
-    assert decoded.image is not None
+    assert decoded_noise(pipeline).image is not None
     assert pipeline.is_tiled
 
 
@@ -297,11 +302,7 @@ class Overflowing(Pipeline):
 def test_a_vae_that_overflows_in_half_precision_decodes_once_more_in_float32(tiny_model: LoadedModel) -> None:
     model = replace(tiny_model, vae=copy.deepcopy(tiny_model.vae).to(torch.bfloat16))
     pipeline = Overflowing(model)
-    (own,) = Batcher(pipeline).admit([job(1, 1, BASE)])
-    decoder = Decoder(pipeline)
-    decoder.add(own[0])
-    (decoded,) = decoder.decode(float("inf"))
-    assert decoded.image is not None
+    assert decoded_noise(pipeline).image is not None
     assert model.vae.dtype == torch.bfloat16
 
 
