@@ -26,7 +26,7 @@ from settings import Settings, SettingsError, load_settings
 if TYPE_CHECKING:
     from cogs.core.bot import Bot
     from engine.safety import SafetyChecker
-    from engine.worker.local_backend import Backend
+    from engine.worker.backend import Backend
 
 NO_TOKEN = (
     "DISCORD_TOKEN is not set: put your bot's token into .env (README.md says how), "

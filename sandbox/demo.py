@@ -22,7 +22,7 @@ from sandbox.server import LoopbackDiscord
 from sandbox.world.world import default_world
 
 if TYPE_CHECKING:
-    from engine.worker.local_backend import Backend
+    from engine.worker.backend import Backend
     from settings import Settings
 
 # The demo model paints in a second; at Discord's pace one would never see the progress. Hence more edits, from the bot

@@ -8,7 +8,7 @@ from db import appeals, jobs, prompt_channels
 from domain import Job, ModelProfile, Outcome, OutcomeCode, SafetyLevel, Upload
 from domain.prompt_channels import PromptMessage
 from domain.settings import ChannelLevel
-from engine.images.upload import make_posting
+from engine.images.upload import make_upload
 from service.context import Context
 from service.jobs import Jobs
 from service.settings import ServerSettings
@@ -56,7 +56,7 @@ class Deliveries:
         """The job's released pictures as files of at most `limit_bytes` each."""
         scale = self._profile.display_scale
         return [
-            await asyncio.to_thread(make_posting, picture.png, f"{job_id}-{picture.seed}", scale, limit_bytes)
+            await asyncio.to_thread(make_upload, picture.png, f"{job_id}-{picture.seed}", scale, limit_bytes)
             for picture in await self._jobs.fetch_pictures(job_id)
             if picture.png is not None
         ]

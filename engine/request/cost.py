@@ -18,24 +18,22 @@ from math import ceil
 
 from domain import ModelProfile, Request
 from domain.credits import MILLICREDITS
+from engine.request.passes import SECOND_PASS_STRENGTH, first_pass_strength
 
 STEPS_OF_A_CREDIT = 20
 LINEAR_SHARE, SQUARE_SHARE = 0.85, 0.15
 # A VAE decode is 2.51 / 1.607 guided UNet steps.
 DECODE_STEPS = 1.56
-# The second pass of an upscaled picture repaints this share of the steps at the larger size.
-SECOND_PASS_SHARE = 0.5
 
 
 def millicredits_for(request: Request, profile: ModelProfile) -> int:
     """The price of a request in thousandths of a credit, at least 1."""
     width, height = profile.shapes["square"]
     area = request.width * request.height / (width * height)
-    steps = float(request.num_inference_steps)
-    painted = steps * request.strength if request.init_image is not None else steps
-    work = _picture(painted * _guided_share(request), area)
+    steps = request.num_inference_steps
+    work = _picture(steps * first_pass_strength(request) * _guided_share(request), area)
     if request.upscale > 1:
-        work += _picture(steps * SECOND_PASS_SHARE * _guided_share(request), area * request.upscale**2)
+        work += _picture(steps * SECOND_PASS_STRENGTH * _guided_share(request), area * request.upscale**2)
     return max(ceil(MILLICREDITS * request.images * work / _picture(STEPS_OF_A_CREDIT, 1.0) - 1e-6), 1)
 
 
