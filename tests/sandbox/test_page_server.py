@@ -19,7 +19,10 @@ async def test_the_page_says_that_a_bot_which_hangs_did_not_respond() -> None:
     PageServer(server, [ana.id]).mount()
     asked = {"user": str(ana.id), "channel": str(channel_named(world, "paintings").id)}
     asked |= {"action": "slash", "name": "run", "options": {}}
-    async with server, aiohttp.ClientSession() as client:
-        async with client.post(f"{server.base_url}/page-api/act", json=asked) as response:
-            answer = await response.json()
+    async with (
+        server,
+        aiohttp.ClientSession() as client,
+        client.post(f"{server.base_url}/page-api/act", json=asked) as response,
+    ):
+        answer = await response.json()
     assert answer["error"].startswith("The application did not respond")
