@@ -1,34 +1,15 @@
 """Appeals in the database: one case each, decided once; permissions used once."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
+from datetime import datetime, timedelta
 
 from db import allowances, appeals, decisions
 from db.database import Database
-from domain import Action, Origin, Place, Request, Verdict
+from domain import Action, Verdict
+from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
+from tests.support.requests import NOW, ORIGIN, REQUEST
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-REQUEST = Request(
-    prompt="1girl, placeholder word",
-    width=64,
-    height=64,
-    num_inference_steps=5,
-    guidance_scale=7.0,
-    scheduler="ddim",
-    seed=7,
-)
-ORIGIN = Origin(user_id=1, place=Place(guild_id=2, channel_id=3), role_ids=(4,))
 VERDICT = Verdict(action=Action.REFUSE, clause="adult", rules=("adult-1",), spans=((7, 18),), scores={"x": 0.5})
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "bot.sqlite3") as opened:
-        yield opened
 
 
 async def refuse(database: Database, now: datetime = NOW) -> int:
@@ -43,10 +24,10 @@ async def appeal(database: Database, decision_id: int) -> int | None:
         return await appeals.open_case(
             connection,
             "appeal",
-            guild_id=2,
-            channel_id=3,
-            user_id=1,
-            opened_by=1,
+            guild_id=GUILD,
+            channel_id=CHANNEL,
+            user_id=MEMBER,
+            opened_by=MEMBER,
             now=NOW,
             decision_id=decision_id,
             statement="please",
@@ -93,7 +74,7 @@ async def test_what_is_not_shown_or_told_stays_on_the_list(database: Database) -
     async with database.transaction() as connection:
         await appeals.mark_shown(connection, case_id, "open", 8, 88)
     assert await appeals.fetch_unshown(database) == []
-    await resolve(database, case_id, "upheld", 9)
+    await resolve(database, case_id, "upheld", MODERATOR)
     assert [case.card_message_id for case in await appeals.fetch_unshown(database)] == [88]
     assert [case.id for case in await appeals.fetch_untold(database)] == [case_id]
     async with database.transaction() as connection:
@@ -112,38 +93,38 @@ async def test_refused_requests_are_forgotten_unless_an_appeal_is_running(databa
 
 async def test_permission_for_one_picture_is_used_once(database: Database) -> None:
     async with database.transaction() as connection:
-        await allowances.allow_once(connection, 2, 1, "hash", 9, NOW)
+        await allowances.allow_once(connection, GUILD, MEMBER, "hash", MODERATOR, NOW)
         for job_id in (1, 2):
             await connection.execute(
                 """INSERT INTO jobs (id, user_id, guild_id, channel_id, request, images, created_at)
-                   VALUES (?, 1, 2, 3, '{}', 1, 0)""",
-                (job_id,),
+                   VALUES (?, ?, ?, ?, '{}', 1, 0)""",
+                (job_id, MEMBER, GUILD, CHANNEL),
             )
-    assert await allowances.fetch_once(database, 2, 1) == {"hash"}
-    assert await allowances.fetch_once(database, 2, 99) == frozenset()
+    assert await allowances.fetch_once(database, GUILD, MEMBER) == {"hash"}
+    assert await allowances.fetch_once(database, GUILD, 99) == frozenset()
     async with database.transaction() as connection:
-        assert await allowances.take_once(connection, 2, 1, "hash", 1, NOW)
-        assert not await allowances.take_once(connection, 2, 1, "hash", 2, NOW)
-    assert await allowances.fetch_once(database, 2, 1) == frozenset()
+        assert await allowances.take_once(connection, GUILD, MEMBER, "hash", 1, NOW)
+        assert not await allowances.take_once(connection, GUILD, MEMBER, "hash", 2, NOW)
+    assert await allowances.fetch_once(database, GUILD, MEMBER) == frozenset()
     # A restart judges the stored job again: it still has what it used.
-    assert await allowances.fetch_once(database, 2, 1, job_id=1) == {"hash"}
+    assert await allowances.fetch_once(database, GUILD, MEMBER, job_id=1) == {"hash"}
 
 
 async def test_an_allowed_phrase_can_be_taken_back(database: Database) -> None:
     async with database.transaction() as connection:
-        await allowances.allow_phrase(connection, 2, "placeholder word", 9, NOW)
-    assert [allowed.phrase for allowed in await allowances.fetch_phrases(database, 2)] == ["placeholder word"]
+        await allowances.allow_phrase(connection, GUILD, "placeholder word", MODERATOR, NOW)
+    assert [allowed.phrase for allowed in await allowances.fetch_phrases(database, GUILD)] == ["placeholder word"]
     assert await allowances.fetch_phrases(database, 3) == []
     async with database.transaction() as connection:
-        assert await allowances.revoke(connection, 2, "placeholder word", NOW)
-        assert not await allowances.revoke(connection, 2, "placeholder word", NOW)
-    assert await allowances.fetch_phrases(database, 2) == []
+        assert await allowances.revoke(connection, GUILD, "placeholder word", NOW)
+        assert not await allowances.revoke(connection, GUILD, "placeholder word", NOW)
+    assert await allowances.fetch_phrases(database, GUILD) == []
 
 
 async def test_history_counts_this_server_only(database: Database) -> None:
     case_id = await appeal(database, await refuse(database))
     assert case_id is not None
-    await resolve(database, case_id, "upheld", 9)
-    history = await appeals.fetch_history(database, 2, 1)
+    await resolve(database, case_id, "upheld", MODERATOR)
+    history = await appeals.fetch_history(database, GUILD, MEMBER)
     assert (history.refusals, history.appeals_upheld, history.appeals_allowed) == (1, 1, 0)
-    assert (await appeals.fetch_history(database, 77, 1)).refusals == 0
+    assert (await appeals.fetch_history(database, 77, MEMBER)).refusals == 0

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,15 +14,8 @@ from cogs.moderation.audit import audit_line, to_csv
 from db import audit, blocks, guild_settings, ledger, quotas
 from db.database import Database
 from domain import InvalidRequest
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-GUILD, MODERATOR, MEMBER = 10, 99, 1
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "bot.sqlite3") as opened:
-        yield opened
+from tests.support.people import GUILD, MEMBER, MODERATOR
+from tests.support.requests import NOW
 
 
 async def change(database: Database, channel_id: int = 0, **values: Any) -> dict[str, Any]:
@@ -69,14 +60,14 @@ async def test_filters_narrow_the_log_down(database: Database) -> None:
         later = NOW + timedelta(days=2)
         await blocks.add(connection, GUILD, MEMBER, 98, later, reason="spam")
         await ledger.grant(connection, GUILD, "member", MEMBER, 5000, MODERATOR, later, reason="prize")
-        await audit.record(connection, 77, MODERATOR, "block.add", "member:1", {}, later)
+        await audit.record(connection, 77, MODERATOR, "block.add", f"member:{MEMBER}", {}, later)
 
     async def actions(**filters: Any) -> list[str]:
         return [row.action for row in await audit.search(database, GUILD, **filters)]
 
     assert await actions() == ["quota.grant", "block.add", "settings.change"]
     assert await actions(actor_id=98) == ["block.add"]
-    assert await actions(target="member:1") == ["quota.grant", "block.add"]
+    assert await actions(target=f"member:{MEMBER}") == ["quota.grant", "block.add"]
     assert await actions(target="member:2") == []
     assert await actions(action="block") == ["block.add"]
     assert await actions(action="bloc") == []
@@ -107,7 +98,7 @@ async def test_a_server_with_many_waiting_rows_keeps_no_other_server_waiting(dat
         for guild_id, rows in ((GUILD, 30), (77, 1)):
             await guild_settings.change(connection, guild_id, MODERATOR, NOW, audit_channel_id=5)
             for _ in range(rows):
-                await audit.record(connection, guild_id, MODERATOR, "block.add", "member:1", {}, NOW)
+                await audit.record(connection, guild_id, MODERATOR, "block.add", f"member:{MEMBER}", {}, NOW)
     waiting = await audit.unposted(database, 10)
     assert [row.guild_id for row in waiting].count(GUILD) == 10
     assert [row.guild_id for row in waiting].count(77) == 2
@@ -146,6 +137,6 @@ async def test_a_csv_cell_never_starts_a_formula_and_the_line_speaks_credits(dat
         await quotas.set_rule(connection, rule)
     rows = await audit.search(database, GUILD)
     table = list(csv.reader(io.StringIO(to_csv(rows).decode("utf-8-sig"))))
-    assert table[1][1:5] == ["2026-01-01T00:00:00+00:00", "99", "quota.set", "role:3"]
+    assert table[1][1:5] == ["2026-01-01T00:00:00+00:00", str(MODERATOR), "quota.set", "role:3"]
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in table for cell in row)
     assert "<@&3>: per hour 1.5 credits, reason =1+1" in audit_line(rows[0])

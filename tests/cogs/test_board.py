@@ -8,7 +8,7 @@ import pytest
 
 from cogs.imagine.progress import EDIT_INTERVAL_SECONDS
 from sandbox.world.world import Message
-from tests.conftest import FAST_EDITS_SECONDS, Stage, is_delivered
+from tests.support.stage import FAST_EDITS_SECONDS, Stage, is_delivered
 
 LIVE_EDIT = "/webhooks/{application_id}/{token}/messages/{message_id}"
 

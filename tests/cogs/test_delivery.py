@@ -14,7 +14,7 @@ from engine.sampling.model import LoadedModel
 from sandbox.rest.limits import Fault
 from sandbox.world import changes
 from sandbox.world.world import Message
-from tests.conftest import Stage, is_delivered, make_stage
+from tests.support.stage import Stage, is_delivered, make_stage
 
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
 

@@ -12,7 +12,7 @@ from discord import ui
 
 from cogs.core.errors import View
 from sandbox.world.world import Interaction, Message
-from tests.conftest import Stage
+from tests.support.stage import Stage
 
 DETAIL = "the disk is on fire"
 

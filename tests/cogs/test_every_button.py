@@ -21,11 +21,12 @@ from sandbox.people.person import Person
 from sandbox.world import changes
 from sandbox.world.world import Interaction, Message
 from service.admission import PAUSED
-from tests.cogs.test_moderation import text_of
-from tests.conftest import Stage, is_delivered, make_stage, running_bot
-from tests.stories.test_challenge_story import titled
+from tests.support.cards import text_of, titled
+from tests.support.challenges import choose_picture
+from tests.support.review import LIFTABLE, review_cards
+from tests.support.stage import Stage, is_delivered, make_stage, running_bot
 
-LIFTABLE = "1girl, sunset, roadkill cafe sign"
+CARDS = ("once", "here", "uphold", "block", "keep", "remove", "approve", "reject")  # in the order of their cases
 EVERY = (*buttons.BUTTONS, *terms.BUTTONS, *community.BUTTONS, *moderators.BUTTONS)
 
 
@@ -137,7 +138,7 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
         refusals=refusals,
         why=why,
         withheld=withheld,
-        cards=dict(zip(("once", "here", "uphold", "block", "keep", "remove", "approve", "reject"), cards(stage))),  # noqa: B905
+        cards=dict(zip(CARDS, review_cards(stage), strict=True)),
         held=held,
         announcement=announcement,
         chooser=chooser,
@@ -175,18 +176,10 @@ async def leave_a_challenge(stage: Stage) -> tuple[Message, Message, Message]:
     await stage.bot.rounds.go()
     (announcement,) = titled(stage, "Challenge: snow")
     chooser = stage.ben.answer(await stage.ben.click(announcement, "Enter"))
-    await choose_oldest(stage.ben, chooser)
+    await choose_picture(stage.ben, chooser, -1)
     await stage.bot.rounds.go()
     (entry,) = titled(stage, "Entry")
     return announcement, stage.ana.answer(await stage.ana.click(announcement, "Enter")), entry
-
-
-async def choose_oldest(who: Person, chooser: Message) -> str:
-    """Choose the oldest picture offered; the menu's custom_id."""
-    (menu,) = [one for row in chooser.components for one in row["components"]]
-    chosen = await who.select(chooser, menu["custom_id"], menu["options"][-1]["value"])
-    assert "Your picture is entry" in who.answer(chosen).content
-    return str(menu["custom_id"])
 
 
 async def hold_two(stage: Stage) -> list[Message]:
@@ -199,12 +192,6 @@ async def hold_two(stage: Stage) -> list[Message]:
         held.append(message)
     await stage.mira.slash(stage.paintings, "review approval", channel=stage.paintings.id, on=False)
     return held
-
-
-def cards(stage: Stage) -> list[Message]:
-    """In the order in which the cases were opened."""
-    found = [one for one in stage.mira.sees(stage.channel("mod-review")) if one.embeds]
-    return sorted(found, key=lambda card: int(card.embeds[0]["footer"]["text"].split()[1]))
 
 
 # ---- after the restart -----------------------------------------------------------------------------------------------
@@ -267,7 +254,7 @@ async def press_cases(stage: Stage, presses: Presses, left: Left) -> None:
 
 async def press_challenge(stage: Stage, presses: Presses, left: Left) -> None:
     await presses.says(stage.mira, left.entry, "Vote", "Your vote is for entry 1")
-    presses.ids.add(await choose_oldest(stage.ana, left.chooser))
+    presses.ids.add(await choose_picture(stage.ana, left.chooser, -1))
     await presses.says(stage.ana, left.announcement, "Take my entry back", "Your entry is taken back")
     await presses.says(stage.ana, left.announcement, "Enter", "Which picture do you enter?")
 

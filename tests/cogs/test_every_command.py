@@ -16,8 +16,8 @@ from engine.sampling.model import LoadedModel
 from sandbox.people.person import Person, Refused
 from sandbox.world import changes
 from sandbox.world.things import Interaction, Message
-from tests.cogs.test_moderation import text_of
-from tests.conftest import Stage, make_stage
+from tests.support.cards import text_of
+from tests.support.stage import Stage, make_stage
 
 Who = Literal["all", "moderators", "managers", "owner"]
 Options = dict[str, Any]

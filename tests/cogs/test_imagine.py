@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from db import agreements
 from db.quota_sql import Asker
 from engine.images.metadata import read_png
 from engine.policy.licence import TERMS_VERSION
 from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
-from tests.conftest import Stage, is_delivered, make_stage
+from tests.support.stage import Stage, is_delivered, make_stage
 
 
 async def test_a_first_picture_needs_an_agreement_and_then_goes_on_without_retyping(stage: Stage) -> None:
@@ -106,15 +107,15 @@ async def test_a_file_that_cannot_be_painted_on_from_is_refused_at_no_cost(
     assert standing.open_jobs == 0
 
 
-async def test_new_terms_are_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    await stage.agree(stage.ana)
-    monkeypatch.setattr("service.TERMS_VERSION", "of another day")
+async def test_new_terms_are_asked_again(stage: Stage) -> None:
+    async with stage.service.database.transaction() as connection:
+        await agreements.agree(connection, stage.ana.id, "of another day", stage.service.clock())
     consent = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile"))
     assert consent.only_for == stage.ana.id
     message = stage.ana.answer(await stage.ana.click(consent, "I agree"))
     await stage.ana.until(lambda: is_delivered(message))
     rows = await stage.service.database.fetch_all("SELECT terms_version FROM agreements ORDER BY agreed_at")
-    assert [row["terms_version"] for row in rows] == [TERMS_VERSION, "of another day"]
+    assert [row["terms_version"] for row in rows] == ["of another day", TERMS_VERSION]
 
 
 async def test_about_names_the_models_its_licence_and_that_it_was_changed(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.world.permissions import BOT_NEEDS
 from sandbox.world.world import World, default_world
-from tests.conftest import Stage, is_delivered, make_stage
+from tests.support.stage import Stage, is_delivered, make_stage
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 MEMBER = discord.Permissions(view_channel=True, send_messages=True, use_application_commands=True)

@@ -8,25 +8,8 @@ import pytest
 
 from engine.request.cost import credits_in_words
 from sandbox.world import changes
-from sandbox.world.world import Message
-from tests.conftest import Stage
-
-
-def text_of(message: Message) -> str:
-    """Everything that a message says."""
-    parts = [message.content]
-    for embed in message.embeds:
-        parts += [embed.get("title", ""), embed.get("description", ""), (embed.get("footer") or {}).get("text", "")]
-        parts += [f"{field['name']}: {field['value']}" for field in embed.get("fields", [])]
-    return "\n".join(parts)
-
-
-async def told(stage: Stage, person: str, command: str, **options: object) -> str:
-    """What a command answers, privately."""
-    who = getattr(stage, person)
-    answer = who.answer(await who.slash(stage.paintings, command, **options))
-    assert answer.only_for == who.id
-    return text_of(answer)
+from tests.support.cards import text_of, told
+from tests.support.stage import Stage
 
 
 async def test_quota_changes_hold_from_the_next_request_and_all_views_agree(stage: Stage) -> None:

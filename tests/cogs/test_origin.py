@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from sandbox.people.person import Refused
 from sandbox.world.world import Message
-from tests.conftest import Stage
+from tests.support.stage import Stage
 
 MENU = "Who made this?"
 

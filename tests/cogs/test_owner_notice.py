@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Stage
-from tests.policy.test_policy_minors import policy
-from tests.stories.test_moderation_stories import owner_of
+from tests.support.placeholder_policy import policy
+from tests.support.stage import Stage
 
 PROMPT = "1girl, ageterm, privterm"
 
@@ -23,7 +22,7 @@ async def test_a_decision_on_minors_is_told_to_the_owner_and_kept_nowhere(stage:
     assert answer.only_for == stage.ana.id
     assert "clause (b)" in answer.content
     assert "Appeal" not in str(answer.components)
-    owner = owner_of(stage)
+    owner = stage.owner
     for _ in range(2):
         await stage.bot.rounds.go()
     told = [one.content for one in owner.sees(owner.dm()) if "Clause (b)" in one.content]

@@ -14,7 +14,7 @@ from engine.worker.backend import Backend
 from engine.worker.local_backend import LocalBackend
 from sandbox.world.world import Message
 from settings import Settings
-from tests.conftest import Stage, make_stage
+from tests.support.stage import Stage, make_stage
 
 FORBIDDEN = "disembowelled"
 PUBLIC_HINT = "gore"

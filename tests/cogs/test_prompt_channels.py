@@ -3,88 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from cogs.core.rate_limit import Pace
 from cogs.prompt_channels.prompt_text import changed, prompt_in, request_for
-from db import jobs, prompt_channels
-from domain import Job
-from engine.images.metadata import read_png
-from engine.safety import FixedScores
-from engine.sampling.model import LoadedModel
-from engine.worker.local_backend import LocalBackend
+from db import prompt_channels
 from sandbox.people.person import Refused
-from sandbox.world.world import Channel, Message
-from tests.conftest import Stage, is_delivered, make_stage, running_bot
-
-FORBIDDEN = "roadkill"
-
-
-@pytest.fixture
-async def open_stage(tmp_path: Path, tiny_model: LoadedModel) -> AsyncGenerator[Stage]:
-    """A stage with an open prompt channel and the Message Content intent."""
-    async with make_stage(tmp_path, tiny_model, FixedScores(), message_content_intent=True) as stage:
-        await stage.agree(stage.ana, stage.ben, stage.mira)
-        await open_channel(stage)
-        yield stage
-
-
-def prompts(stage: Stage) -> Channel:
-    return stage.channel("prompts")
-
-
-async def open_channel(stage: Stage, **options: object) -> Message:
-    asked = await stage.mira.slash(stage.paintings, "channel open", channel=prompts(stage).id, **options)
-    return stage.mira.answer(asked)
-
-
-async def edit_channel(stage: Stage, **options: object) -> None:
-    await stage.mira.slash(stage.paintings, "channel edit", channel=prompts(stage).id, **options)
-
-
-def answers_to(stage: Stage, message: Message) -> list[Message]:
-    reader = stage.mira
-    return [
-        one
-        for one in reader.sees(stage.server.world.channels[message.channel_id])
-        if one.reference and int(one.reference["message_id"]) == message.id
-    ]
-
-
-async def answer_to(stage: Stage, message: Message) -> Message:
-    return await stage.ana.until(lambda: next(iter(answers_to(stage, message)), None))
-
-
-async def picture_for(stage: Stage, message: Message) -> Message:
-    return await stage.ana.until(lambda: next((one for one in answers_to(stage, message) if is_delivered(one)), None))
-
-
-def request_of(picture: Message) -> dict[str, object]:
-    info = read_png(picture.attachments[0].data)
-    assert info is not None
-    return info.request
-
-
-async def job_of(stage: Stage, message: Message) -> Job:
-    row = await prompt_channels.fetch_message(stage.service.database, message.id)
-    assert row is not None
-    assert row.job_id is not None
-    job = await jobs.fetch(stage.service.database, row.job_id)
-    assert job is not None
-    return job
-
-
-@asynccontextmanager
-async def back(stage: Stage) -> AsyncGenerator[Stage]:
-    backend = LocalBackend(stage.backend._model, FixedScores())
-    async with running_bot(stage.server, stage.settings, backend) as bot:
-        yield replace(stage, bot=bot, backend=backend)
-
+from sandbox.world.world import Message
+from tests.support.prompt_channels import (
+    FORBIDDEN,
+    answer_to,
+    answers_to,
+    edit_channel,
+    job_of,
+    open_channel,
+    picture_for,
+    prompts,
+    request_of,
+)
+from tests.support.stage import Stage, is_delivered, restarted
 
 # ---- the words ---------------------------------------------------------------------------------------------------
 
@@ -253,7 +191,7 @@ async def test_what_was_written_while_the_bot_was_away_is_painted(open_stage: St
     await picture_for(open_stage, first)
     await open_stage.bot.close()
     said = await open_stage.ben.say(prompts(open_stage), "1boy, hat")
-    async with back(open_stage) as after:
+    async with restarted(open_stage) as after:
         picture = await picture_for(after, said)
         assert request_of(picture)["prompt"] == "1boy, hat"
         assert len(answers_to(after, first)) == 1
@@ -266,7 +204,7 @@ async def test_a_message_that_was_only_claimed_when_the_process_ended_is_painted
     assert channel is not None
     async with open_stage.service.database.transaction() as connection:
         await prompt_channels.take_message(connection, channel, said.id, open_stage.ana.id, open_stage.service.clock())
-    async with back(open_stage) as after:
+    async with restarted(open_stage) as after:
         await picture_for(after, said)
 
 

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from pathlib import Path
-
-import pytest
-
-from engine.safety import FixedScores
-from engine.sampling.model import LoadedModel
-from tests.cogs.test_prompt_channels import (
+from tests.support.prompt_channels import (
     FORBIDDEN,
     answer_to,
     answers_to,
     job_of,
-    open_channel,
     picture_for,
     prompts,
     request_of,
 )
-from tests.conftest import Stage, is_delivered, make_stage
-
-
-@pytest.fixture
-async def open_stage(tmp_path: Path, tiny_model: LoadedModel) -> AsyncGenerator[Stage]:
-    """A stage with an open prompt channel and the Message Content intent."""
-    async with make_stage(tmp_path, tiny_model, FixedScores(), message_content_intent=True) as stage:
-        await stage.agree(stage.ana)
-        await open_channel(stage)
-        yield stage
+from tests.support.stage import Stage, is_delivered
 
 
 async def test_an_edited_message_is_painted_again_in_the_same_place(open_stage: Stage) -> None:

@@ -12,16 +12,21 @@ from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from sandbox.world import changes
 from sandbox.world.world import Message
-from tests.cogs.test_prompt_channels import answer_to, edit_channel, open_channel, picture_for, prompts
-from tests.cogs.test_review import choose_review_channel
-from tests.conftest import Stage, is_delivered, make_stage
+from tests.support.prompt_channels import (
+    answer_to,
+    edit_channel,
+    open_channel,
+    picture_for,
+    prompts,
+)
+from tests.support.stage import Stage, is_delivered, make_stage
 
 
 @pytest.fixture
 async def open_stage(tmp_path: Path, tiny_model: LoadedModel) -> AsyncGenerator[Stage]:
     async with make_stage(tmp_path, tiny_model, FixedScores(), message_content_intent=True) as stage:
         await stage.agree(stage.ana, stage.ben)
-        await choose_review_channel(stage)
+        await stage.choose_review_channel()
         yield stage
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -14,33 +11,19 @@ from db import audit, strikes
 from domain import JobStatus
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
-from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Refused
 from sandbox.world.world import Interaction, Message
-from tests.conftest import Stage, is_delivered, make_stage, running_bot
-
-LIFTABLE = "1girl, sunset, roadkill cafe sign"
-PHRASE = "roadkill cafe sign"
-LICENSED = "a forged passport"
+from tests.support.cards import fields_of, labels_of
+from tests.support.review import LICENSED, LIFTABLE, PHRASE, refused, review_cards
+from tests.support.stage import Stage, is_delivered, make_stage, restarted
 
 
 @pytest.fixture
 async def review(stage: Stage) -> Stage:
     """A stage whose server has a review channel."""
-    await choose_review_channel(stage)
+    await stage.choose_review_channel()
     await stage.agree(stage.ana, stage.ben)
     return stage
-
-
-async def choose_review_channel(stage: Stage) -> None:
-    await stage.change_settings(review_channel_id=stage.channel("mod-review").id)
-
-
-async def refused(stage: Stage, prompt: str = LIFTABLE) -> Message:
-    answer = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt=prompt))
-    assert answer.only_for == stage.ana.id
-    assert prompt not in answer.content
-    return answer
 
 
 async def appeal(stage: Stage, refusal: Message, words: str = "It is a café's name.") -> Message:
@@ -49,11 +32,7 @@ async def appeal(stage: Stage, refusal: Message, words: str = "It is a café's n
     answer = stage.ana.answer(await stage.ana.submit(opened, statement=words))
     assert "with the moderators" in answer.content
     await stage.bot.rounds.go()
-    return cards(stage)[-1]
-
-
-def cards(stage: Stage) -> list[Message]:
-    return [message for message in stage.mira.sees(stage.channel("mod-review")) if message.embeds]
+    return review_cards(stage)[-1]
 
 
 def letters(stage: Stage) -> list[str]:
@@ -66,33 +45,20 @@ async def decide(stage: Stage, card: Message, label: str) -> Interaction:
     return pressed
 
 
-def labels(message: Message) -> list[str]:
-    return [one["label"] for row in message.components for one in row["components"]]
-
-
 async def actions(stage: Stage) -> list[str]:
     assert stage.paintings.guild_id is not None
     return [row.action for row in await audit.search(stage.service.database, stage.paintings.guild_id)]
 
 
-@asynccontextmanager
-async def restarted(stage: Stage) -> AsyncGenerator[Stage]:
-    """The same world and database with a new bot."""
-    await stage.bot.close()
-    backend = LocalBackend(stage.backend._model, FixedScores())
-    async with running_bot(stage.server, stage.settings, backend) as bot:
-        yield replace(stage, bot=bot, backend=backend)
-
-
 async def test_the_card_shows_the_moderators_everything_with_the_words_behind_a_spoiler(review: Stage) -> None:
     card = await appeal(review, await refused(review))
-    fields = {field["name"]: field["value"] for field in card.embeds[0]["fields"]}
+    fields = fields_of(card)
     assert fields["Member"] == f"<@{review.ana.id}>"
     assert fields["In their words"] == "It is a café's name."
     assert fields["Prompt"].startswith("||")
     assert "gore" in fields["Grounds"]
     assert "1 refusal," in fields["History here"]
-    assert labels(card) == ["Allow once", "Allow here from now on", "Uphold", "Block member"]
+    assert labels_of(card) == ["Allow once", "Allow here from now on", "Uphold", "Block member"]
 
 
 async def test_allow_once_paints_the_request_once(review: Stage) -> None:
@@ -104,7 +70,7 @@ async def test_allow_once_paints_the_request_once(review: Stage) -> None:
     assert f"<@{review.ana.id}>" in picture.content
     assert "allowed your request" in letters(review)[-1]
     assert "allowed once" in card.embeds[0]["title"]
-    assert labels(card) == []
+    assert labels_of(card) == []
     assert "case.allowed_once" in await actions(review)
     await refused(review)
 
@@ -142,7 +108,7 @@ async def test_blocking_stops_the_member_here(review: Stage) -> None:
 
 async def test_a_clause_of_the_licence_can_be_allowed_once_but_never_for_a_server(review: Stage) -> None:
     card = await appeal(review, await refused(review, LICENSED))
-    assert labels(card) == ["Allow once", "Uphold", "Block member"]
+    assert labels_of(card) == ["Allow once", "Uphold", "Block member"]
 
 
 async def test_only_the_member_can_appeal_and_only_moderators_decide(review: Stage) -> None:
@@ -183,10 +149,10 @@ async def test_without_a_review_channel_the_appeal_waits_for_one(stage: Stage) -
     answer = stage.ana.answer(await stage.ana.submit(opened))
     assert "not chosen a review channel" in answer.content
     await stage.bot.rounds.go()
-    assert cards(stage) == []
-    await choose_review_channel(stage)
+    assert review_cards(stage) == []
+    await stage.choose_review_channel()
     await stage.bot.rounds.go()
-    assert len(cards(stage)) == 1
+    assert len(review_cards(stage)) == 1
 
 
 async def test_appeal_and_decision_work_after_restarts(review: Stage) -> None:
@@ -195,7 +161,7 @@ async def test_appeal_and_decision_work_after_restarts(review: Stage) -> None:
         opened = await after.ana.click(refusal, "Appeal")
         await after.ana.submit(opened)
         await after.bot.rounds.go()
-        card = cards(after)[-1]
+        card = review_cards(after)[-1]
         async with restarted(after) as later:
             await decide(later, card, "Uphold")
             assert "the refusal stands" in letters(later)[-1]
@@ -207,7 +173,7 @@ async def test_a_reported_picture_is_removed_and_both_are_told(review: Stage) ->
     answer = review.ben.answer(await review.ben.submit(opened, reason="not nice"))
     assert "Thank you" in answer.content
     await review.bot.rounds.go()
-    card = cards(review)[-1]
+    card = review_cards(review)[-1]
     assert card.attachments[0].filename.startswith("SPOILER_")
     await decide(review, card, "Remove the picture")
     assert picture.id not in [message.id for message in review.ana.sees(review.paintings)]
@@ -219,12 +185,12 @@ async def test_the_cards_of_reports_and_approvals_show_what_the_picture_check_fo
     tmp_path: Path, tiny_model: LoadedModel
 ) -> None:
     async with make_stage(tmp_path, tiny_model, FixedScores({"hentai": 0.02, "neutral": 0.9, "sexy": 0.07})) as stage:
-        await choose_review_channel(stage)
+        await stage.choose_review_channel()
         await stage.agree(stage.ana)
         picture = await stage.picture(stage.ana, steps=4)
         await stage.ben.submit(await stage.ben.click(picture, "Report"), reason="not nice")
         await stage.bot.rounds.go()
-        fields = {field["name"]: field["value"] for field in cards(stage)[-1].embeds[0]["fields"]}
+        fields = fields_of(review_cards(stage)[-1])
         assert fields["The picture check's scores"] == "nsfwjs.neutral 0.90, nsfwjs.sexy 0.07"
         assert fields["Prompt"].startswith("||")
         assert "1 picture," in fields["History here"]
@@ -235,14 +201,14 @@ async def test_one_withheld_of_several_pictures_can_be_appealed(tmp_path: Path, 
     # Previews are checked, too; of two pictures that are checked one after the other one is odd.
     checker = FixedScores(lambda _: {"hentai": 0.99 if next(checked) % 2 else 0.0})
     async with make_stage(tmp_path, tiny_model, checker) as stage:
-        await choose_review_channel(stage)
+        await stage.choose_review_channel()
         await stage.agree(stage.ana)
         message = await stage.picture(stage.ana, images=2, steps=4)
         assert len(message.attachments) == 1
         await stage.ana.submit(await stage.ana.click(message, "Appeal"), statement="an umbrella")
         await stage.bot.rounds.go()
-        (card,) = cards(stage)
-        assert "Allow here from now on" not in labels(card)
+        (card,) = review_cards(stage)
+        assert "Allow here from now on" not in labels_of(card)
         await decide(stage, card, "Allow once")
         await stage.ana.until(lambda: len([m for m in stage.ana.sees(stage.paintings) if is_delivered(m)]) == 2)
 
@@ -267,8 +233,8 @@ async def approval_on(stage: Stage) -> None:
 async def waiting_picture(stage: Stage) -> tuple[Message, Message]:
     """(the member's message, the moderators' card) of a picture that waits for a yes."""
     message = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile"))
-    await stage.ana.until(lambda: bool(cards(stage)))
-    return message, cards(stage)[-1]
+    await stage.ana.until(lambda: bool(review_cards(stage)))
+    return message, review_cards(stage)[-1]
 
 
 async def test_in_approval_mode_a_picture_appears_after_a_moderators_yes(review: Stage) -> None:

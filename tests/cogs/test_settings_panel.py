@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from db import guild_settings
 from sandbox.world.world import Interaction, Message
-from tests.cogs.test_moderation import text_of, told
-from tests.conftest import Stage
+from tests.support.cards import text_of, told
+from tests.support.stage import Stage
 
 
 async def open_form(stage: Stage, label: str) -> tuple[Message, Interaction]:

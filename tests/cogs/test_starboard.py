@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from db import starboard
 from db.database import Database
+from tests.support.requests import NOW
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = 1
 AUTHOR = 1
 

@@ -9,9 +9,9 @@ import pytest
 
 from sandbox.world import changes
 from sandbox.world.world import Channel
-from tests.cogs.test_moderation import told
-from tests.conftest import Stage, is_delivered
-from tests.stories.test_challenge_story import start, titled
+from tests.support.cards import titled, told
+from tests.support.challenges import start_challenge
+from tests.support.stage import Stage, is_delivered
 
 
 def close_to_the_bot(stage: Stage, channel: Channel) -> None:
@@ -48,7 +48,7 @@ async def test_a_challenge_in_a_strict_channel_takes_no_picture_of_a_freer_one(s
     await stage.agree(stage.ana)
     picture = await stage.picture(stage.ana, steps=4)
     await stage.change_settings(stage.paintings, level="strict")
-    await start(stage)
+    await start_challenge(stage)
     refused = stage.ana.answer(await stage.ana.menu(stage.paintings, "Enter in challenge", picture))
     assert "allows more than" in refused.content
     assert titled(stage, "Entry") == []

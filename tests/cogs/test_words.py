@@ -11,10 +11,8 @@ import pytest
 from cogs.core.i18n import ENGLISH, Words, catalogue
 from db.guild_settings import LANGUAGES
 from sandbox.world.world import Message
-from tests.cogs.test_moderation import text_of, told
-from tests.conftest import Stage, is_delivered
-from tests.stories.test_challenge_story import titled
-from tests.stories.test_journey import labels
+from tests.support.cards import labels_of, text_of, titled, told
+from tests.support.stage import Stage, is_delivered
 
 OTHERS = LANGUAGES[1:]
 ROOT = Path(__file__).parents[2]
@@ -23,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def literals() -> set[str]:
     """Every text in the code that might be said."""
     found: set[str] = set()
-    for path in (*(ROOT / "cogs").glob("*.py"), ROOT / "service.py", ROOT / "engine" / "cost.py"):
+    for path in (one for room in ("cogs", "service", "engine", "domain") for one in (ROOT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
@@ -67,11 +65,11 @@ async def test_a_server_that_chose_german_reads_german_in_public_and_english_in_
     picture = await stage.picture(stage.ana, steps=4)
     assert "Größe:" in text_of(picture)
     assert "KI-generiert" in text_of(picture)
-    assert labels(picture) == ["Noch einmal", "Variieren", "Ändern", "Löschen", "Melden"]
+    assert labels_of(picture) == ["Noch einmal", "Variieren", "Ändern", "Löschen", "Melden"]
     await stage.mira.slash(stage.paintings, "challenge start", theme="Schnee", ends="3d")
     await stage.bot.rounds.go()
     (announcement,) = titled(stage, "Wettbewerb: Schnee")
-    assert labels(announcement) == ["Teilnehmen", "Meinen Beitrag zurückziehen"]
+    assert labels_of(announcement) == ["Teilnehmen", "Meinen Beitrag zurückziehen"]
     assert "left now" in await told(stage, "ana", "quota me")
     at_home = await stage.picture(stage.ana, stage.ana.dm(), steps=4)
     assert is_delivered(at_home)

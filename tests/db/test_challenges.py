@@ -1,9 +1,7 @@
 """Challenges in the database: anonymous numbers, one vote each, ties, recurring rounds."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,15 +10,9 @@ from hypothesis import strategies as st
 from db import challenges
 from db.database import Database, fetch_one
 from domain import NotAllowed, NotFound
+from tests.support.requests import NOW
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 END = NOW + timedelta(days=3)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "bot.sqlite3") as opened:
-        yield opened
 
 
 async def new_job(database: Database, user_id: int) -> int:

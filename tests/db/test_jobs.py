@@ -1,37 +1,20 @@
 """The job table: accepted within limits, states that only move forward, delivered once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
 
 from db import jobs
 from db.database import Database
 from db.quota_sql import QuotaDefaults
-from domain import JobStatus, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport
+from domain import JobStatus, ModelIdentity, Origin, Picture, Request, Result, SafetyReport
+from tests.support.people import CHANNEL, GUILD, MEMBER
+from tests.support.requests import NOW, REQUEST
+from tests.support.requests import ORIGIN as PLAIN_ORIGIN
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-REQUEST = Request(
-    prompt="1girl, smile",
-    negative_prompt="hat",
-    width=64,
-    height=64,
-    num_inference_steps=5,
-    guidance_scale=7.0,
-    scheduler="ddim",
-    seed=7,
-    guidance_interval=(0.1, 0.9),
-)
-ORIGIN = Origin(user_id=1, place=Place(guild_id=2, channel_id=3, age_restricted=True), filesize_limit=1000)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "bot.sqlite3") as opened:
-        yield opened
+ORIGIN = replace(PLAIN_ORIGIN, place=replace(PLAIN_ORIGIN.place, age_restricted=True), filesize_limit=1000)
 
 
 async def enqueue(
@@ -77,7 +60,7 @@ async def test_an_accepted_request_reads_back_as_it_was(database: Database) -> N
     job = await fetch(database, job_id)
     assert job.request == request
     assert job.place == ORIGIN.place
-    assert (job.user_id, job.guild_id, job.channel_id, job.filesize_limit) == (1, 2, 3, 1000)
+    assert (job.user_id, job.guild_id, job.channel_id, job.filesize_limit) == (MEMBER, GUILD, CHANNEL, 1000)
     assert job.status is JobStatus.QUEUED
     assert job.created_at == NOW
 

@@ -1,123 +1,22 @@
 """Erasure, retention and departures: what is erased is in no byte of the database's files any more."""
 
 import json
-import sqlite3
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
+from datetime import timedelta
 
 from db import (
-    allowances,
     appeals,
-    audit,
-    challenges,
     decisions,
     guild_settings,
     jobs,
     privacy,
-    prompt_channels,
-    starboard,
 )
-from db.codec import encode_request
-from db.database import Database, fetch_one
-from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport, Verdict
+from db.database import Database
+from domain import Action, Verdict
+from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
+from tests.support.requests import NOW
+from tests.support.traces import PNG, REQUEST, WORDS, in_files, live, origin, paint, people_left
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-MEMBER, OTHER, MODERATOR = 111_222_333, 444_555_666, 777_888_999
-GUILD, CHANNEL = 2, 3
-WORDS = "an unmistakable zebra-striped lighthouse"
-REQUEST = Request(
-    prompt=WORDS,
-    negative_prompt=f"without {WORDS}",
-    width=64,
-    height=64,
-    num_inference_steps=5,
-    guidance_scale=7.0,
-    scheduler="ddim",
-    seed=7,
-)
-PNG = b"\x89PNG picture bytes nobody else has" * 400
 PEOPLE_COLUMNS = ("user_id", "opened_by", "resolved_by", "granted_by", "set_by", "created_by", "actor_id", "lifted_by")
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "bot.sqlite3") as opened:
-        yield opened
-
-
-def in_files(database: Database, wanted: str | bytes) -> bool:
-    """Whether the bytes are anywhere in the database's files."""
-    needle = wanted.encode() if isinstance(wanted, str) else wanted
-    return any(needle in path.read_bytes() for path in database.path.parent.glob(f"{database.path.name}*"))
-
-
-def origin(user_id: int) -> Origin:
-    return Origin(user_id=user_id, place=Place(guild_id=GUILD, channel_id=CHANNEL))
-
-
-async def paint(database: Database, user_id: int, request: Request = REQUEST, png: bytes = PNG) -> int:
-    verdict = Verdict(action=Action.ALLOW)
-    async with database.transaction() as connection:
-        row = await fetch_one(
-            connection,
-            """INSERT INTO jobs (user_id, guild_id, channel_id, request, images, created_at)
-               VALUES (?, ?, ?, ?, 1, ?) RETURNING id""",
-            (user_id, GUILD, CHANNEL, encode_request(request), NOW.timestamp()),
-        )
-        assert row is not None
-        job_id = int(row["id"])
-        await decisions.record_prompt(connection, verdict, request, origin(user_id), NOW, job_id)
-        painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict="safe"))
-        model = ModelIdentity(name="tiny", sha256="00")
-        result = Result(job_id=job_id, request=request, model=model, pictures=(painting,), seconds=1.0)
-        await jobs.finish(connection, result, NOW)
-        await jobs.mark_delivered(connection, job_id, 55, NOW)
-    return job_id
-
-
-async def live(database: Database, user_id: int) -> None:
-    """Leave a trace in every table that can hold one."""
-    job_id = await paint(database, user_id)
-    channel = prompt_channels.PromptChannel(channel_id=CHANNEL, guild_id=GUILD, opened_by=user_id)
-    verdict = Verdict(action=Action.REFUSE, clause="adult")
-    async with database.transaction() as connection:
-        decision_id = await decisions.record_prompt(connection, verdict, REQUEST, origin(user_id), NOW)
-        await appeals.keep_refused(connection, decision_id, REQUEST, origin(user_id), NOW)
-        case = {"guild_id": GUILD, "channel_id": CHANNEL, "opened_by": user_id, "now": NOW, "statement": WORDS}
-        await appeals.open_case(connection, "appeal", user_id=user_id, decision_id=decision_id, **case)
-        await allowances.allow_once(connection, GUILD, user_id, "hash", user_id, NOW)
-        await allowances.allow_phrase(connection, GUILD, "placeholder", user_id, NOW)
-        await prompt_channels.save(connection, channel, NOW)
-        await prompt_channels.take_message(connection, channel, user_id + 1, user_id, NOW)
-        challenge_id = await challenges.start(
-            connection,
-            guild_id=GUILD,
-            channel_id=CHANNEL,
-            themes=("snow",),
-            created_by=user_id,
-            starts_at=NOW,
-            ends_at=NOW + timedelta(days=1),
-        )
-        await challenges.enter(connection, challenge_id, user_id, job_id, NOW)
-        await starboard.save(connection, GUILD, CHANNEL, 1, user_id, NOW)
-        await guild_settings.change(connection, GUILD, user_id, NOW, max_images=2)
-        await audit.record_about_job(connection, job_id, MODERATOR, "job.delete", NOW)
-
-
-def people_left(path: Path, user_id: int) -> set[str]:
-    """`table.column` of every place in which the member's id still is."""
-    found: set[str] = set()
-    with sqlite3.connect(path) as connection:
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            for column in [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]:
-                sql = f"SELECT 1 FROM {table} WHERE CAST({column} AS TEXT) LIKE ?"
-                if connection.execute(sql, (f"%{user_id}%",)).fetchone():
-                    found.add(f"{table}.{column}")
-    connection.close()
-    return found
 
 
 async def erase(database: Database, user_id: int) -> None:

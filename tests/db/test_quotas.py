@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +15,18 @@ import pytest
 from db import jobs, ledger, quotas
 from db.database import Database
 from db.quota_sql import Asker, QuotaDefaults
-from domain import JobStatus, ModelIdentity, ModelProfile, Origin, Place, QuotaExceeded, Request
+from domain import JobStatus, Origin, Place, QuotaExceeded
 from engine.request.cost import credits_in_words, millicredits_for
 from engine.worker.fair_queue import Entry, FairQueue
 from service.admission import Admission, Limits
+from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
+from tests.support.requests import NOW, PROFILE
+from tests.support.requests import ORIGIN as PLAIN_ORIGIN
+from tests.support.requests import USUAL_REQUEST as REQUEST
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-GUILD, CHANNEL, MODERATOR = 10, 30, 99
 BEST_ROLE, OTHER_ROLE = 21, 22
+ORIGIN = replace(PLAIN_ORIGIN, role_ids=(BEST_ROLE, OTHER_ROLE))
 DEFAULTS = QuotaDefaults(per_hour=60_000, per_day=600_000, max_jobs=1000)
-PROFILE = ModelProfile(
-    identity=ModelIdentity(name="tiny", sha256="00"),
-    unit=8,
-    min_side=64,
-    max_side=1024,
-    max_pixels=1024 * 1024,
-    shapes={"square": (512, 512), "portrait": (512, 768), "landscape": (768, 512)},
-    schedulers=("ddim",),
-    scheduler="ddim",
-    num_inference_steps=20,
-    max_steps=150,
-    guidance_scale=7.0,
-)
-REQUEST = Request(
-    prompt="1girl, smile",
-    width=512,
-    height=512,
-    num_inference_steps=20,
-    guidance_scale=7.0,
-    scheduler="ddim",
-    seed=7,
-)
-ORIGIN = Origin(user_id=1, place=Place(guild_id=GUILD, channel_id=CHANNEL), role_ids=(BEST_ROLE, OTHER_ROLE))
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "bot.sqlite3") as opened:
-        yield opened
 
 
 async def set_rule(database: Database, subject: str, subject_id: int = 0, **values: Any) -> None:
@@ -88,13 +61,13 @@ async def test_the_nearest_rule_decides_each_value_on_its_own(database: Database
     found = await standing(database)
     assert (found.per_hour, found.hour_source) == (4000, f"role:{BEST_ROLE}")
     assert (found.per_day, found.day_source) == (9000, "everyone:0")
-    await set_rule(database, "member", 1, per_hour=500)
+    await set_rule(database, "member", MEMBER, per_hour=500)
     found = await standing(database)
-    assert (found.per_hour, found.hour_source) == (500, "member:1")
+    assert (found.per_hour, found.hour_source) == (500, f"member:{MEMBER}")
 
 
 async def test_a_rule_ends_when_it_expires(database: Database) -> None:
-    await set_rule(database, "member", 1, per_hour=500, expires_at=NOW + timedelta(hours=1))
+    await set_rule(database, "member", MEMBER, per_hour=500, expires_at=NOW + timedelta(hours=1))
     assert (await standing(database, now=NOW + timedelta(minutes=59))).per_hour == 500
     assert (await standing(database, now=NOW + timedelta(minutes=60))).per_hour == DEFAULTS.per_hour
 
@@ -133,13 +106,13 @@ async def test_a_reset_gives_the_whole_allowance_back(database: Database) -> Non
     await set_rule(database, "everyone", per_hour=2000)
     assert await enqueue(database, cost=2000)
     async with database.transaction() as connection:
-        await ledger.reset(connection, GUILD, "member", 1, MODERATOR, NOW, reason="sorry")
+        await ledger.reset(connection, GUILD, "member", MEMBER, MODERATOR, NOW, reason="sorry")
     assert (await standing(database)).allowance == 2000
 
 
 async def test_a_servers_budget_holds_for_all_its_members_together(database: Database) -> None:
     await set_rule(database, "server", per_hour=2500, max_jobs=2)
-    assert await enqueue(database, origin=replace(ORIGIN, user_id=1))
+    assert await enqueue(database, origin=ORIGIN)
     assert await enqueue(database, origin=replace(ORIGIN, user_id=2), cost=1600) is None
     assert await enqueue(database, origin=replace(ORIGIN, user_id=2))
     assert await enqueue(database, origin=replace(ORIGIN, user_id=3), cost=100) is None
@@ -149,7 +122,7 @@ async def test_a_servers_budget_holds_for_all_its_members_together(database: Dat
 
 async def test_the_bots_default_counts_what_was_spent_anywhere(database: Database) -> None:
     assert await enqueue(database, cost=50_000)
-    in_private = Origin(user_id=1, place=Place(channel_id=5))
+    in_private = Origin(user_id=MEMBER, place=Place(channel_id=5))
     assert (await standing(database, in_private)).allowance == 10_000
     assert await enqueue(database, cost=10_001, origin=in_private) is None
 

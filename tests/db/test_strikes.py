@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,22 +13,12 @@ from db import audit, decisions, strikes
 from db.database import Database
 from db.guild_settings import GuildSettings
 from db.strikes import Penalty, Refusal, is_strike, penalty_of
-from domain import Action, Origin, Place, Request, Verdict
+from domain import Action, Verdict
+from tests.support.people import GUILD, MEMBER, MODERATOR
+from tests.support.requests import NOW, ORIGIN, REQUEST
 
-NOW = datetime(2026, 1, 31, tzinfo=UTC)
-GUILD, MEMBER, MODERATOR = 10, 1, 99
 SETTINGS = GuildSettings()
-ORIGIN = Origin(user_id=MEMBER, place=Place(guild_id=GUILD, channel_id=3))
-REQUEST = Request(
-    prompt="placeholder", width=64, height=64, num_inference_steps=5, guidance_scale=7.0, scheduler="ddim", seed=7
-)
 VERDICT = Verdict(action=Action.REFUSE, clause="adult", tier="block", reason="No.")
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "bot.sqlite3") as opened:
-        yield opened
 
 
 async def refuse(

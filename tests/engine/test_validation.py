@@ -9,19 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import InvalidRequest, ModelIdentity, ModelProfile, Request
+from domain import InvalidRequest
 from engine.request.presets import PRESETS, apply_preset
 from engine.request.prompt import TokenReport
 from engine.request.validation import validate
+from tests.support.requests import PROFILE
+from tests.support.requests import USUAL_REQUEST as GOOD
 
-PROFILE = ModelProfile(
-    identity=ModelIdentity(name="test", sha256="0"), unit=64, min_side=256, max_side=1024, max_pixels=768 * 768,
-    shapes={"square": (512, 512)}, schedulers=("ddim", "euler"), scheduler="ddim", num_inference_steps=20,
-    max_steps=100, guidance_scale=7.5,
-)  # fmt: skip
-GOOD = Request(
-    prompt="tree", width=512, height=512, num_inference_steps=20, guidance_scale=7.5, scheduler="ddim", seed=1
-)
 SHORT = TokenReport(3, 75, "")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from functools import lru_cache
 
 import pytest
 
@@ -14,19 +13,12 @@ from engine.policy.allowances import Allowances, is_appealable, is_liftable, pro
 from engine.policy.judging import Policy
 from engine.policy.rules import default_rules
 from scripts.obfuscate import TECHNIQUES, obfuscate
+from tests.support.placeholder_policy import policy
 
 CHANNEL = Place(guild_id=1)
 GROWN_UP = Place(guild_id=1, age_restricted=True, adult_opt_in=True)
 
 
-@lru_cache(maxsize=1)
-def policy() -> Policy:
-    """The shipped rules of clause b over the axes {ageterm}, {privterm}, {harmterm}."""
-    rules = default_rules()
-    axes = {"b.age": "ageterm", "b.age-near": "ageterm", "b.sexual-all": "privterm", "b.harm": "harmterm"}
-    groups = {name: (axes[name],) if name in axes else () for name in rules.groups}
-    groups |= {"b.adult-negative": ("grownterm",), "b.age-number": ("unusedterm",)}
-    return Policy(replace(rules, groups=groups, allow=(), foreign=frozenset()))
 
 
 @pytest.mark.parametrize(

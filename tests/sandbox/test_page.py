@@ -20,7 +20,7 @@ from sandbox.people.script import set_up
 from sandbox.server import LoopbackDiscord
 from sandbox.world.world import default_world
 from settings import Settings
-from tests.conftest import running_bot
+from tests.support.stage import running_bot
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

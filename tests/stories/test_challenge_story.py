@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from cogs.community.challenges import duration_in
 from domain import InvalidRequest
-from engine.safety import FixedScores
-from engine.worker.local_backend import LocalBackend
-from sandbox.people.person import Person, Refused
-from sandbox.world.world import Message
-from tests.conftest import Stage, running_bot
-
-
-@asynccontextmanager
-async def restarted(stage: Stage) -> AsyncGenerator[Stage]:
-    await stage.bot.close()
-    backend = LocalBackend(stage.backend._model, FixedScores())
-    async with running_bot(stage.server, stage.settings, backend) as bot:
-        yield replace(stage, bot=bot, backend=backend)
-
-
-def titled(stage: Stage, start: str) -> list[Message]:
-    return [
-        message
-        for message in stage.ben.sees(stage.paintings)
-        if message.embeds and message.embeds[0].get("title", "").startswith(start)
-    ]
-
-
-async def start(stage: Stage, **options: object) -> Message:
-    await stage.mira.slash(stage.paintings, "challenge start", theme="snow | sea", ends="3d", **options)
-    await stage.bot.rounds.go()
-    return titled(stage, "Challenge: snow")[-1]
-
-
-async def enter(stage: Stage, person: Person, announcement: Message) -> Message:
-    """Enter the person's newest picture; the entry's message."""
-    chooser = person.answer(await person.click(announcement, "Enter"))
-    (select,) = [one for row in chooser.components for one in row["components"]]
-    chosen = await person.select(chooser, select["custom_id"], select["options"][0]["value"])
-    assert "Your picture is entry" in person.answer(chosen).content
-    await stage.bot.rounds.go()
-    return titled(stage, "Entry")[-1]
-
-
-def later(stage: Stage, by: timedelta) -> None:
-    clock = stage.service.clock
-    stage.service.clock = lambda: clock() + by
+from sandbox.people.person import Refused
+from tests.support.cards import titled
+from tests.support.challenges import enter_challenge, start_challenge
+from tests.support.stage import Stage, restarted
 
 
 @pytest.mark.parametrize(("text", "hours"), [("90m", 1.5), ("12h", 12), ("2d 12H", 60), ("1w", 168)])
@@ -70,13 +29,13 @@ async def test_a_challenge_from_start_to_hall_of_fame_with_restarts_in_between(s
     await stage.agree(stage.ana, stage.ben)
     await stage.picture(stage.ana, prompt="1girl, snow")
     await stage.picture(stage.ben, prompt="1boy, snow")
-    announcement = await start(stage, every="1w")
-    first = await enter(stage, stage.ana, announcement)
+    announcement = await start_challenge(stage, every="1w")
+    first = await enter_challenge(stage, stage.ana, announcement)
     shown = str(first.embeds) + first.content + "".join(one.filename for one in first.attachments)
     assert str(stage.ana.id) not in shown
     assert "1girl" not in shown
     async with restarted(stage) as stage_2:
-        second = await enter(stage_2, stage_2.ben, announcement)
+        second = await enter_challenge(stage_2, stage_2.ben, announcement)
         assert len(titled(stage_2, "Entry")) == 2
         own = stage_2.ana.answer(await stage_2.ana.click(first, "Vote"))
         assert "your own entry" in own.content
@@ -85,7 +44,7 @@ async def test_a_challenge_from_start_to_hall_of_fame_with_restarts_in_between(s
         await stage_2.mira.click(second, "Vote")
         assert "2" not in str(second.embeds[0].get("fields", ""))
         async with restarted(stage_2) as stage_3:
-            later(stage_3, timedelta(days=3, minutes=1))
+            stage_3.advance(timedelta(days=3, minutes=1))
             await stage_3.bot.rounds.go()
             (results,) = titled(stage_3, "Challenge over: snow")
             assert f"<@{stage_3.ben.id}>" in results.embeds[0]["description"]
@@ -97,7 +56,7 @@ async def test_a_challenge_from_start_to_hall_of_fame_with_restarts_in_between(s
             assert titled(stage_3, "Challenge: sea") == []
             fame = stage_3.ana.answer(await stage_3.ana.slash(stage_3.paintings, "challenges"))
             assert f"<@{stage_3.ben.id}>" in fame.embeds[1]["description"]
-            later(stage_3, timedelta(days=4))
+            stage_3.advance(timedelta(days=4))
             await stage_3.bot.rounds.go()
             assert len(titled(stage_3, "Challenge: sea")) == 1
 
@@ -107,7 +66,7 @@ async def test_entering_by_menu_taking_back_and_ending_by_hand(stage: Stage) -> 
     picture = await stage.picture(stage.ana)
     none = stage.ana.answer(await stage.ana.menu(stage.paintings, "Enter in challenge", picture))
     assert "No challenge is running" in none.content
-    announcement = await start(stage)
+    announcement = await start_challenge(stage)
     other = stage.ben.answer(await stage.ben.menu(stage.paintings, "Enter in challenge", picture))
     assert "only that you asked for yourself" in other.content
     assert "no pictures" in stage.ben.answer(await stage.ben.click(announcement, "Enter")).content
@@ -161,7 +120,7 @@ async def test_a_picture_of_an_age_restricted_channel_does_not_leave_it(stage: S
         row = await stage.service.database.fetch_one("SELECT is_closed, message_id FROM starred")
     await stage.bot.rounds.go()
     assert stage.ana.sees(board) == []
-    announcement = await start(stage)
+    announcement = await start_challenge(stage)
     refused = stage.ana.answer(await stage.ana.menu(dark, "Enter in challenge", picture))
     assert "age-restricted" in refused.content
     assert announcement.id

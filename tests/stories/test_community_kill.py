@@ -16,11 +16,11 @@ from db.database import Database
 from sandbox.people.person import Person
 from sandbox.server import LoopbackDiscord
 from sandbox.world.world import Channel, Message, default_world
-from tests.stories.test_kill import BotProcess, Killer, agree, bot_process, until
+from tests.support.kills import BotProcess, Killer, agree, bot_process, until
+from tests.support.review import LIFTABLE
 
 POST = ("POST", "/channels/{channel_id}/messages")
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
-LIFTABLE = "1girl, sunset, roadkill cafe sign"
 MOMENTS = ("arriving", "done")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -8,14 +8,15 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from db import guild_settings, privacy
 from db.database import Database
-from tests.db.test_privacy import GUILD, MEMBER, MODERATOR, NOW, PNG, WORDS, live
+from tests.support.people import GUILD, MEMBER, MODERATOR
+from tests.support.requests import NOW
+from tests.support.traces import PNG, WORDS, forget, live
 
 DEEDS = ("retention", "erasure", "departure")
 
@@ -23,8 +24,8 @@ DEEDS = ("retention", "erasure", "departure")
 FORGETTER = """
 import asyncio, sys
 from pathlib import Path
-sys.path[:0] = ["tests", "."]
-from tests.stories.test_forgetting_kill import do
+sys.path.insert(0, ".")
+from tests.support.traces import forget
 from db.database import Database
 
 def stop(sql):
@@ -34,23 +35,12 @@ def stop(sql):
 async def main():
     async with Database(Path(sys.argv[1])) as database:
         await database._writer.set_trace_callback(stop)
-        await do(sys.argv[2], database)
+        await forget(sys.argv[2], database)
         await database.scrub()
         stop("scrubbed")
 
 asyncio.run(main())
 """
-
-
-async def do(deed: str, database: Database) -> None:
-    """One deed in one transaction, as cogs/member/privacy.py does it."""
-    async with database.transaction() as connection:
-        if deed == "retention":
-            await privacy.forget_old(connection, NOW + timedelta(days=40))
-        elif deed == "erasure":
-            await privacy.erase_member(connection, MEMBER, NOW)
-        else:
-            await privacy.erase_departed(connection, NOW + timedelta(days=40))
 
 
 async def prepare(path: Path, deed: str) -> None:
@@ -125,7 +115,7 @@ async def test_forgetting_is_whole_or_not_begun_wherever_the_process_dies(tmp_pa
         assert found in (before, after), f"half of it was done before statement {statement}"
         seen.add(found)
         async with Database(path) as database:  # the next start
-            await do(deed, database)
+            await forget(deed, database)
             await database.scrub()
         assert not in_files(path, WORDS.encode())
         assert not in_files(path, PNG[:34])

@@ -10,16 +10,8 @@ import pytest
 from domain import JobStatus
 from engine.images.metadata import read_png
 from sandbox.people.person import Refused
-from sandbox.world.world import Message
-from tests.conftest import Stage, is_delivered
-
-
-def title(message: Message) -> str:
-    return (message.embeds[0].get("title") or "") if message.embeds else ""
-
-
-def labels(message: Message) -> list[str | None]:
-    return [button.get("label") for row in message.components for button in row["components"]]
+from tests.support.cards import labels_of, title_of
+from tests.support.stage import Stage, is_delivered
 
 
 def collect(stage: Stage, message_id: int) -> list[dict[str, Any]]:
@@ -40,15 +32,15 @@ async def test_a_message_lives_through_waiting_painting_and_finished(stage: Stag
     asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile", steps=60, images=2)
     message = stage.ana.answer(asked)
     states = collect(stage, message.id)
-    assert title(message) in ("Next in line",) or title(message).startswith(("Waiting", "Painting"))
-    assert labels(message) == ["Cancel"]
+    assert title_of(message) in ("Next in line",) or title_of(message).startswith(("Waiting", "Painting"))
+    assert labels_of(message) == ["Cancel"]
     await stage.ana.until(lambda: is_delivered(message))
     painting = [state["embeds"][0]["title"] for state in states if state["embeds"][0].get("title")]
     assert any(one.startswith("Painting:") for one in painting)
     previews = [state for state in states if any(a["filename"] == "preview.jpg" for a in state["attachments"])]
     assert previews
     assert len(message.attachments) == 2
-    assert labels(message)[:4] == ["Again", "Vary", "Edit", "Delete"]
+    assert labels_of(message)[:4] == ["Again", "Vary", "Edit", "Delete"]
     seeds = [read_png(one.data).seed for one in message.attachments]  # pyright: ignore[reportOptionalMemberAccess]
     assert seeds[1] == seeds[0] + 1
     fields = {one["name"]: one["value"] for one in message.embeds[0]["fields"]}
@@ -62,10 +54,10 @@ async def test_a_waiting_job_shows_its_place_and_can_be_cancelled_at_no_cost(sta
     first = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl")
     second = await stage.ben.slash(stage.paintings, "imagine", prompt="1boy")
     waiting = stage.ben.answer(second)
-    assert title(waiting) == "Waiting: 1 picture before yours"
+    assert title_of(waiting) == "Waiting: 1 picture before yours"
     await stage.ana.click(stage.ana.answer(first), "Cancel")
-    await stage.ana.until(lambda: title(stage.ana.answer(first)) == "Cancelled")
-    await stage.ben.until(lambda: title(waiting) == "Next in line")
+    await stage.ana.until(lambda: title_of(stage.ana.answer(first)) == "Cancelled")
+    await stage.ben.until(lambda: title_of(waiting) == "Next in line")
     stage.backend.resume()
     await stage.ben.until(lambda: is_delivered(waiting))
     job = await stage.service.job(1)
@@ -76,9 +68,9 @@ async def test_a_running_job_stops_at_the_next_step(stage: Stage) -> None:
     await stage.agree(stage.ana)
     asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=100, images=4)
     message = stage.ana.answer(asked)
-    await stage.ana.until(lambda: title(message).startswith("Painting"))
+    await stage.ana.until(lambda: title_of(message).startswith("Painting"))
     await stage.ana.click(message, "Cancel")
-    await stage.ana.until(lambda: title(message) == "Cancelled")
+    await stage.ana.until(lambda: title_of(message) == "Cancelled")
     assert not is_delivered(message)
     await stage.until_status(1, JobStatus.CANCELLED)
     assert stage.service.report().running == 0

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import sqlite3
-import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from db.database import Database
 from engine.images.metadata import read_png
-from engine.policy.licence import TERMS_VERSION
 from sandbox.people.person import Person
-from sandbox.server import Call, LoopbackDiscord
-from sandbox.world.world import ApiError, default_world
+from sandbox.server import LoopbackDiscord
+from sandbox.world.world import default_world
+from tests.support.kills import Killer, agree, bot_process, until
 
-ROOT = Path(__file__).parents[2]
 CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")
 PROGRESS = ("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}")
 DELIVERY = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
@@ -37,86 +30,6 @@ MOMENTS = [
     for passing in (0, 1)
     for moment in ("arriving", "done")
 ]
-
-
-class BotProcess:
-    """Starts bots as forks of one loaded process, and kills them."""
-
-    def __init__(self, loader: asyncio.subprocess.Process, port: int, database: Path) -> None:
-        self._loader, self._port, self._database = loader, port, database
-        self.pid = 0
-
-    async def start(self) -> None:
-        assert self._loader.stdin is not None
-        assert self._loader.stdout is not None
-        self._loader.stdin.write(f"{self._port} {self._database}\n".encode())
-        self.pid = int(await self._loader.stdout.readline())
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-
-
-@asynccontextmanager
-async def bot_process(model: Path, server: LoopbackDiscord, database: Path) -> AsyncGenerator[BotProcess]:
-    loader = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "tests" / "bot_process.py"),
-        str(model),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert loader.stdout is not None
-    assert await loader.stdout.readline() == b"ready\n"
-    bot = BotProcess(loader, server.port, database)
-    try:
-        yield bot
-    finally:
-        bot.kill()
-        loader.kill()
-        await loader.wait()
-
-
-class Killer:
-    """Kills the bot at one moment; what it hears comes from the server's requests."""
-
-    def __init__(self, bot: BotProcess, route: tuple[str, str], passing: int, moment: str) -> None:
-        self.bot, self.route, self.passing, self.moment = bot, route, passing, moment
-        self.struck = asyncio.Event()
-
-    def __call__(self, moment: str, call: Call) -> None:
-        if (call.method, call.route) != self.route or self.struck.is_set():
-            return
-        if moment == "before" and self.moment == "arriving" and self._is_due():
-            raise ApiError(503, 0, "the bot was killed")
-        if moment == "after" and self.moment == "done":
-            self._is_due()
-
-    def _is_due(self) -> bool:
-        self.passing -= 1
-        if self.passing >= 0:
-            return False
-        self.bot.kill()
-        self.struck.set()
-        return True
-
-
-async def agree(database: Path, *people: Person) -> None:
-    from datetime import UTC, datetime
-
-    from db import agreements
-
-    async with Database(database) as opened, opened.transaction() as connection:
-        for person in people:
-            await agreements.agree(connection, person.id, TERMS_VERSION, datetime.now(UTC))
-
-
-async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for what another process does: only looking again tells."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - no event crosses the process border
-            await asyncio.sleep(0.05)
 
 
 def accepted_jobs(database: Path) -> dict[int, str]:

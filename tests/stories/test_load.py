@@ -13,7 +13,7 @@ from engine.sampling.model import LoadedModel
 from sandbox.people.person import Person
 from sandbox.world import changes
 from sandbox.world.world import Message
-from tests.conftest import is_delivered, make_stage
+from tests.support.stage import is_delivered, make_stage
 
 USERS, JOBS = 10, 10
 # Discord limits writes per channel, so one channel alone would take minutes.

@@ -11,16 +11,9 @@ from db.database import Database
 from domain import JobStatus
 from engine.safety import FixedScores
 from engine.worker.local_backend import LocalBackend
-from sandbox.people.person import Person
-from tests.cogs.test_moderation import text_of, told
-from tests.conftest import Stage, running_bot
-
-LICENSED = "a forged passport"
-
-
-def owner_of(stage: Stage) -> Person:
-    rosa = next(user for user in stage.server.world.users.values() if user.name == "rosa")
-    return Person(stage.server, rosa.id)
+from tests.support.cards import text_of, told
+from tests.support.review import LICENSED
+from tests.support.stage import Stage, running_bot
 
 
 async def test_repeated_refusals_climb_the_ladder_that_moderators_see_and_lift(stage: Stage) -> None:
@@ -74,7 +67,7 @@ async def test_settings_quotas_and_a_pause_outlive_a_restart_and_old_buttons_sti
     await stage.agree(stage.ana)
     panel = stage.mira.answer(await stage.mira.slash(stage.paintings, "settings panel"))
     await told(stage, "mira", "quota set", member=stage.ana.id, per_hour=3.0)
-    owner = owner_of(stage)
+    owner = stage.owner
     await owner.slash(stage.paintings, "owner pause")
     waiting = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=4))
     before = await told(stage, "ana", "quota me")
@@ -93,7 +86,7 @@ async def test_settings_quotas_and_a_pause_outlive_a_restart_and_old_buttons_sti
 
 async def test_the_owner_drains_is_told_and_announces(stage: Stage) -> None:
     await stage.agree(stage.ana)
-    owner = owner_of(stage)
+    owner = stage.owner
     stage.backend.pause()
     waiting = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=4))
     drained = owner.answer(await owner.slash(stage.paintings, "owner drain"))
@@ -111,8 +104,8 @@ SPENDER = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-sys.path[:0] = ["tests", "."]
-from tests.db.test_quotas import ORIGIN, REQUEST
+sys.path.insert(0, ".")
+from tests.support.requests import ORIGIN, REQUEST
 from db import jobs
 from db import guild_settings
 from db.database import Database

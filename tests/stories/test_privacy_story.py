@@ -11,7 +11,7 @@ from datetime import timedelta
 from cogs.member.privacy import ARCHIVE_OVERHEAD, split_pictures
 from db import jobs
 from sandbox.world import changes
-from tests.conftest import Stage
+from tests.support.stage import Stage
 
 WORDS = "1girl, unmistakable lighthouse"
 

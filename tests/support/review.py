@@ -1,0 +1,24 @@
+"""Refusals, the moderators' cards in #mod-review, and what is decided on them."""
+
+from __future__ import annotations
+
+from sandbox.world.world import Message
+from tests.support.stage import Stage
+
+PHRASE = "roadkill cafe sign"  # a house rule refuses it, and a server may lift that
+LIFTABLE = f"1girl, sunset, {PHRASE}"
+LICENSED = "a forged passport"  # a clause of the licence refuses it, and no server can lift that
+
+
+def review_cards(stage: Stage) -> list[Message]:
+    """The cards in #mod-review, in the order in which their cases were opened."""
+    found = [one for one in stage.mira.sees(stage.channel("mod-review")) if one.embeds]
+    return sorted(found, key=lambda card: int(card.embeds[0]["footer"]["text"].split()[1]))
+
+
+async def refused(stage: Stage, prompt: str = LIFTABLE) -> Message:
+    """Ana's refusal, which only she sees and which does not repeat her words."""
+    answer = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt=prompt))
+    assert answer.only_for == stage.ana.id
+    assert prompt not in answer.content
+    return answer
