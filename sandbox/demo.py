@@ -90,7 +90,7 @@ async def _demo(options: argparse.Namespace) -> int:
             backend = await asyncio.to_thread(load_backend, settings)
         except ModelUnavailable as error:
             return _fail(str(error), 1)
-        server = LoopbackDiscord(default_world(), 0 if options.once else options.port)
+        server = LoopbackDiscord(default_world(real_deadlines=True), 0 if options.once else options.port)
         server.rate_limits.limits = LIMITS | EDITS
         _mount_page(server, backend)
         async with server:
