@@ -31,6 +31,36 @@ class CaseStatus(StrEnum):
     KEPT = "kept"
     EXPIRED = "expired"
 
+    @property
+    def is_granted(self) -> bool:
+        """Whether an appeal succeeded."""
+        return self in (CaseStatus.ALLOWED_ONCE, CaseStatus.ALLOWED_HERE)
+
+
+# How a moderator may end a case of each kind, in the order in which its card offers it.
+CHOICES: Mapping[CaseKind, tuple[CaseStatus, ...]] = {
+    CaseKind.APPEAL: (
+        CaseStatus.ALLOWED_ONCE,
+        CaseStatus.ALLOWED_HERE,
+        CaseStatus.UPHELD,
+        CaseStatus.BLOCKED,
+    ),
+    CaseKind.REPORT: (CaseStatus.KEPT, CaseStatus.REMOVED, CaseStatus.BLOCKED),
+    CaseKind.APPROVAL: (CaseStatus.APPROVED, CaseStatus.REMOVED),
+}
+
+END_WORDS: Mapping[CaseStatus, str] = {
+    CaseStatus.OPEN: "",
+    CaseStatus.ALLOWED_ONCE: "allowed once",
+    CaseStatus.ALLOWED_HERE: "allowed here from now on",
+    CaseStatus.UPHELD: "upheld",
+    CaseStatus.BLOCKED: "member blocked",
+    CaseStatus.APPROVED: "approved",
+    CaseStatus.REMOVED: "picture removed",
+    CaseStatus.KEPT: "kept",
+    CaseStatus.EXPIRED: "expired",
+}
+
 
 class Subject(StrEnum):
     """What a decision of the policy was about."""
@@ -58,10 +88,24 @@ class Case:
     card_channel_id: int | None = None
     card_message_id: int | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self.status is CaseStatus.OPEN
+
+    @property
+    def end_in_words(self) -> str:
+        """How it ended, empty while it is open; what was never shown can't be removed."""
+        is_rejected = self.kind is CaseKind.APPROVAL and self.status is CaseStatus.REMOVED
+        return "not shown" if is_rejected else END_WORDS[self.status]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """The policy's decision that a case is about; the texts are None where nothing may be kept."""
+    """The policy's decision that a case is about; the texts are None where nothing may be kept.
+
+    `clause_words` say in words which rule it was; `is_appealable`: moderators may look at it again; `is_liftable`: they
+    may allow its phrase in their server from now on.
+    """
 
     id: int
     subject: Subject
@@ -77,6 +121,18 @@ class Grounds:
     channel_id: int = 0
     job_id: int | None = None
     decided_at: datetime | None = None
+    clause_words: str = ""
+    is_appealable: bool = False
+    is_liftable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """A moderator who decides a case in a server; `card` is the (channel, message) whose button was pressed."""
+
+    user_id: int
+    guild_id: int
+    card: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +148,27 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
-    """A case with everything that its card shows."""
+    """A case with everything that its card shows; `choices` are the ends that a moderator may choose now."""
 
     case: Case
     history: History
     grounds: Grounds | None = None
     job: Job | None = None
     picture_scores: Mapping[str, float] = field(default_factory=dict[str, float])
+    choices: tuple[CaseStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCases:
+    """What waits for a server's moderators, oldest first, and whether there is a channel in which they see it."""
+
+    cases: tuple[Case, ...]
+    has_review_channel: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppealAnswer:
+    """What follows from a decided appeal: the rule in words, and why a granted request can't be painted, if so."""
+
+    clause_words: str
+    problem: str | None = None
