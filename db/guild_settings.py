@@ -27,6 +27,23 @@ async def load_channel(database: Database, guild_id: int, channel_id: int) -> Ch
     return _build(ChannelSettings, await _read(database, guild_id, channel_id))
 
 
+async def load_in(connection: aiosqlite.Connection, guild_id: int) -> GuildSettings:
+    """The server's settings as a transaction sees them."""
+    return _build(GuildSettings, await _read_in(connection, guild_id, 0))
+
+
+async def load_both(database: Database, guild_id: int, channel_id: int) -> tuple[GuildSettings, ChannelSettings]:
+    """The server's settings and one channel's, in one read."""
+    rows = await database.fetch_all(
+        "SELECT channel_id, name, value FROM place_settings WHERE guild_id = ? AND channel_id IN (0, ?)",
+        (guild_id, channel_id),
+    )
+    values = [(int(row["channel_id"]), str(row["name"]), json.loads(row["value"])) for row in rows]
+    of_guild = {name: value for place, name, value in values if not place}
+    of_channel = {name: value for place, name, value in values if place}
+    return _build(GuildSettings, of_guild), _build(ChannelSettings, of_channel)
+
+
 async def change(
     connection: aiosqlite.Connection,
     guild_id: int,

@@ -32,10 +32,10 @@ async def fetch_standing(source: Source, asker: Asker, defaults: QuotaDefaults, 
         extra=row["extra"],
         weight=row["weight"],
         guild_weight=row["guild_weight"],
-        hour_source=row["hour_source"],
-        day_source=row["day_source"],
-        jobs_source=row["jobs_source"],
-        weight_source=row["weight_source"],
+        hour_source=_subject(row["hour_source"]),
+        day_source=_subject(row["day_source"]),
+        jobs_source=_subject(row["jobs_source"]),
+        weight_source=_subject(row["weight_source"]),
         budget=_budget(row),
         hour_spends=_spends(await _rows(source, _select_spends("hour_spent"), values)),
         day_spends=_spends(await _rows(source, _select_spends("day_spent"), values)),
@@ -64,6 +64,13 @@ def _budget(row: sqlite3.Row) -> Budget:
         used_day=row["guild_used_day"],
         open_jobs=row["guild_open_jobs"],
     )
+
+
+def _subject(text: str | None) -> QuotaSubject | None:
+    if text is None:
+        return None
+    kind, _, number = text.partition(":")
+    return QuotaSubject(QuotaKind(kind), int(number))
 
 
 def _select_spends(table: str) -> str:
@@ -113,7 +120,7 @@ async def set_rule(connection: aiosqlite.Connection, rule: QuotaRule) -> None:
         ),
     )
     await audit.record(
-        connection, rule.guild_id, rule.actor_id, "quota.set", _target(rule), _details(rule), rule.set_at
+        connection, rule.guild_id, rule.actor_id, "quota.set", _target(rule.subject), _details(rule), rule.set_at
     )
 
 
@@ -129,7 +136,7 @@ async def remove_rule(
     if row is None:
         return False
     rule = _rule(row)
-    await audit.record(connection, guild_id, actor_id, "quota.remove", _target(rule), _details(rule), now)
+    await audit.record(connection, guild_id, actor_id, "quota.remove", _target(rule.subject), _details(rule), now)
     return True
 
 
@@ -144,8 +151,8 @@ async def fetch_rules(database: Database, guild_id: int, now: datetime) -> list[
     return [_rule(row) for row in rows]
 
 
-def _target(rule: QuotaRule) -> str:
-    return str(rule.subject) if rule.subject.id else rule.subject.kind
+def _target(subject: QuotaSubject) -> str:
+    return f"{subject.kind}:{subject.id}" if subject.id else subject.kind
 
 
 def _details(rule: QuotaRule) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Strikes: a refused prompt is no crime, repeated ones are. A ladder with expiry, the same in earnest and as a dry run.
+"""Strikes: repeated refused prompts have consequences. One ladder with expiry, applied for real or as a dry run.
 
 What counts: within 24 hours the first refusals are free (`strike_free_refusals`), those of hard rules never; the same
 prompt again within a minute is a double click and counts once. Each strike expires after `strike_days`.

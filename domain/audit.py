@@ -22,3 +22,12 @@ class AuditRow:
     target: str | None
     details: Mapping[str, Any]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditBacklog:
+    """Rows that a server's audit channel does not show yet, oldest first."""
+
+    guild_id: int
+    channel_id: int
+    rows: tuple[AuditRow, ...]

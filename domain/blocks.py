@@ -19,3 +19,11 @@ class Block:
     actor_id: int
     created_at: datetime
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockResult:
+    """A block that was just made: how many open jobs it took back, and when it ends (None: never by itself)."""
+
+    cancelled: int
+    expires_at: datetime | None

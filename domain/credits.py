@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 MILLICREDITS = 1000
 
 
@@ -16,3 +18,12 @@ def credits_in_words(millicredits: int) -> str:
     """`1 credit`, `1.6 credits`."""
     amount = credits_in_digits(millicredits)
     return f"{amount} credit" if amount == "1" else f"{amount} credits"
+
+
+@overload
+def to_millicredits(credits: float) -> int: ...
+@overload
+def to_millicredits(credits: float | None) -> int | None: ...
+def to_millicredits(credits: float | None) -> int | None:
+    """Credits as people type them, in thousandths; None stays None."""
+    return None if credits is None else round(credits * MILLICREDITS)

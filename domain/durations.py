@@ -29,3 +29,8 @@ def parse_duration(text: str, longest: timedelta = LONGEST) -> timedelta:
             f"and {longest.days} days at most."
         )
     return total
+
+
+def parse_optional_duration(text: str | None) -> timedelta | None:
+    """The length of time; None for None and for nothing but spaces (no end). Raises InvalidRequest."""
+    return parse_duration(text) if text is not None and text.strip() else None

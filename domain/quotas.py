@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -86,9 +87,8 @@ class Budget:
 class QuotaStanding:
     """Limits, what is used of them and by which rule they hold. Millicredits; windows roll.
 
-    A `*_source` is "member:1", "role:2", "channel:3", "everyone:0", or None for the bot's default. `allowance` is what
-    is left of the refilling limits, `extra` what is left of granted credits; `*_spends` are the times and amounts that
-    still count.
+    A `*_source` is whose rule decides the value, or None for the bot's default. `allowance` is what is left of the
+    refilling limits, `extra` what is left of granted credits; `*_spends` are the times and amounts that still count.
     """
 
     per_hour: int
@@ -101,10 +101,10 @@ class QuotaStanding:
     extra: int
     weight: float
     guild_weight: float
-    hour_source: str | None
-    day_source: str | None
-    jobs_source: str | None
-    weight_source: str | None
+    hour_source: QuotaSubject | None
+    day_source: QuotaSubject | None
+    jobs_source: QuotaSubject | None
+    weight_source: QuotaSubject | None
     budget: Budget
     hour_spends: Spends
     day_spends: Spends
@@ -138,6 +138,16 @@ def _free_at(spends: Spends, limit: int, needed: int, window: timedelta, now: da
         used -= amount
         moment = spent_at + window
     return moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaLimits:
+    """What a rule decides; None: this rule does not decide it. Credits are millicredits."""
+
+    per_hour: int | None = None
+    per_day: int | None = None
+    max_jobs: int | None = None
+    weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,3 +191,43 @@ class LedgerEntry:
     reason: str
     created_at: datetime
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberCredits:
+    """What a member reads of their quota: `prices` are the usual pictures' by name, in millicredits."""
+
+    user_id: int
+    standing: QuotaStanding
+    prices: Mapping[str, int]
+    refills_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectCredits:
+    """What moderators decided for a role, a channel or everyone.
+
+    `spent_hour` and `spent_day` are what all spent there together, None where that can't be said. Millicredits.
+    """
+
+    subject: QuotaSubject
+    rule: QuotaRule | None
+    spent_hour: int | None = None
+    spent_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaExplanation:
+    """Which rules decide about a member in one channel; `rules` are all that concern them, strongest first."""
+
+    user_id: int
+    standing: QuotaStanding
+    rules: tuple[QuotaRule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaOverview:
+    """All that a server's moderators have decided: rules in force, and grants of which something may be left."""
+
+    rules: tuple[QuotaRule, ...]
+    grants: tuple[LedgerEntry, ...]

@@ -62,3 +62,12 @@ class ChannelSettings:
     """A channel's choices."""
 
     level: ChannelLevel = ChannelLevel.STANDARD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPanel:
+    """Everything that the settings panel shows, of a server and of the channel in which it is open."""
+
+    settings: GuildSettings
+    channel: ChannelSettings
+    needs_approval: bool

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.settings import GuildSettings
+
 
 class Rung(StrEnum):
     """What live strikes lead to, lowest first."""
@@ -61,6 +63,36 @@ class DryRun:
     strikes: int
     rung: Rung
     moderators_told: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrikeRecord:
+    """A member's strikes in one server: the live ones, oldest first, how many are past, and what they lead to."""
+
+    user_id: int
+    live: tuple[Strike, ...]
+    past: int
+    penalty: Penalty
+    settings: GuildSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderTrial:
+    """What the ladder of `settings` would have done in the last days, most strikes first."""
+
+    days: int
+    settings: GuildSettings
+    outcomes: tuple[DryRun, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrikeNews:
+    """A member reached the ladder's last rung. `review_channel_id` None: the server has nobody who wants to know."""
+
+    id: int
+    user_id: int
+    live: int
+    review_channel_id: int | None
 
 
 NO_PENALTY = Penalty()

@@ -6,7 +6,15 @@ from typing import Any
 
 from db import appeals, guild_settings
 from domain import InvalidRequest
-from domain.settings import LANGUAGES, SHAPES, ChannelLevel, ChannelSettings, FromPictures, GuildSettings
+from domain.settings import (
+    LANGUAGES,
+    SHAPES,
+    ChannelLevel,
+    ChannelSettings,
+    FromPictures,
+    GuildSettings,
+    ServerPanel,
+)
 from service.context import Context
 from service.topics import Topic
 
@@ -29,6 +37,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "language": LANGUAGES,
 }
 
+MAX_MODERATOR_ROLES = 10
+
 
 class ServerSettings:
     """Every change is checked, and written together with its line in the audit log."""
@@ -47,6 +57,30 @@ class ServerSettings:
     async def needs_approval(self, *channel_ids: int) -> bool:
         """Whether pictures wait for a moderator's yes in one of the channels (a thread and its parent)."""
         return await appeals.needs_approval(self._context.database, channel_ids)
+
+    async def fetch_panel(self, guild_id: int, channel_id: int) -> ServerPanel:
+        """What the settings panel shows when it is opened in this channel (for a thread: its parent)."""
+        settings, channel = await guild_settings.load_both(self._context.database, guild_id, channel_id)
+        return ServerPanel(settings=settings, channel=channel, needs_approval=await self.needs_approval(channel_id))
+
+    async def change_in_panel(
+        self, guild_id: int, actor_id: int, panel_channel_id: int, *, channel_id: int = 0, **values: Any
+    ) -> ServerPanel:
+        """Save what a form of the panel says, and give what the panel shows from now on. Raises InvalidRequest."""
+        await self.change(guild_id, actor_id, channel_id=channel_id, **values)
+        return await self.fetch_panel(guild_id, panel_channel_id)
+
+    async def change_moderators(self, guild_id: int, actor_id: int, role_id: int, *, remove: bool) -> tuple[int, ...]:
+        """Let a role moderate the bot, or no longer; returns all roles that do. Raises InvalidRequest."""
+        if role_id == guild_id:  # Discord's @everyone
+            raise InvalidRequest("Everyone can't be a moderator. Choose another role.")
+        async with self._context.writing(Topic.SETTINGS, Topic.AUDIT) as connection:
+            before = (await guild_settings.load_in(connection, guild_id)).moderator_role_ids
+            roles = tuple(role for role in before if role != role_id) + (() if remove else (role_id,))
+            if len(roles) > MAX_MODERATOR_ROLES:
+                raise InvalidRequest(f"At most {MAX_MODERATOR_ROLES} roles can moderate.")
+            await guild_settings.change(connection, guild_id, actor_id, self._context.now(), moderator_role_ids=roles)
+        return roles
 
     async def change(self, guild_id: int, actor_id: int, *, channel_id: int = 0, **values: Any) -> None:
         """Set values of the server, or of one channel. Raises InvalidRequest with a sentence for one that can't be."""
