@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+MAX_DURATION = timedelta(days=60)
+MAX_THEMES = 20
 
 
 class ChallengeStatus(StrEnum):
