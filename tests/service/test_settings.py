@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db import audit
+from db import appeals, audit
 from db.database import Database
 from domain import InvalidRequest
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
@@ -87,10 +87,7 @@ async def test_the_panel_shows_its_own_channel_and_no_other(settings: ServerSett
     assert panel.channel == ChannelSettings()
     assert not panel.needs_approval
     async with context.writing() as connection:
-        await connection.execute(
-            "INSERT INTO approval_channels (guild_id, channel_id, set_by, set_at) VALUES (?, ?, ?, 0)",
-            (GUILD, CHANNEL, MODERATOR),
-        )
+        await appeals.set_approval(connection, GUILD, CHANNEL, True, MODERATOR, NOW)
     assert (await settings.fetch_panel(GUILD, CHANNEL)).needs_approval
     assert not (await settings.fetch_panel(GUILD, CHANNEL + 1)).needs_approval
 
