@@ -161,8 +161,9 @@ async def test_a_challenge_that_ends_while_the_bot_dies_has_one_result(theatre: 
         )
         await challenges.mark_announced(connection, challenge_id, 1)
         entry = await challenges.enter(connection, challenge_id, theatre.ana.id, 1, now)
+        assert entry is not None
         await challenges.mark_posted(connection, entry.id, 1)
-        await challenges.vote(connection, entry.id, theatre.ben.id, now)
+        assert await challenges.vote(connection, entry, theatre.ben.id, now)
         await connection.execute("UPDATE challenges SET ends_at = ?", (now.timestamp() - 1,))
     killer = theatre.kill_at(POST, moment, with_nonce("results-1"))
     theatre.server.gateway.sessions.clear()
