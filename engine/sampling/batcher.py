@@ -235,7 +235,7 @@ class Batcher:
             if sample.wants_preview:
                 sample.preview = _clean(sample, state[number], outputs[number])
         slab.state[slots] = advance(state, outputs, self._fresh_noise(batch), matrices)
-        broken = (~torch.isfinite(outputs).flatten(1).all(1)).tolist()
+        broken = (~torch.isfinite(outputs).flatten(1).all(1)).cpu().numpy()
         for sample, is_broken in zip(batch, broken, strict=True):
             sample.call += 1
             if is_broken:

@@ -75,7 +75,8 @@ class GraphCapture:
         with warnings.catch_warnings():
             # Branches on shapes become constants: the shapes are what a capture is for.
             warnings.simplefilter("ignore")
-            traced: Any = torch.jit.trace(_Plain(self._unet), inputs, check_trace=False)
+            jit: Any = torch.jit  # trace carries no types
+            traced: Call = jit.trace(_Plain(self._unet), inputs, check_trace=False)
         for _ in range(_WARM_UP_CALLS):
             traced(*inputs)
         return traced

@@ -22,7 +22,7 @@ FULL_SIZE = 64  # a UNet's native side in latents: 512 pixels
 DOWNLOADS = Path("data") / "models"
 # Stable Diffusion's folders name PNDM for history's sake; DPM++ 2M reaches the same picture in 20 steps (arXiv
 # 2211.01095). A model that names another scheduler was trained or tuned with it.
-_DEFAULT_SCHEDULERS = {
+DEFAULT_SCHEDULERS = {
     "PNDMScheduler": "dpm++2m",
     "DDIMScheduler": "ddim",
     "EulerDiscreteScheduler": "euler",
@@ -248,7 +248,7 @@ def make_profile(
             "landscape": (native + longer, native),
         },
         schedulers=tuple(SCHEDULERS),
-        scheduler=_DEFAULT_SCHEDULERS.get(scheduler_config.get("_class_name", ""), "dpm++2m"),
+        scheduler=DEFAULT_SCHEDULERS.get(scheduler_config.get("_class_name", ""), "dpm++2m"),
         num_inference_steps=20,
         max_steps=100,
         guidance_scale=4.0 if native < 512 else 7.5,

@@ -124,7 +124,7 @@ class Pipeline:
     @torch.inference_mode()
     def encode_image(self, image: Image.Image) -> torch.Tensor:
         """Scaled latents [4, h, w] of a picture (the mode of the VAE's distribution)."""
-        pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        pixels = torch.as_tensor(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         vae = self._on_device(self.model.vae)
         mean = vae.encode(pixels.to(self.device, self.vae_dtype)).latent_dist.mode()
         self._off_device(vae)
@@ -227,4 +227,5 @@ def fit_latent_to_rgb(pipeline: Pipeline) -> torch.Tensor:
     latents = pipeline.encode_image(to_images(blocks)[0]).cpu()
     samples = torch.cat([latents, torch.ones_like(latents[:1])]).flatten(1).T
     targets = torch.nn.functional.interpolate(colours, scale_factor=2, mode="nearest")
-    return torch.linalg.lstsq(samples, targets[0].flatten(1).T).solution
+    linalg: Any = torch.linalg  # lstsq carries no types
+    return linalg.lstsq(samples, targets[0].flatten(1).T).solution
