@@ -90,7 +90,7 @@ class Batcher:
     def fits(self, job: Job) -> bool:
         """Whether a job may join now: its bucket has rows left, or its member has nothing here yet."""
         _, height, width = self._pipeline.latent_shape(job.request)
-        room = self._most_rows((height, width))
+        room = self._max_rows_of((height, width))
         held = [sample for sample in self._samples if sample.bucket[:2] == (height, width)]
         rows = 2 * job.request.images
         held_rows = 2 * len(held)
@@ -99,7 +99,7 @@ class Batcher:
         is_new = job.user_id not in self.users
         return is_new and held_rows + rows <= 4 * room
 
-    def _most_rows(self, size: tuple[int, int]) -> int:
+    def _max_rows_of(self, size: tuple[int, int]) -> int:
         if self._row_profile is None or self._pipeline.reproducible:
             return self._max_rows
         return min(self._row_profile.best(size) or DEFAULT_ROWS, self._max_rows)
@@ -196,7 +196,7 @@ class Batcher:
         return self._selection.choose_samples(bucket, waiting, self._room(bucket))
 
     def _room(self, bucket: Bucket) -> int:
-        most = self._most_rows((bucket[0], bucket[1]))
+        most = self._max_rows_of((bucket[0], bucket[1]))
         return min(most, self._caps.get(bucket, most))
 
     def _predict(self, batch: list[Sample], room: int) -> tuple[torch.Tensor, int]:

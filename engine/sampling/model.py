@@ -20,7 +20,7 @@ from engine.request.schedulers import SCHEDULERS
 DEMO_FOLDER = Path(__file__).parents[2] / "models" / "demo"
 FULL_SIZE = 64  # a UNet's native side in latents: 512 pixels
 DOWNLOADS = Path("data") / "models"
-# Stable Diffusion's folders name PNDM for history's sake; DPM++ 2M reaches the same picture in 20 steps (arXiv
+# Stable Diffusion's folders name PNDM for historical reasons; DPM++ 2M reaches the same picture in 20 steps (arXiv
 # 2211.01095). A model that names another scheduler was trained or tuned with it.
 DEFAULT_SCHEDULERS = {
     "PNDMScheduler": "dpm++2m",

@@ -22,7 +22,7 @@ from engine.sampling.model import LoadedModel
 
 PREVIEW_SIDE = 256
 # A VAE with at most this many weights in its decoder (the demo model's) draws the previews itself. Stable Diffusion's
-# is fifty times larger and would hold up the painting, so there a linear map has to do; on its 64×64 latents that looks
+# is fifty times larger and would hold up the pictures, so there a linear map has to do; on its 64×64 latents that looks
 # well enough.
 LARGEST_PREVIEW_DECODER = 2_000_000
 MAX_TEXTS = 16

@@ -28,7 +28,7 @@ REMEMBERED = 5  # X … SAVED are kept from call to call; M and Z come new with 
 class Call(NamedTuple):
     """One call of the model and what follows: the new latents, the new memory, and the clean picture it predicts.
 
-    `level` is how much start picture and how much noise the latents hold before the call, `scale` what the model's
+    `level` is how much picture and how much noise the latents hold before the call, `scale` what the model's
     input is multiplied by.
     """
 

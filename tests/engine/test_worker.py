@@ -31,7 +31,7 @@ from tests.support.engine import SMALL as BASE
 from tests.support.engine import UNSAFE, png_of
 from tests.support.engine import make_task as task
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 
 SECONDS = 120  # for a busy machine; nothing here waits that long on purpose
 
