@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -36,12 +37,17 @@ DEFAULT_SCHEDULERS = {
 
 @dataclass(slots=True)
 class LoadedModel:
-    """diffusers' components, ready to run, with the scheduler's configuration as the model's folder has it."""
+    """diffusers' components, ready to run, with the scheduler's configuration as the model's folder has it.
+
+    A tokenizer must not be used by two threads: `tokenizer` is for those that validate requests (behind a lock),
+    `encoding_tokenizer` is a copy for the one that paints.
+    """
 
     unet: Any
     vae: Any
     text_encoder: Any
     tokenizer: Any
+    encoding_tokenizer: Any
     scheduler_config: dict[str, Any]
     profile: ModelProfile
     device: str = "cpu"
@@ -75,6 +81,7 @@ def load_model(
         vae=parts["vae"],
         text_encoder=parts["text_encoder"],
         tokenizer=tokenizer,
+        encoding_tokenizer=copy.deepcopy(tokenizer),
         scheduler_config=scheduler,
         profile=make_profile(identity, parts["unet"], parts["vae"], tokenizer, scheduler),
         device=device,

@@ -49,12 +49,11 @@ class Pipeline:
         self._may_capture = not low_vram and (cuda_graphs or self.device.type != "cuda")
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
-        # A copy: a tokenizer must not be used by two threads, and requests are validated in another.
-        self._tokenizer = copy.deepcopy(model.tokenizer)
+        self._tokenizer = model.encoding_tokenizer
         self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
         self._windows = lru_cache(maxsize=4096)(self._count_windows)
         self._preview_vae = self._copy_small_vae()
-        self._to_rgb = fit_latent_to_rgb(self)
+        self._to_rgb = fit_latent_to_rgb(self) if self._preview_vae is None else None
         if low_vram:
             self.decode_in_tiles()
             self._off_device(model.text_encoder)
@@ -185,7 +184,7 @@ class Pipeline:
     def preview(self, latents: torch.Tensor) -> Image.Image:
         """A quick picture of latents [4, h, w]: by a small VAE itself, else by the linear map from latent to colour."""
         latents = latents.float().cpu()
-        if self._preview_vae is not None:
+        if self._to_rgb is None:
             pixels = self._preview_vae.decode(latents[None] / self.scaling, return_dict=False)[0]
         else:
             flat = torch.cat([latents, torch.ones_like(latents[:1])])
