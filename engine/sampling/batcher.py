@@ -31,7 +31,7 @@ BROKEN = "The model gave values that are not numbers for this picture; nothing w
 STEPS_UNTIL_RAISED = 200
 
 
-class Job(Protocol):
+class JoiningJob(Protocol):
     """What the batcher reads of a job that joins; `init_latents` are there once its init image is encoded."""
 
     @property
@@ -87,7 +87,7 @@ class Batcher:
 
     # ---- admit -----------------------------------------------------------------------------------------------------
 
-    def fits(self, job: Job) -> bool:
+    def fits(self, job: JoiningJob) -> bool:
         """Whether a job may join now: its bucket has rows left, or its member has nothing here yet."""
         _, height, width = self._pipeline.latent_shape(job.request)
         room = self._max_rows_of((height, width))
@@ -104,7 +104,7 @@ class Batcher:
             return self._max_rows
         return min(self._row_profile.best(size) or DEFAULT_ROWS, self._max_rows)
 
-    def admit(self, jobs: Sequence[Job]) -> list[list[Sample]]:
+    def admit(self, jobs: Sequence[JoiningJob]) -> list[list[Sample]]:
         """Let jobs in; their pictures join at the next step. Returns each job's samples."""
         embeds = self._pipeline.encode_prompts([job.request for job in jobs])
         admitted = [
@@ -115,7 +115,7 @@ class Batcher:
             self._samples.extend(samples)
         return admitted
 
-    def _first_pass(self, job: Job, number: int, embeds: torch.Tensor) -> Sample:
+    def _first_pass(self, job: JoiningJob, number: int, embeds: torch.Tensor) -> Sample:
         request, init = job.request, job.init_latents
         first, *later = tables_of(request, self._pipeline.model.scheduler_config)
         generator = torch.Generator().manual_seed(request.seed + number)

@@ -54,6 +54,7 @@ class Decoder:
         self._waiting.append((sample, sample.latents.clone()))
 
     def remove(self, job_id: int) -> None:
+        """Forget a job's samples."""
         self._waiting = [pair for pair in self._waiting if pair[0].job_id != job_id]
 
     def is_due(self, expecting: Collection[int]) -> bool:

@@ -118,6 +118,7 @@ class Pipeline:
         return torch.randn(shape, generator=generator).to(self.device)
 
     def latent_shape(self, request: Request) -> tuple[int, int, int]:
+        """Channels, height and width of a request's latents."""
         return (self.model.unet.config.in_channels, request.height // self.factor, request.width // self.factor)
 
     @torch.inference_mode()

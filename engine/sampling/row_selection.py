@@ -56,6 +56,7 @@ class StepCosts:
         self._seconds: dict[Bucket, dict[int, float]] = {}
 
     def measure(self, bucket: Bucket, rows: int, seconds: float) -> None:
+        """Take in the seconds of one step with that many rows: a moving mean."""
         measured = self._seconds.setdefault(bucket, {})
         known = measured.get(rows, seconds)
         measured[rows] = known + _SMOOTHING * (seconds - known)

@@ -52,9 +52,11 @@ class Schedule:
 
     @property
     def sigmas(self) -> list[float]:
+        """Noise levels from the first step that is taken on."""
         return self.array("sigmas")[self.begin :]
 
     def array(self, name: str) -> list[float]:
+        """One of the scheduler's arrays, as floats."""
         return [float(value) for value in getattr(self.scheduler, name)]
 
     def clean(self, x: Vector, a: float, s: float) -> Vector:

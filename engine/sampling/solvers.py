@@ -50,6 +50,7 @@ class SolverTable:
 
     @property
     def calls(self) -> int:
+        """How often the model is called."""
         return len(self.timesteps)
 
 
