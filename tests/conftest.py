@@ -20,6 +20,17 @@ from tests.support.stage import Stage, make_stage
 logging.getLogger("discord").setLevel(logging.WARNING)
 
 
+NEEDS = {"stage": "loopback", "discord_server": "loopback", "tiny_model": "pipeline", "tiny_model_dir": "pipeline"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs, as its fixtures tell: `make quick` leaves these out."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for marker in {NEEDS[name] for name in fixtures if name in NEEDS}:
+            item.add_marker(marker)
+
+
 @pytest.fixture(scope="session")
 def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny model of random weights."""
