@@ -26,7 +26,7 @@ from settings import Settings, SettingsError, load_settings
 if TYPE_CHECKING:
     from cogs.core.bot import Bot
     from engine.safety import SafetyChecker
-    from engine.worker.local_backend import Backend
+    from engine.worker.backend import Backend
 
 NO_TOKEN = (
     "DISCORD_TOKEN is not set: put your bot's token into .env (README.md says how), "
@@ -108,8 +108,7 @@ async def create_bot(settings: Settings, backend: Backend, **options: Any) -> As
     """The bot with everything it needs, opened; `options` go to `cogs.core.bot.Bot`. Closes in reverse at the end."""
     from cogs.core.bot import Bot
     from db.database import Database
-    from service import Service
-    from service.admission import Limits
+    from service import Limits, Service
 
     limits = Limits(
         max_queue=settings.max_queue,
@@ -149,10 +148,10 @@ def _warm_up(checker: SafetyChecker) -> None:
 
 
 async def _print_commands(settings: Settings) -> int:
-    from cogs.core.bot import Bot
+    from cogs.core.bot import SETUP, Bot
 
     async with Bot(None, message_content=settings.message_content_intent) as bot:
-        await bot.add_command_cogs()
+        await bot.load_extension(SETUP)
         sys.stdout.write(json.dumps(bot.command_payload(), ensure_ascii=False, indent=2) + "\n")
     return 0
 
@@ -227,11 +226,11 @@ def _check_model(settings: Settings) -> list[Row]:
 def _check_safety() -> Row:
     from PIL import Image
 
-    from domain import SafetyLevel
+    from domain import SafetyLevel, SafetyVerdict
     from engine.safety import load_safety_checker
 
     report = load_safety_checker().check([Image.new("RGB", (64, 64), "white")], SafetyLevel.STRICT)[0]
-    if report.verdict == "error":
+    if report.verdict is SafetyVerdict.ERROR:
         return ("picture check", False, "its models can't be loaded, so every picture would be withheld")
     return ("picture check", True, "works")
 

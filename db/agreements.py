@@ -77,3 +77,9 @@ async def take_request(
         return None
     request = decode_request(row["request"], row["init_image"], row["mask_image"])
     return request, decode_origin(row["origin"])
+
+
+async def fetch_owner(database: Database, pending_id: int) -> int | None:
+    """Whose kept request this is; None if it is gone."""
+    row = await database.fetch_one("SELECT user_id FROM pending_requests WHERE id = ?", (pending_id,))
+    return int(row["user_id"]) if row else None

@@ -6,23 +6,13 @@ Whether a decision may be lifted at all is the policy's to say (`engine.policy`)
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 import aiosqlite
 
 from db.codec import to_datetime, to_seconds
 from db.database import Database, fetch_one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedPhrase:
-    """A phrase that house rules overlook in one server."""
-
-    id: int
-    phrase: str
-    granted_by: int
-    granted_at: datetime
+from domain.allowances import AllowedPhrase
 
 
 async def allow_once(
@@ -103,6 +93,6 @@ async def take_once(
 
 
 def _phrase(row: sqlite3.Row) -> AllowedPhrase:
-    granted_at = to_datetime(row["granted_at"])
-    assert granted_at is not None
-    return AllowedPhrase(id=row["id"], phrase=row["value"], granted_by=row["granted_by"], granted_at=granted_at)
+    return AllowedPhrase(
+        id=row["id"], phrase=row["value"], granted_by=row["granted_by"], granted_at=to_datetime(row["granted_at"])
+    )

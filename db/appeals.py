@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import aiosqlite
@@ -16,58 +15,7 @@ import aiosqlite
 from db.codec import decode_origin, decode_request, encode_origin, encode_request, to_datetime, to_seconds
 from db.database import Database, fetch_one
 from domain import Origin, Request
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One card in the review channel. `kind`: appeal, report or approval; `status`: open or how it ended."""
-
-    id: int
-    kind: str
-    guild_id: int
-    channel_id: int
-    user_id: int
-    opened_by: int
-    decision_id: int | None
-    job_id: int | None
-    statement: str
-    status: str
-    opened_at: datetime
-    resolved_by: int | None = None
-    card_channel_id: int | None = None
-    card_message_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grounds:
-    """The policy's decision that a case is about; the texts are None where nothing may be kept."""
-
-    id: int
-    subject: str
-    clause: str | None
-    tier: str | None
-    rules: tuple[str, ...]
-    scores: dict[str, float] = field(default_factory=dict[str, float])
-    spans: tuple[tuple[int, int], ...] = ()
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    user_id: int = 0
-    guild_id: int | None = None
-    channel_id: int = 0
-    job_id: int | None = None
-    decided_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What a moderator wants to know about a member before deciding: numbers of this server only."""
-
-    pictures: int
-    refusals: int
-    appeals_upheld: int
-    appeals_allowed: int
-    reports_removed: int
-
+from domain.cases import Case, CaseKind, CaseStatus, Grounds, History, Subject
 
 # ---- the refused request ---------------------------------------------------------------------------------------------
 
@@ -138,7 +86,13 @@ async def fetch_history(database: Database, guild_id: int, user_id: int) -> Hist
         {"guild_id": guild_id, "user_id": user_id},
     )
     assert row is not None
-    return History(**{name: int(row[name]) for name in row.keys()})  # noqa: SIM118 - a Row iterates over its values
+    return History(
+        pictures=row["pictures"],
+        refusals=row["refusals"],
+        appeals_upheld=row["appeals_upheld"],
+        appeals_allowed=row["appeals_allowed"],
+        reports_removed=row["reports_removed"],
+    )
 
 
 # ---- cases -----------------------------------------------------------------------------------------------------------
@@ -146,7 +100,7 @@ async def fetch_history(database: Database, guild_id: int, user_id: int) -> Hist
 
 async def open_case(
     connection: aiosqlite.Connection,
-    kind: str,
+    kind: CaseKind,
     *,
     guild_id: int,
     channel_id: int,
@@ -167,7 +121,9 @@ async def open_case(
     return int(row["id"]) if row else None
 
 
-async def resolve(connection: aiosqlite.Connection, case_id: int, status: str, resolved_by: int, now: datetime) -> bool:
+async def resolve(
+    connection: aiosqlite.Connection, case_id: int, status: CaseStatus, resolved_by: int, now: datetime
+) -> bool:
     """open → `status`; False if somebody decided it before."""
     row = await fetch_one(
         connection,
@@ -206,14 +162,32 @@ async def fetch_open_cases(database: Database, guild_id: int) -> list[Case]:
     return [_case(row) for row in rows]
 
 
-async def fetch_unshown(database: Database) -> list[Case]:
-    """Cases whose card does not show their status (or that have no card), oldest first."""
-    rows = await database.fetch_all("SELECT * FROM cases WHERE shown_status IS NOT status ORDER BY id")
-    return [_case(row) for row in rows]
+async def fetch_unshown(database: Database) -> list[tuple[Case, int]]:
+    """Cases whose card does not show their status (or that have no card), each with the channel of its card.
+
+    Oldest first. A case of a server without a review channel waits until there is one.
+    """
+    rows = await database.fetch_all(
+        f"""SELECT * FROM (
+               SELECT cases.*, coalesce(card_channel_id, ({_REVIEW_CHANNEL})) AS shown_in
+               FROM cases WHERE shown_status IS NOT status
+           ) WHERE shown_in IS NOT NULL ORDER BY id"""
+    )
+    return [(_case(row), int(row["shown_in"])) for row in rows]
+
+
+_REVIEW_CHANNEL = """SELECT json_extract(value, '$') FROM place_settings
+WHERE place_settings.guild_id = cases.guild_id AND place_settings.channel_id = 0 AND name = 'review_channel_id'"""
+
+
+async def has_review_channel(database: Database, guild_id: int) -> bool:
+    """Whether the server's moderators chose a channel for cards."""
+    row = await database.fetch_one(f"SELECT ({_REVIEW_CHANNEL}) FROM (SELECT ? AS guild_id) AS cases", (guild_id,))
+    return row is not None and row[0] is not None
 
 
 async def mark_shown(
-    connection: aiosqlite.Connection, case_id: int, status: str, channel_id: int | None, message_id: int | None
+    connection: aiosqlite.Connection, case_id: int, status: CaseStatus, channel_id: int | None, message_id: int | None
 ) -> None:
     await connection.execute(
         "UPDATE cases SET shown_status = ?, card_channel_id = ?, card_message_id = ? WHERE id = ?",
@@ -256,17 +230,28 @@ async def needs_approval(database: Database, channel_ids: tuple[int, ...]) -> bo
 
 
 def _case(row: sqlite3.Row) -> Case:
-    opened_at = to_datetime(row["opened_at"])
-    assert opened_at is not None
-    names = ("id", "kind", "guild_id", "channel_id", "user_id", "opened_by", "decision_id", "job_id", "statement")
-    later = ("status", "resolved_by", "card_channel_id", "card_message_id")
-    return Case(opened_at=opened_at, **{name: row[name] for name in (*names, *later)})
+    return Case(
+        id=row["id"],
+        kind=CaseKind(row["kind"]),
+        guild_id=row["guild_id"],
+        channel_id=row["channel_id"],
+        user_id=row["user_id"],
+        opened_by=row["opened_by"],
+        decision_id=row["decision_id"],
+        job_id=row["job_id"],
+        statement=row["statement"],
+        status=CaseStatus(row["status"]),
+        opened_at=to_datetime(row["opened_at"]),
+        resolved_by=row["resolved_by"],
+        card_channel_id=row["card_channel_id"],
+        card_message_id=row["card_message_id"],
+    )
 
 
 def _grounds(row: sqlite3.Row) -> Grounds:
     return Grounds(
         id=row["id"],
-        subject=row["subject"],
+        subject=Subject(row["subject"]),
         clause=row["clause"],
         tier=row["tier"],
         rules=tuple(json.loads(row["rules"])),

@@ -5,29 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import aiosqlite
 
-from db.codec import to_datetime, to_seconds
+from db.codec import to_datetime, to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
-
-EVERYWHERE = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow:
-    """One act. `actor_id` is None for the bot itself, `target` is "member:1", "channel:2", "job:3", "server" …"""
-
-    id: int
-    guild_id: int
-    actor_id: int | None
-    action: str
-    target: str | None
-    details: Mapping[str, Any]
-    created_at: datetime
+from domain.audit import EVERYWHERE, AuditRow
 
 
 async def record(
@@ -97,7 +82,7 @@ async def search(
             "actor_id": actor_id,
             "target": target,
             "action": action,
-            "since": to_seconds(since) if since else None,
+            "since": to_optional_seconds(since),
             "limit": limit,
         },
     )
@@ -151,8 +136,6 @@ async def skip_to_now(connection: aiosqlite.Connection, guild_id: int) -> None:
 
 
 def _row(row: sqlite3.Row) -> AuditRow:
-    created_at = to_datetime(row["created_at"])
-    assert created_at is not None
     return AuditRow(
         id=row["id"],
         guild_id=row["guild_id"],
@@ -160,5 +143,5 @@ def _row(row: sqlite3.Row) -> AuditRow:
         action=row["action"],
         target=row["target"],
         details=json.loads(row["details"]),
-        created_at=created_at,
+        created_at=to_datetime(row["created_at"]),
     )

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 import aiosqlite
 
 from db import audit
-from db.codec import to_datetime, to_seconds
+from db.codec import to_datetime, to_optional_datetime, to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
-
-EVERYWHERE = 0
-WHOLE_SERVER = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """`guild_id` 0: everywhere; `user_id` 0: the whole server. `expires_at` None: until it is lifted."""
-
-    guild_id: int
-    user_id: int
-    reason: str
-    actor_id: int
-    created_at: datetime
-    expires_at: datetime | None
+from domain.blocks import Block
 
 
 async def add(
@@ -39,7 +24,7 @@ async def add(
     expires_at: datetime | None = None,
 ) -> None:
     """Block, or change the reason and end of a block. Writes the audit row."""
-    end = to_seconds(expires_at) if expires_at else None
+    end = to_optional_seconds(expires_at)
     await connection.execute(
         """INSERT INTO blocks (guild_id, user_id, reason, actor_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET reason = excluded.reason, actor_id = excluded.actor_id,
@@ -66,16 +51,19 @@ async def lift(
     return True
 
 
+# Parameters: user_id, guild_id, now. The longest block if there are several.
+FIND = """
+SELECT * FROM blocks
+WHERE (expires_at IS NULL OR expires_at > :now)
+  AND ((guild_id = 0 AND user_id = :user_id) OR (guild_id = :guild_id AND user_id IN (0, :user_id)))
+ORDER BY coalesce(expires_at, 9e99) DESC LIMIT 1
+"""
+
+
 async def find(database: Database, guild_id: int, user_id: int, now: datetime) -> Block | None:
     """The block that keeps this member from painting here, the longest one if there are several."""
-    row = await database.fetch_one(
-        """SELECT * FROM blocks
-           WHERE (expires_at IS NULL OR expires_at > :now)
-             AND ((guild_id = 0 AND user_id = :user_id) OR (guild_id = :guild_id AND user_id IN (0, :user_id)))
-           ORDER BY coalesce(expires_at, 9e99) DESC LIMIT 1""",
-        {"guild_id": guild_id, "user_id": user_id, "now": to_seconds(now)},
-    )
-    return _block(row) if row else None
+    row = await database.fetch_one(FIND, {"guild_id": guild_id, "user_id": user_id, "now": to_seconds(now)})
+    return decode(row) if row else None
 
 
 async def fetch_all(database: Database, guild_id: int, now: datetime) -> list[Block]:
@@ -85,21 +73,19 @@ async def fetch_all(database: Database, guild_id: int, now: datetime) -> list[Bl
            ORDER BY created_at DESC""",
         (guild_id, to_seconds(now)),
     )
-    return [_block(row) for row in rows]
+    return [decode(row) for row in rows]
 
 
 def _target(user_id: int) -> str:
     return f"member:{user_id}" if user_id else "server"
 
 
-def _block(row: sqlite3.Row) -> Block:
-    created_at = to_datetime(row["created_at"])
-    assert created_at is not None
+def decode(row: sqlite3.Row) -> Block:
     return Block(
         guild_id=row["guild_id"],
         user_id=row["user_id"],
         reason=row["reason"],
         actor_id=row["actor_id"],
-        created_at=created_at,
-        expires_at=to_datetime(row["expires_at"]),
+        created_at=to_datetime(row["created_at"]),
+        expires_at=to_optional_datetime(row["expires_at"]),
     )

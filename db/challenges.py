@@ -8,61 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiosqlite
 
-from db.codec import to_datetime, to_seconds
+from db.codec import to_datetime, to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
-from domain import NotAllowed, NotFound
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
-    """One round. `themes` of a recurring challenge take turns; `repeat_seconds` is its period."""
-
-    id: int
-    guild_id: int
-    channel_id: int
-    themes: tuple[str, ...]
-    round: int
-    status: str
-    created_by: int
-    starts_at: datetime
-    ends_at: datetime
-    repeat_seconds: int | None
-    message_id: int | None
-    results_message_id: int | None
-
-    @property
-    def theme(self) -> str:
-        return self.themes[self.round % len(self.themes)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One picture in a challenge; `votes` is None until the end."""
-
-    id: int
-    challenge_id: int
-    number: int
-    user_id: int
-    job_id: int
-    message_id: int | None
-    votes: int | None
-    is_winner: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fame:
-    """One line of the hall of fame."""
-
-    theme: str
-    user_id: int
-    job_id: int
-    votes: int
-    ended_at: datetime
+from domain.challenges import Challenge, ChallengeEntry, ChallengeStatus, Victory
 
 
 async def start(
@@ -94,8 +46,10 @@ async def start(
     return int(row["id"])
 
 
-async def enter(connection: aiosqlite.Connection, challenge_id: int, user_id: int, job_id: int, now: datetime) -> Entry:
-    """A member's picture gets the next number. Raises NotFound when it is over, NotAllowed for a second entry."""
+async def enter(
+    connection: aiosqlite.Connection, challenge_id: int, user_id: int, job_id: int, now: datetime
+) -> ChallengeEntry | None:
+    """A member's picture gets the next number; None if the challenge is over or the member has an entry in it."""
     row = await fetch_one(
         connection,
         """INSERT INTO challenge_entries (challenge_id, number, user_id, job_id, entered_at)
@@ -105,52 +59,46 @@ async def enter(connection: aiosqlite.Connection, challenge_id: int, user_id: in
            ON CONFLICT (challenge_id, user_id) DO NOTHING RETURNING *""",
         {"id": challenge_id, "user_id": user_id, "job_id": job_id, "now": to_seconds(now)},
     )
-    if row is not None:
-        return _entry(row)
-    await _require_open(connection, challenge_id, now)
-    raise NotAllowed("You have an entry in this challenge already; take it back first to enter another picture.")
+    return _entry(row) if row else None
 
 
-async def withdraw(connection: aiosqlite.Connection, challenge_id: int, user_id: int, now: datetime) -> Entry:
-    """Take one's entry back, with the votes for it. Raises NotFound if there is none or the challenge is over."""
-    await _require_open(connection, challenge_id, now)
+async def withdraw(connection: aiosqlite.Connection, challenge_id: int, user_id: int) -> ChallengeEntry | None:
+    """Take a member's entry back, with the votes for it; None if there is none."""
     row = await fetch_one(
         connection,
         "DELETE FROM challenge_entries WHERE challenge_id = ? AND user_id = ? RETURNING *",
         (challenge_id, user_id),
     )
-    if row is None:
-        raise NotFound("You have no entry in this challenge.")
-    return _entry(row)
+    return _entry(row) if row else None
 
 
-async def vote(connection: aiosqlite.Connection, entry_id: int, user_id: int, now: datetime) -> Entry:
-    """Give one's single vote to an entry; an earlier vote moves. Raises NotFound or NotAllowed with the reason."""
+async def find_entry(connection: aiosqlite.Connection, entry_id: int) -> ChallengeEntry | None:
     row = await fetch_one(connection, "SELECT * FROM challenge_entries WHERE id = ?", (entry_id,))
-    if row is None:
-        raise NotFound("This entry was taken back.")
-    entry = _entry(row)
-    await _require_open(connection, entry.challenge_id, now)
+    return _entry(row) if row else None
+
+
+async def vote(connection: aiosqlite.Connection, entry: ChallengeEntry, user_id: int, now: datetime) -> bool:
+    """Give the member's single vote to an entry; an earlier vote moves. False for the member's own entry."""
     try:
         await connection.execute(
             """INSERT INTO challenge_votes (challenge_id, user_id, entry_id, voted_at) VALUES (?, ?, ?, ?)
                ON CONFLICT (challenge_id, user_id) DO UPDATE SET entry_id = excluded.entry_id,
                                                                  voted_at = excluded.voted_at""",
-            (entry.challenge_id, user_id, entry_id, to_seconds(now)),
+            (entry.challenge_id, user_id, entry.id, to_seconds(now)),
         )
-    except sqlite3.IntegrityError as error:
-        raise NotAllowed("This is your own entry; please vote for another one.") from error
-    return entry
+    except sqlite3.IntegrityError:  # a trigger refuses votes for the member's own entry
+        return False
+    return True
 
 
-async def _require_open(connection: aiosqlite.Connection, challenge_id: int, now: datetime) -> None:
+async def is_open(connection: aiosqlite.Connection, challenge_id: int, now: datetime) -> bool:
+    """Whether entries and votes count now."""
     row = await fetch_one(
         connection,
         "SELECT 1 FROM challenges WHERE id = ? AND status = 'open' AND ends_at > ?",
         (challenge_id, to_seconds(now)),
     )
-    if row is None:
-        raise NotFound("This challenge is over.")
+    return row is not None
 
 
 async def end_due(connection: aiosqlite.Connection, now: datetime) -> list[int]:
@@ -233,7 +181,7 @@ async def fetch_open(database: Database, guild_id: int, now: datetime | None = N
     rows = await database.fetch_all(
         """SELECT * FROM challenges WHERE guild_id = :guild_id AND status = 'open'
              AND (:now IS NULL OR starts_at <= :now) ORDER BY ends_at, id""",
-        {"guild_id": guild_id, "now": to_seconds(now) if now else None},
+        {"guild_id": guild_id, "now": to_optional_seconds(now)},
     )
     return [_challenge(row) for row in rows]
 
@@ -255,14 +203,14 @@ async def fetch_unreported(database: Database) -> list[Challenge]:
     return [_challenge(row) for row in rows]
 
 
-async def fetch_entries(database: Database, challenge_id: int) -> list[Entry]:
+async def fetch_entries(database: Database, challenge_id: int) -> list[ChallengeEntry]:
     rows = await database.fetch_all(
         "SELECT * FROM challenge_entries WHERE challenge_id = ? ORDER BY number", (challenge_id,)
     )
     return [_entry(row) for row in rows]
 
 
-async def fetch_unposted_entries(database: Database) -> list[Entry]:
+async def fetch_unposted_entries(database: Database) -> list[ChallengeEntry]:
     rows = await database.fetch_all(
         """SELECT challenge_entries.* FROM challenge_entries JOIN challenges ON challenges.id = challenge_id
            WHERE challenge_entries.message_id IS NULL AND challenges.status = 'open' ORDER BY challenge_entries.id"""
@@ -270,7 +218,18 @@ async def fetch_unposted_entries(database: Database) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
-async def fetch_fame(database: Database, guild_id: int, limit: int = 20) -> list[Fame]:
+async def fetch_copies(database: Database, job_id: int) -> set[tuple[int, int]]:
+    """(channel, message) of the entries that show a job."""
+    rows = await database.fetch_all(
+        """SELECT challenges.channel_id, challenge_entries.message_id FROM challenge_entries
+           JOIN challenges ON challenges.id = challenge_id
+           WHERE job_id = ? AND challenge_entries.message_id IS NOT NULL""",
+        (job_id,),
+    )
+    return {(row["channel_id"], row["message_id"]) for row in rows}
+
+
+async def fetch_victories(database: Database, guild_id: int, limit: int = 20) -> list[Victory]:
     """The server's winners, newest first."""
     rows = await database.fetch_all(
         """SELECT challenges.themes, challenges.round, challenges.ends_at, challenge_entries.*
@@ -278,7 +237,7 @@ async def fetch_fame(database: Database, guild_id: int, limit: int = 20) -> list
            WHERE guild_id = ? AND is_winner ORDER BY ends_at DESC, number LIMIT ?""",
         (guild_id, limit),
     )
-    return [_fame(row) for row in rows]
+    return [_victory(row) for row in rows]
 
 
 async def mark_announced(connection: aiosqlite.Connection, challenge_id: int, message_id: int) -> None:
@@ -294,28 +253,41 @@ async def mark_posted(connection: aiosqlite.Connection, entry_id: int, message_i
 
 
 def _challenge(row: sqlite3.Row) -> Challenge:
-    starts_at, ends_at = to_datetime(row["starts_at"]), to_datetime(row["ends_at"])
-    assert starts_at is not None
-    assert ends_at is not None
-    names = ("id", "guild_id", "channel_id", "round", "status", "created_by", "repeat_seconds", "message_id")
     return Challenge(
+        id=row["id"],
+        guild_id=row["guild_id"],
+        channel_id=row["channel_id"],
         themes=tuple(json.loads(row["themes"])),
-        starts_at=starts_at,
-        ends_at=ends_at,
+        round=row["round"],
+        status=ChallengeStatus(row["status"]),
+        created_by=row["created_by"],
+        starts_at=to_datetime(row["starts_at"]),
+        ends_at=to_datetime(row["ends_at"]),
+        repeat_seconds=row["repeat_seconds"],
+        message_id=row["message_id"],
         results_message_id=row["results_message_id"],
-        **{name: row[name] for name in names},
     )
 
 
-def _entry(row: sqlite3.Row) -> Entry:
-    names = ("id", "challenge_id", "number", "user_id", "job_id", "message_id", "votes")
-    return Entry(is_winner=bool(row["is_winner"]), **{name: row[name] for name in names})
+def _entry(row: sqlite3.Row) -> ChallengeEntry:
+    return ChallengeEntry(
+        id=row["id"],
+        challenge_id=row["challenge_id"],
+        number=row["number"],
+        user_id=row["user_id"],
+        job_id=row["job_id"],
+        message_id=row["message_id"],
+        votes=row["votes"],
+        is_winner=bool(row["is_winner"]),
+    )
 
 
-def _fame(row: sqlite3.Row) -> Fame:
+def _victory(row: sqlite3.Row) -> Victory:
     themes: list[str] = json.loads(row["themes"])
-    ended_at = to_datetime(row["ends_at"])
-    assert ended_at is not None
-    turn = int(row["round"])
-    theme = themes[turn % len(themes)]
-    return Fame(theme=theme, user_id=row["user_id"], job_id=row["job_id"], votes=row["votes"], ended_at=ended_at)
+    return Victory(
+        theme=themes[int(row["round"]) % len(themes)],
+        user_id=row["user_id"],
+        job_id=row["job_id"],
+        votes=row["votes"],
+        ended_at=to_datetime(row["ends_at"]),
+    )

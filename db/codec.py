@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from domain import ModelIdentity, Origin, Place, Request
+from domain import JobSource, ModelIdentity, Origin, Place, Request
 
 _BLOBS = ("init_image", "mask_image")
 
@@ -34,6 +34,7 @@ def decode_origin(text: str) -> Origin:
     fields: dict[str, Any] = json.loads(text)
     fields["place"] = Place(**fields["place"])
     fields["role_ids"] = tuple(fields["role_ids"])
+    fields["source"] = JobSource(fields["source"])
     return Origin(**fields)
 
 
@@ -45,9 +46,19 @@ def decode_model(text: str | None) -> ModelIdentity | None:
     return ModelIdentity(**json.loads(text)) if text else None
 
 
-def to_datetime(seconds: float | None) -> datetime | None:
+def to_datetime(seconds: float) -> datetime:
     """Unix seconds to an aware datetime in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def to_optional_datetime(seconds: float | None) -> datetime | None:
+    """Unix seconds to an aware datetime in UTC; None stays None."""
+    return None if seconds is None else to_datetime(seconds)
+
+
+def to_optional_seconds(moment: datetime | None) -> float | None:
+    """An aware datetime to Unix seconds; None stays None."""
+    return None if moment is None else to_seconds(moment)
 
 
 def to_seconds(moment: datetime) -> float:

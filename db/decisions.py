@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import aiosqlite
 
-from db.codec import to_seconds
+from db.codec import to_datetime, to_seconds
 from db.database import Database, fetch_one
 from domain import Origin, Request, SafetyReport, Verdict
+from domain.cases import Subject
+from domain.decisions import UnstoredDecision
 
 # Clause b (harm to minors): nothing is kept that could be shown again.
 UNSTORED_CLAUSES = frozenset({"b"})
@@ -32,7 +33,7 @@ async def record_prompt(
         origin,
         now,
         job_id=job_id,
-        subject="prompt",
+        subject=Subject.PROMPT,
         action=verdict.action,
         clause=verdict.clause,
         tier=verdict.tier,
@@ -61,7 +62,7 @@ async def record_picture(
         origin,
         now,
         job_id=job_id,
-        subject="picture",
+        subject=Subject.PICTURE,
         action="withhold",
         clause=report.clause,
         tier=report.verdict,
@@ -80,19 +81,7 @@ def prompt_hash(request: Request) -> str:
     return hashlib.sha256(f"{request.prompt}\0{request.negative_prompt}".encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unstored:
-    """A decision of which nothing is kept but that it was made: whom and where, and on a prompt or a picture."""
-
-    id: int
-    user_id: int
-    guild_id: int | None
-    channel_id: int
-    subject: str
-    decided_at: datetime
-
-
-async def fetch_unstored(database: Database, after_id: int) -> list[Unstored]:
+async def fetch_unstored(database: Database, after_id: int) -> list[UnstoredDecision]:
     """The decisions on clause b that are younger than `after_id`, oldest first, at most twenty."""
     rows = await database.fetch_all(
         """SELECT id, user_id, guild_id, channel_id, subject, decided_at FROM decisions
@@ -100,13 +89,13 @@ async def fetch_unstored(database: Database, after_id: int) -> list[Unstored]:
         (after_id,),
     )
     return [
-        Unstored(
+        UnstoredDecision(
             id=row["id"],
             user_id=row["user_id"],
             guild_id=row["guild_id"],
             channel_id=row["channel_id"],
-            subject=row["subject"],
-            decided_at=datetime.fromtimestamp(row["decided_at"], UTC),
+            subject=Subject(row["subject"]),
+            decided_at=to_datetime(row["decided_at"]),
         )
         for row in rows
     ]

@@ -12,10 +12,32 @@ from datetime import datetime
 
 import aiosqlite
 
-from db.codec import decode_model, decode_request, encode_model, encode_request, to_datetime, to_seconds
+from db.codec import (
+    decode_model,
+    decode_request,
+    encode_model,
+    encode_request,
+    to_datetime,
+    to_optional_datetime,
+    to_seconds,
+)
 from db.database import Database, fetch_one
-from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, Asker, QuotaDefaults, parameters
-from domain import Job, JobStatus, Origin, Picture, Place, Request, Result, SafetyReport
+from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, parameters
+from domain import (
+    Job,
+    JobSource,
+    JobStatus,
+    Origin,
+    Outcome,
+    OutcomeCode,
+    Picture,
+    Place,
+    Request,
+    Result,
+    SafetyReport,
+    SafetyVerdict,
+)
+from domain.quotas import Asker, QuotaDefaults
 
 _SELECT = """
 SELECT jobs.*, job_inputs.init_image, job_inputs.mask_image
@@ -135,24 +157,25 @@ async def finish(connection: aiosqlite.Connection, result: Result, now: datetime
 
 
 async def end(
-    connection: aiosqlite.Connection, job_id: int, status: JobStatus, outcome: str | None, now: datetime
+    connection: aiosqlite.Connection, job_id: int, status: JobStatus, outcome: Outcome, now: datetime
 ) -> bool:
     """An open job ends without pictures: failed, refused, withheld or cancelled. False if it was not open any more."""
     row = await fetch_one(
         connection,
-        """UPDATE jobs SET status = ?, outcome = ?, finished_at = ?
+        """UPDATE jobs SET status = ?, outcome = ?, outcome_detail = ?, finished_at = ?
            WHERE id = ? AND status IN ('queued', 'running') RETURNING id""",
-        (status, outcome, to_seconds(now), job_id),
+        (status, outcome.code, outcome.detail, to_seconds(now), job_id),
     )
     return row is not None
 
 
-async def withhold(connection: aiosqlite.Connection, job_id: int, outcome: str) -> bool:
+async def withhold(connection: aiosqlite.Connection, job_id: int, outcome: Outcome) -> bool:
     """A finished job whose place has become stricter than its pictures: done → withheld."""
     row = await fetch_one(
         connection,
-        "UPDATE jobs SET status = 'withheld', outcome = ? WHERE id = ? AND status = 'done' RETURNING id",
-        (outcome, job_id),
+        """UPDATE jobs SET status = 'withheld', outcome = ?, outcome_detail = ? WHERE id = ? AND status = 'done'
+           RETURNING id""",
+        (outcome.code, outcome.detail, job_id),
     )
     return row is not None
 
@@ -180,6 +203,29 @@ async def fetch(database: Database, job_id: int) -> Job | None:
 async def fetch_by_message(database: Database, message_id: int) -> Job | None:
     row = await database.fetch_one(f"{_SELECT} WHERE jobs.message_id = ?", (message_id,))
     return _job(row) if row else None
+
+
+async def fetch_shown(database: Database, message_id: int) -> Job | None:
+    """The job that a message shows: its own, or as a challenge's entry, or on the starboard."""
+    row = await database.fetch_one(
+        f"""{_SELECT} WHERE jobs.message_id = :id
+              OR jobs.id IN (SELECT job_id FROM starred WHERE message_id = :id
+                             UNION ALL SELECT job_id FROM challenge_entries WHERE message_id = :id)
+            ORDER BY jobs.message_id = :id DESC LIMIT 1""",
+        {"id": message_id},
+    )
+    return _job(row) if row else None
+
+
+async def fetch_enterable(database: Database, guild_id: int, user_id: int, limit: int) -> list[Job]:
+    """A member's delivered jobs in a server of which pictures are stored, newest first."""
+    rows = await database.fetch_all(
+        f"""{_SELECT} WHERE jobs.user_id = ? AND jobs.guild_id = ? AND jobs.status = 'delivered'
+              AND EXISTS (SELECT 1 FROM pictures WHERE job_id = jobs.id AND png IS NOT NULL)
+            ORDER BY jobs.id DESC LIMIT ?""",
+        (user_id, guild_id, limit),
+    )
+    return [_job(row) for row in rows]
 
 
 async def fetch_open(database: Database, user_id: int | None = None) -> list[Job]:
@@ -236,13 +282,11 @@ def _picture(row: sqlite3.Row) -> Picture:
         width=row["width"],
         height=row["height"],
         png=row["png"],
-        safety=SafetyReport(verdict=row["verdict"], scores=json.loads(row["scores"])),
+        safety=SafetyReport(verdict=SafetyVerdict(row["verdict"]), scores=json.loads(row["scores"])),
     )
 
 
 def _job(row: sqlite3.Row) -> Job:
-    created_at = to_datetime(row["created_at"])
-    assert created_at is not None
     return Job(
         id=row["id"],
         user_id=row["user_id"],
@@ -258,12 +302,12 @@ def _job(row: sqlite3.Row) -> Job:
             adult_opt_in=bool(row["adult_opt_in"]),
             is_strict=bool(row["is_strict"]),
         ),
-        created_at=created_at,
-        started_at=to_datetime(row["started_at"]),
-        finished_at=to_datetime(row["finished_at"]),
-        delivered_at=to_datetime(row["delivered_at"]),
-        outcome=row["outcome"],
-        source=row["source"],
+        created_at=to_datetime(row["created_at"]),
+        started_at=to_optional_datetime(row["started_at"]),
+        finished_at=to_optional_datetime(row["finished_at"]),
+        delivered_at=to_optional_datetime(row["delivered_at"]),
+        outcome=Outcome(OutcomeCode(row["outcome"]), row["outcome_detail"]) if row["outcome"] else None,
+        source=JobSource(row["source"]),
         parent_id=row["parent_id"],
         model=decode_model(row["model"]),
         seconds=row["seconds"],

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 import aiosqlite
 
 from db import audit
-from db.codec import to_datetime, to_seconds
+from db.codec import to_datetime, to_optional_datetime, to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
-
-SUBJECTS = ("member", "role", "channel", "everyone")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One row: `amount` in millicredits, negative for a spend; `grant_id` names whose extra credits were spent."""
-
-    id: int
-    kind: str
-    guild_id: int
-    subject: str
-    subject_id: int | None
-    amount: int
-    job_id: int | None
-    grant_id: int | None
-    actor_id: int | None
-    reason: str
-    created_at: datetime
-    expires_at: datetime | None
+from domain.quotas import LedgerEntry, LedgerKind, QuotaKind, QuotaSubject
 
 
 async def grant(
     connection: aiosqlite.Connection,
     guild_id: int,
-    subject: str,
-    subject_id: int,
+    subject: QuotaSubject,
     amount: int,
     actor_id: int,
     now: datetime,
@@ -46,43 +25,40 @@ async def grant(
     expires_at: datetime | None = None,
 ) -> int:
     """Give extra credits that stay until spent (or expired); to a group: that much for each of its members."""
-    row = await _insert(connection, "grant", guild_id, subject, subject_id, amount, actor_id, now, reason, expires_at)
+    row = await _insert(connection, LedgerKind.GRANT, guild_id, subject, amount, actor_id, now, reason, expires_at)
     details: dict[str, object] = {"millicredits": amount, "reason": reason}
     if expires_at is not None:
         details["expires_at"] = to_seconds(expires_at)
-    await audit.record(connection, guild_id, actor_id, "quota.grant", _target(subject, subject_id), details, now)
+    await audit.record(connection, guild_id, actor_id, "quota.grant", _target(subject), details, now)
     return row
 
 
 async def reset(
     connection: aiosqlite.Connection,
     guild_id: int,
-    subject: str,
-    subject_id: int,
+    subject: QuotaSubject,
     actor_id: int,
     now: datetime,
     *,
     reason: str,
 ) -> int:
     """Forgive what the subject has spent of its refilling allowance in this server so far; grants stay as they are."""
-    row = await _insert(connection, "reset", guild_id, subject, subject_id, 0, actor_id, now, reason, None)
-    target = _target(subject, subject_id)
+    row = await _insert(connection, LedgerKind.RESET, guild_id, subject, 0, actor_id, now, reason, None)
+    target = _target(subject)
     await audit.record(connection, guild_id, actor_id, "quota.reset", target, {"reason": reason}, now)
     return row
 
 
-async def fetch_history(
-    database: Database, guild_id: int, subject: str, subject_id: int, limit: int = 20
-) -> list[Entry]:
+async def fetch_history(database: Database, guild_id: int, subject: QuotaSubject, limit: int = 20) -> list[LedgerEntry]:
     """What was written down for this member (or role, channel, everyone) alone, newest first."""
     rows = await database.fetch_all(
         "SELECT * FROM ledger WHERE guild_id = ? AND subject = ? AND subject_id = ? ORDER BY id DESC LIMIT ?",
-        (guild_id, subject, subject_id, limit),
+        (guild_id, subject.kind, subject.id, limit),
     )
     return [_entry(row) for row in rows]
 
 
-async def fetch_grants(database: Database, guild_id: int, now: datetime) -> list[Entry]:
+async def fetch_grants(database: Database, guild_id: int, now: datetime) -> list[LedgerEntry]:
     """The server's grants of which something may be left, newest first; a member's own until it is spent."""
     rows = await database.fetch_all(
         """SELECT * FROM ledger AS entry
@@ -108,10 +84,9 @@ async def fetch_spent(database: Database, guild_id: int, channel_id: int | None,
 
 async def _insert(
     connection: aiosqlite.Connection,
-    kind: str,
+    kind: LedgerKind,
     guild_id: int,
-    subject: str,
-    subject_id: int,
+    subject: QuotaSubject,
     amount: int,
     actor_id: int,
     now: datetime,
@@ -127,38 +102,36 @@ async def _insert(
         (
             kind,
             guild_id,
-            subject,
-            subject_id,
+            subject.kind,
+            subject.id,
             amount,
             actor_id,
             reason,
             seconds,
             seconds,
-            to_seconds(expires_at) if expires_at else None,
+            to_optional_seconds(expires_at),
         ),
     )
     assert row is not None
     return int(row["id"])
 
 
-def _target(subject: str, subject_id: int) -> str:
-    return f"{subject}:{subject_id}" if subject_id else subject
+def _target(subject: QuotaSubject) -> str:
+    return str(subject) if subject.id else subject.kind
 
 
-def _entry(row: sqlite3.Row) -> Entry:
-    created_at = to_datetime(row["created_at"])
-    assert created_at is not None
-    return Entry(
+def _entry(row: sqlite3.Row) -> LedgerEntry:
+    return LedgerEntry(
         id=row["id"],
-        kind=row["kind"],
+        kind=LedgerKind(row["kind"]),
         guild_id=row["guild_id"],
-        subject=row["subject"],
+        subject=QuotaKind(row["subject"]),
         subject_id=row["subject_id"],
         amount=row["amount"],
         job_id=row["job_id"],
         grant_id=row["grant_id"],
         actor_id=row["actor_id"],
         reason=row["reason"],
-        created_at=created_at,
-        expires_at=to_datetime(row["expires_at"]),
+        created_at=to_datetime(row["created_at"]),
+        expires_at=to_optional_datetime(row["expires_at"]),
     )

@@ -6,6 +6,8 @@ import aiosqlite
 
 from db.database import Database
 
+QUEUE_STATE = "queue state"
+
 
 async def recall(database: Database, key: str) -> str | None:
     row = await database.fetch_one("SELECT value FROM meta WHERE key = ?", (key,))

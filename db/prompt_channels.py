@@ -3,51 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiosqlite
 
-from db.codec import to_seconds
+from db.codec import to_datetime, to_seconds
 from db.database import Database, fetch_one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptChannel:
-    """A channel in which every message is a prompt.
-
-    `seed` None means a new one for every picture; `answer`: reply or thread; `other_messages` (what is no prompt):
-    keep or delete.
-    """
-
-    channel_id: int
-    guild_id: int
-    opened_by: int
-    prefix: str = ""
-    suffix: str = ""
-    negative_prompt: str = ""
-    preset: str | None = None
-    shape: str = "square"
-    seed: int | None = None
-    cooldown_seconds: int = 0
-    answer: str = "reply"
-    other_messages: str = "keep"
-    latest_message_id: int | None = None
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptMessage:
-    """A message that was read as a prompt. `reply_id` is our answer where that is not the job's own message."""
-
-    message_id: int
-    channel_id: int
-    guild_id: int
-    user_id: int
-    job_id: int | None
-    reply_id: int | None
-    status: str
-
+from domain.prompt_channels import AnswerMode, OtherMessages, PromptChannel, PromptMessage, PromptStatus
 
 _COLUMNS = (
     "channel_id",
@@ -113,8 +75,8 @@ async def note_problem(connection: aiosqlite.Connection, channel_id: int, proble
 
 async def take_message(
     connection: aiosqlite.Connection, channel: PromptChannel, message_id: int, user_id: int, now: datetime
-) -> str | None:
-    """Claim a message: "taken", "cooling" if its member must wait, or None if it was claimed before.
+) -> PromptStatus | None:
+    """Claim a message: taken, cooling if its member must wait, or None if it was claimed before.
 
     The cooldown is part of the insert, so a burst of one member's messages lets exactly one through.
     """
@@ -141,17 +103,19 @@ async def take_message(
            WHERE channel_id = ?""",
         (message_id, channel.channel_id),
     )
-    return str(row["status"]) if row else None
+    return PromptStatus(row["status"]) if row else None
 
 
-async def free_at(database: Database, channel: PromptChannel, user_id: int) -> float | None:
-    """Unix seconds at which the member's cooldown ends."""
+async def free_at(database: Database, channel: PromptChannel, user_id: int) -> datetime | None:
+    """When the member's cooldown ends."""
     row = await database.fetch_one(
         """SELECT max(taken_at) AS latest FROM prompt_messages
            WHERE channel_id = ? AND user_id = ? AND status IN ('taken', 'accepted')""",
         (channel.channel_id, user_id),
     )
-    return None if row is None or row["latest"] is None else row["latest"] + channel.cooldown_seconds
+    if row is None or row["latest"] is None:
+        return None
+    return to_datetime(row["latest"]) + timedelta(seconds=channel.cooldown_seconds)
 
 
 async def was_told_to_wait(database: Database, channel: PromptChannel, user_id: int, message_id: int) -> bool:
@@ -205,9 +169,31 @@ async def forget_message(connection: aiosqlite.Connection, message_id: int) -> N
 
 
 def _channel(row: sqlite3.Row) -> PromptChannel:
-    return PromptChannel(**{name: row[name] for name in (*_COLUMNS, "latest_message_id", "problem")})
+    return PromptChannel(
+        channel_id=row["channel_id"],
+        guild_id=row["guild_id"],
+        opened_by=row["opened_by"],
+        prefix=row["prefix"],
+        suffix=row["suffix"],
+        negative_prompt=row["negative_prompt"],
+        preset=row["preset"],
+        shape=row["shape"],
+        seed=row["seed"],
+        cooldown_seconds=row["cooldown_seconds"],
+        answer=AnswerMode(row["answer"]),
+        other_messages=OtherMessages(row["other_messages"]),
+        latest_message_id=row["latest_message_id"],
+        problem=row["problem"],
+    )
 
 
 def _message(row: sqlite3.Row) -> PromptMessage:
-    names = ("message_id", "channel_id", "guild_id", "user_id", "job_id", "reply_id", "status")
-    return PromptMessage(**{name: row[name] for name in names})
+    return PromptMessage(
+        message_id=row["message_id"],
+        channel_id=row["channel_id"],
+        guild_id=row["guild_id"],
+        user_id=row["user_id"],
+        job_id=row["job_id"],
+        reply_id=row["reply_id"],
+        status=PromptStatus(row["status"]),
+    )

@@ -11,42 +11,11 @@ bot's default counts what the member spent anywhere.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from db.codec import to_seconds
-from domain import Origin
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotaDefaults:
-    """What holds where no server has decided anything; credits are millicredits."""
-
-    per_hour: int = 60_000
-    per_day: int = 600_000
-    max_jobs: int = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """Whose quota, and where: `channel_id` is the channel, never a thread; `guild_id` is 0 in direct messages."""
-
-    user_id: int
-    guild_id: int = 0
-    channel_id: int = 0
-    role_ids: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, origin: Origin) -> Asker:
-        return cls(
-            user_id=origin.user_id,
-            guild_id=origin.place.guild_id or 0,
-            channel_id=origin.parent_channel_id or origin.place.channel_id,
-            role_ids=origin.role_ids,
-        )
+from domain.quotas import DAY, HOUR, Asker, QuotaDefaults
 
 
 def parameters(asker: Asker, defaults: QuotaDefaults, now: datetime, cost: int = 0) -> dict[str, Any]:

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 import aiosqlite
 
 from db.codec import to_seconds
 from db.database import Database, fetch_one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Starboard:
-    """Where a server shows pictures that have `threshold` stars."""
-
-    guild_id: int
-    channel_id: int
-    threshold: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Starred:
-    """A picture on its way to the starboard."""
-
-    job_id: int
-    guild_id: int
-    channel_id: int
+from domain.starboard import Starboard, Starred
 
 
 async def save(
@@ -84,6 +66,14 @@ async def take_star(connection: aiosqlite.Connection, job_id: int, user_id: int)
 async def count(database: Database, job_id: int) -> int:
     row = await database.fetch_one("SELECT count(*) FROM stars WHERE job_id = ?", (job_id,))
     return int(row[0]) if row else 0
+
+
+async def fetch_copies(database: Database, job_id: int) -> set[tuple[int, int]]:
+    """(channel, message) of the job on the starboard."""
+    rows = await database.fetch_all(
+        "SELECT channel_id, message_id FROM starred WHERE job_id = ? AND message_id IS NOT NULL", (job_id,)
+    )
+    return {(row["channel_id"], row["message_id"]) for row in rows}
 
 
 async def fetch_unposted(database: Database) -> list[Starred]:

@@ -1,4 +1,4 @@
-"""Strikes: a refused prompt is no crime, repeated ones are. A ladder with expiry, the same in earnest and as a dry run.
+"""Strikes: repeated refused prompts have consequences. One ladder with expiry, applied for real or as a dry run.
 
 What counts: within 24 hours the first refusals are free (`strike_free_refusals`), those of hard rules never; the same
 prompt again within a minute is a double click and counts once. Each strike expires after `strike_days`.
@@ -9,15 +9,15 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import aiosqlite
 
 from db import audit
-from db.codec import to_datetime, to_seconds
+from db.codec import to_datetime, to_optional_datetime, to_seconds
 from db.database import Database, fetch_one
-from db.guild_settings import GuildSettings
+from domain.settings import GuildSettings
+from domain.strikes import DryRun, Penalty, Refusal, Rung, Strike
 
 WINDOW = timedelta(hours=24)
 DOUBLE_CLICK = timedelta(minutes=1)
@@ -25,45 +25,6 @@ HARD_CLAUSE, HARD_TIER = "b", "hard"
 # What "slower" means: one job at a time, and a quarter of the usual share of the worker.
 SLOW_JOBS = 1
 SLOW_WEIGHT = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A refused prompt, as far as the ladder cares."""
-
-    user_id: int
-    prompt_sha256: str
-    is_hard: bool
-    decided_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strike:
-    """One strike; a lifted one counts no more."""
-
-    id: int
-    user_id: int
-    clause: str | None
-    created_at: datetime
-    expires_at: datetime
-    lifted_by: int | None = None
-    lifted_at: datetime | None = None
-
-    def is_live(self, now: datetime) -> bool:
-        return self.lifted_at is None and self.expires_at > now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Penalty:
-    """Where a member stands on the ladder: `rung` is "none", "warn", "slow" or "pause"; a pause ends at `until`."""
-
-    count: int = 0
-    rung: str = "none"
-    until: datetime | None = None
-    moderators_told: bool = False
-
-
-NO_PENALTY = Penalty()
 
 
 def is_strike(earlier: Sequence[Refusal], new: Refusal, settings: GuildSettings) -> bool:
@@ -99,10 +60,10 @@ def penalty_of(struck_at: Sequence[datetime], settings: GuildSettings, now: date
     if reached(settings.strike_pause_at):
         until = struck_at[-1] + timedelta(hours=settings.strike_pause_hours)
         if until > now:
-            return Penalty(count=count, rung="pause", until=until, moderators_told=told)
+            return Penalty(count=count, rung=Rung.PAUSE, until=until, moderators_told=told)
     if reached(settings.strike_slow_at):
-        return Penalty(count=count, rung="slow", moderators_told=told)
-    rung = "warn" if reached(settings.strike_warn_at) else "none"
+        return Penalty(count=count, rung=Rung.SLOW, moderators_told=told)
+    rung = Rung.WARN if reached(settings.strike_warn_at) else Rung.NONE
     return Penalty(count=count, rung=rung, moderators_told=told)
 
 
@@ -194,17 +155,6 @@ async def lift_for_decision(connection: aiosqlite.Connection, decision_id: int, 
 # ---- dry run --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """What a ladder would have done to one member: refusals seen, strikes given, the highest rung, told or not."""
-
-    user_id: int
-    refusals: int
-    strikes: int
-    rung: str
-    moderators_told: bool
-
-
 async def dry_run(database: Database, guild_id: int, settings: GuildSettings, since: datetime) -> list[DryRun]:
     """Replay the server's refusals since then under these settings, most strikes first. Changes nothing."""
     rows = await database.fetch_all(
@@ -220,7 +170,7 @@ async def dry_run(database: Database, guild_id: int, settings: GuildSettings, si
 
 def _replay(user_id: int, refusals: Sequence[Refusal], settings: GuildSettings) -> DryRun:
     struck_at: list[datetime] = []
-    rungs, told = ["none"], False
+    rungs, told = [Rung.NONE], False
     lifetime = timedelta(days=settings.strike_days)
     for index, refusal in enumerate(refusals):
         if is_strike(refusals[:index], refusal, settings):
@@ -229,7 +179,7 @@ def _replay(user_id: int, refusals: Sequence[Refusal], settings: GuildSettings) 
             penalty = penalty_of(live, settings, refusal.decided_at)
             rungs.append(penalty.rung)
             told = told or penalty.moderators_told
-    highest = max(rungs, key=("none", "warn", "slow", "pause").index)
+    highest = max(rungs, key=tuple(Rung).index)
     return DryRun(user_id=user_id, refusals=len(refusals), strikes=len(struck_at), rung=highest, moderators_told=told)
 
 
@@ -242,7 +192,7 @@ async def _live_times(connection: aiosqlite.Connection, guild_id: int, user_id: 
            WHERE guild_id = ? AND user_id = ? AND lifted_at IS NULL AND expires_at > ? ORDER BY created_at, id""",
         (guild_id, user_id, to_seconds(now)),
     )
-    return [_moment(row["created_at"]) for row in rows]
+    return [to_datetime(row["created_at"]) for row in rows]
 
 
 def _refusal(row: sqlite3.Row) -> Refusal:
@@ -250,7 +200,7 @@ def _refusal(row: sqlite3.Row) -> Refusal:
         user_id=row["user_id"],
         prompt_sha256=row["prompt_sha256"],
         is_hard=row["clause"] == HARD_CLAUSE or row["tier"] == HARD_TIER,
-        decided_at=_moment(row["decided_at"]),
+        decided_at=to_datetime(row["decided_at"]),
     )
 
 
@@ -259,12 +209,8 @@ def _strike(row: sqlite3.Row) -> Strike:
         id=row["id"],
         user_id=row["user_id"],
         clause=row["clause"],
-        created_at=_moment(row["created_at"]),
-        expires_at=_moment(row["expires_at"]),
+        created_at=to_datetime(row["created_at"]),
+        expires_at=to_datetime(row["expires_at"]),
         lifted_by=row["lifted_by"],
-        lifted_at=to_datetime(row["lifted_at"]),
+        lifted_at=to_optional_datetime(row["lifted_at"]),
     )
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

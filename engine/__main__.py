@@ -14,7 +14,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from domain import (
     SEED_LIMIT,
@@ -29,18 +29,14 @@ from domain import (
     UserError,
 )
 from engine.request.presets import PRESETS, apply_preset
+from engine.worker.backend import Backend
+from settings import Settings, SettingsError, load_settings  # noqa: TID251  a composition root of its own
 
-if TYPE_CHECKING:
-    from engine.worker.backend import Backend
-    from settings import Settings  # noqa: TID251  the command line is a composition root of its own
-
-BackendFactory = Callable[["Settings"], "Backend"]
+BackendFactory = Callable[[Settings], Backend]
 
 
 def main(arguments: list[str] | None = None, make_backend: BackendFactory | None = None) -> int:
     """Run the command line; returns the exit status. `make_backend` builds the backend from the settings."""
-    from settings import SettingsError, load_settings  # noqa: TID251
-
     options = _parse(arguments)
     if unwritable := _why_not_writable(options.output):
         return _fail(unwritable, 2)

@@ -22,7 +22,7 @@ from sandbox.server import LoopbackDiscord
 from sandbox.world.world import default_world
 
 if TYPE_CHECKING:
-    from engine.worker.local_backend import Backend
+    from engine.worker.backend import Backend
     from settings import Settings
 
 # The demo model paints in a second; at Discord's pace one would never see the progress. Hence more edits, from the bot
@@ -90,7 +90,7 @@ async def _demo(options: argparse.Namespace) -> int:
             backend = await asyncio.to_thread(load_backend, settings)
         except ModelUnavailable as error:
             return _fail(str(error), 1)
-        server = LoopbackDiscord(default_world(), 0 if options.once else options.port)
+        server = LoopbackDiscord(default_world(real_deadlines=True), 0 if options.once else options.port)
         server.rate_limits.limits = LIMITS | EDITS
         _mount_page(server, backend)
         async with server:

@@ -105,7 +105,7 @@ class Gateway:
             if pump is not None:
                 pump.cancel()
             if session is not None and session.socket is socket:
-                session.socket, session.lost_at = None, self.world.now()
+                session.socket, session.lost_at = None, self.world.elapsed()
                 self.world.tell("BOT_GONE", {"session_id": session.id}, only_for=0)
         return socket
 
@@ -200,7 +200,7 @@ class Gateway:
     def _forget_lost(self) -> None:
         """Sessions that nobody resumed for a while, such as those of a killed bot."""
         for session in list(self.sessions.values()):
-            if session.lost_at is not None and self.world.now() - session.lost_at > SESSION_SECONDS:
+            if session.lost_at is not None and self.world.elapsed() - session.lost_at > SESSION_SECONDS:
                 del self.sessions[session.id]
 
     def _send_members(self, session: Session, data: Json) -> None:

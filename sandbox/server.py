@@ -10,6 +10,7 @@ against hand rules for what that misses; what breaks them is collected in `viola
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from aiohttp import web
 
 from sandbox.attach import API, point_discord_at
 from sandbox.gateway import Gateway
-from sandbox.rest.limits import CUT, Answer, Fault, RateLimits
+from sandbox.rest.limits import CUT, Fault, RateLimits, Standing
 from sandbox.rest.routes import all_routes
 from sandbox.rest.routing import json_response
 from sandbox.rest.rules import broken_rules
@@ -196,21 +197,22 @@ class LoopbackDiscord:
 
     # ---- answers that are not the handler's ------------------------------------------------------------------------
 
-    def _headers(self, counted: Answer) -> dict[str, str]:
+    def _headers(self, counted: Standing) -> dict[str, str]:
         method, route, _ = counted.bucket.split(":", 2)
         return {
             "X-RateLimit-Limit": str(counted.limit),
             "X-RateLimit-Remaining": str(counted.remaining),
-            "X-RateLimit-Reset-After": f"{counted.reset_after:.3f}",
-            "X-RateLimit-Reset": f"{self.world.now() + counted.reset_after:.3f}",
+            "X-RateLimit-Reset-After": _milliseconds(counted.reset_after),
+            "X-RateLimit-Reset": _milliseconds(self.world.now() + counted.reset_after),
             "X-RateLimit-Bucket": method + route.replace("/", "-"),
         }
 
-    def _too_many(self, retry_after: float, counted: Answer | None = None) -> web.Response:
-        body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": False}
+    def _too_many(self, retry_after: float, counted: Standing | None = None) -> web.Response:
+        wait = _milliseconds(retry_after)
+        body = {"message": "You are being rate limited.", "retry_after": float(wait), "global": False}
         response = json_response(body, 429)
         # Without Via, discord.py takes a 429 for a ban of the whole address.
-        response.headers.update({"Via": "1.1 loopback", "Retry-After": f"{retry_after:.3f}"})
+        response.headers.update({"Via": "1.1 loopback", "Retry-After": wait})
         response.headers["X-RateLimit-Scope"] = "user"
         if counted is not None:
             response.headers.update(self._headers(counted))
@@ -224,6 +226,11 @@ class LoopbackDiscord:
         if fault.status == 413:
             return json_response({"message": "Request entity too large", "code": 40005}, 413)
         return json_response({"message": f"injected {fault.status}", "code": fault.code}, fault.status or 500)
+
+
+def _milliseconds(seconds: float) -> str:
+    """Rounded up: a client that waits so long is not early."""
+    return f"{math.ceil(seconds * 1000) / 1000:.3f}"
 
 
 async def _unknown(request: web.Request) -> Any:

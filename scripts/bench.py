@@ -61,7 +61,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of one operation")
-    parser.add_argument("--max-rows", type=int, default=0, help="at most so many rows a call (default: as many as pay)")
+    parser.add_argument("--max-rows", type=int, default=0, help="the most rows a call (default: as many as pay)")
     parser.add_argument("--reproducible", action="store_true", help="pad every call to the same number of rows")
     parser.add_argument("--preset", choices=("fast",), help="give the engine's requests the preset's guidance interval")
     parser.add_argument("--arrivals", choices=("backlog", "poisson"), default="backlog")

@@ -39,10 +39,10 @@ Pixels = NDArray[np.uint8]
 
 
 def start(model: LoadedModel, orders: list[Order], *, reproducible: bool) -> LocalBackend:
-    """A backend whose idle work (measuring, recording) is done."""
+    """A backend whose idle work (measuring, capturing) is done."""
     pipeline = Pipeline(model, reproducible=reproducible)
     profile = idled_profile(pipeline, orders, max_rows=0, reproducible=reproducible, clock=time.perf_counter)
-    return LocalBackend(model, FixedScores(), pipeline=pipeline, profile=profile, preview_every=10**6)
+    return LocalBackend(model, FixedScores(), pipeline=pipeline, row_profile=profile, preview_every=10**6)
 
 
 def paint(backend: LocalBackend, orders: list[Order], *, alone: bool) -> list[Pixels]:

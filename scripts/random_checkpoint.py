@@ -1,6 +1,6 @@
 """Random weights in the single-file layouts of Stable Diffusion 1.x, for tests of the checkpoint loader.
 
-    python scripts/random_checkpoint.py FILE --layout full-opt --size tiny
+    python -m scripts.random_checkpoint FILE --layout full-opt --size tiny
 
 Layouts: `fp16` and `fp32` (averaged weights alone), `full` (both copies: the EMA one is the other, shifted by
 EMA_SHIFT), `full-opt` (with optimizer states and Lightning's and numpy's objects), `safetensors`. Beside FILE lies a
@@ -79,7 +79,7 @@ def ldm_state_dict(numbers: Hyperparameters, seed: int = 0, dtype: str = "float3
 
 
 def with_ema(weights: dict[str, Any]) -> dict[str, Any]:
-    """The same and an averaged copy of the UNet, shifted by EMA_SHIFT so that the two can be told apart."""
+    """The weights with an averaged copy of the UNet, shifted by EMA_SHIFT so that the two can be told apart."""
     import torch
 
     unet = [key for key in weights if key.startswith("model.diffusion_model.")]

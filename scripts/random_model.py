@@ -1,10 +1,10 @@
 """Models with random weights in the real Stable Diffusion classes, for tests and the benchmark.
 
-    python scripts/random_model.py FOLDER --size tiny
+    python -m scripts.random_model FOLDER --size tiny
 
 `tiny` is launch-bound (0.8 M UNet parameters, 64 px native), `mid` computes for real on a CPU (22.6 M, 256 px),
 `sd14-random` has the full shapes of Stable Diffusion 1.4 (speed does not depend on weights).
-`scripts/random_checkpoint.py` writes such a model in the single-file layouts.
+`python -m scripts.random_checkpoint` writes such a model in the single-file layouts.
 """
 
 from __future__ import annotations

@@ -1,184 +1,132 @@
-"""Admission: what stands between a request and the queue, once the engine finds it paintable.
+"""Admission: what stands between a request and the queue.
 
-Blocks, the bot's state, the server's settings, strikes, the policy, and then one statement that checks every limit and
-spends the credits. Knows the engine's policy and the database, like service.py, of which it is a part.
+Everything that decides is read in one statement and carried along; the engine completes, checks, prices and judges the
+request in one call; and one statement checks every limit and spends the credits.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import aiosqlite
 
-from db import blocks, decisions, guild_settings, jobs, meta, strikes
-from db.database import Database
-from db.guild_settings import GuildSettings
-from db.quota_sql import Asker, QuotaDefaults
-from db.quotas import QuotaStanding, fetch_standing
-from db.strikes import NO_PENALTY, Penalty
+from db import circumstances, decisions, jobs
+from db.quotas import fetch_standing
+from db.strikes import SLOW_JOBS, SLOW_WEIGHT, penalty_of
 from domain import (
-    ApprovedRequest,
+    ConsentRequired,
     InvalidRequest,
     ModelProfile,
     NotAllowed,
     Origin,
     Place,
-    PromptRefused,
     QueueFull,
     QuotaExceeded,
     Request,
+    RequestOptions,
     Task,
     UserError,
 )
-from engine.policy import approve, judge
-from engine.request.cost import credits_in_words, millicredits_for
-from engine.request.presets import apply_preset
-from service.allowances import fetch_allowances, use_allowance, write_refusal
-
-QUEUE_STATE = "queue state"
-OPEN, PAUSED, DRAINING = "open", "paused", "draining"
+from domain.blocks import EVERYWHERE, WHOLE_SERVER, Block
+from domain.circumstances import Circumstances
+from domain.credits import credits_in_words
+from domain.queue import QueueState
+from domain.quotas import Asker, QuotaStanding
+from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
+from domain.strikes import NO_PENALTY, Penalty, Rung
+from engine.policy.licence import TERMS_VERSION
+from engine.prepare import Prepared, Validator, prepare
+from service.allowances import allowances_of, use_allowance, write_refusal
+from service.context import Context
+from service.limits import Limits
+from service.terms import Terms
+from service.topics import Topic
 
 WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The bot's own limits: what holds where a server's moderators have decided nothing."""
-
-    max_queue: int = 500
-    max_jobs_per_user: int = 10
-    credits_per_hour: int = 60
-    credits_per_day: int = 600
-
-    @property
-    def defaults(self) -> QuotaDefaults:
-        return QuotaDefaults(
-            per_hour=self.credits_per_hour * 1000,
-            per_day=self.credits_per_day * 1000,
-            max_jobs=self.max_jobs_per_user,
-        )
 
 
 class Admission:
     """Decides about one request at a time; everything it decides is written in the transaction of the decision."""
 
-    def __init__(self, database: Database, profile: ModelProfile, limits: Limits) -> None:
-        self._database = database
-        self._profile = profile
+    def __init__(self, context: Context, backend: Validator, terms: Terms, limits: Limits) -> None:
+        self._context = context
+        self._backend = backend
+        self._terms = terms
         self._limits = limits
 
-    async def admit(self, request: Request, origin: Origin, now: datetime, also: WriteWith | None = None) -> Task:
+    async def admit(self, wanted: Request | RequestOptions, origin: Origin, also: WriteWith | None = None) -> Task:
         """The accepted job, paid for. Raises a UserError, and then nothing was spent.
 
         `also(connection, job_id)` writes in the same transaction as the acceptance.
         """
-        settings = await guild_settings.load(self._database, origin.place.guild_id or 0)
-        origin = await self.with_channel_choices(origin)
-        await self._check_state()
-        await self._check_block(origin, now)
-        check_server_rules(request, origin, settings, self._profile)
-        penalty = await self._check_strikes(origin, settings, now)
-        allowed = await fetch_allowances(self._database, origin.place.guild_id, origin.user_id)
-        try:
-            approved = await asyncio.to_thread(approve, request, origin.place, allowed)  # long ones take a while
-        except PromptRefused as refusal:
-            raise await write_refusal(self._database, refusal, request, origin, now, settings) from None
-        async with self._database.transaction() as connection:
-            job_id = await self._enqueue(connection, approved, origin, penalty, now)
+        now = self._context.now()
+        found = await circumstances.fetch(self._context.database, Asker.of(origin), TERMS_VERSION, now)
+        origin = _as_moderator(origin, found.settings)
+        judged = replace(origin, place=place_with(origin.place, found.channel))
+        wanted = _with_defaults(wanted, found.settings)
+        # Long prompts take a while: beside the event loop.
+        prepared = await asyncio.to_thread(prepare, self._backend, wanted, judged.place, allowances_of(found))
+        if not found.has_agreed:
+            pending_id = await self._terms.keep_request(prepared.request, origin)
+            raise ConsentRequired(
+                "Before your first picture, please read what this model may not be used for.", pending_id
+            )
+        self._require_open(judged, found)
+        check_server_rules(prepared.request, judged, found.settings, self._backend.profile)
+        penalty = _penalty(judged, found, now)
+        if prepared.refusal is not None:
+            raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
+        return await self._accept(prepared, judged, found, penalty, also)
+
+    def _require_open(self, origin: Origin, found: Circumstances) -> None:
+        """Raise NotAllowed or QueueFull where nobody, or not this member, may ask for pictures now."""
+        if origin.place.guild_id is not None and found.channel.level is ChannelLevel.OFF:
+            raise NotAllowed("The moderators have switched pictures off in this channel. Please try another one.")
+        if found.queue_state is QueueState.DRAINING:
+            raise QueueFull(
+                "The bot is about to be maintained and takes no new pictures just now; those that wait are still "
+                "painted. Please try again a little later."
+            )
+        if found.block is not None:
+            raise NotAllowed(block_in_words(found.block))
+
+    async def _accept(
+        self, prepared: Prepared, origin: Origin, found: Circumstances, penalty: Penalty, also: WriteWith | None
+    ) -> Task:
+        approved, now = prepared.approved, self._context.now()
+        if approved is None:
+            raise ValueError("a refused request can't be accepted")
+        request = prepared.request
+        async with self._context.writing(Topic.DECISIONS) as connection:
+            job_id = await self._enqueue(connection, prepared, origin, penalty, now)
             await decisions.record_prompt(connection, approved.verdict, request, origin, now, job_id)
-            await use_allowance(connection, allowed, request, origin, now, job_id)
+            await use_allowance(connection, allowances_of(found), request, origin, now, job_id)
             if also is not None:
                 await also(connection, job_id)
             weight, guild_weight = await jobs.fetch_weights(connection, job_id)
         return Task(job_id=job_id, user_id=origin.user_id, approved=approved, weight=weight, guild_weight=guild_weight)
 
-    def price(self, request: Request) -> int:
-        """What the request costs, in thousandths of a credit."""
-        return millicredits_for(request, self._profile)
-
-    async def warm_up(self) -> None:
-        """Read the policy's rules now, beside the event loop: the first member must not wait for them."""
-        await asyncio.to_thread(judge, _usual_request(self._profile), Place())
-
-    def usual_prices(self, settings: GuildSettings) -> dict[str, int]:
-        """What this model's usual pictures cost, by name, in thousandths of a credit."""
-        profile = self._profile
-        usual = apply_preset(_usual_request(profile), settings.preset)
-        return {
-            f"{shape}, {width}×{height}, {usual.num_inference_steps} steps": self.price(
-                replace(usual, width=width, height=height)
-            )
-            for shape, (width, height) in profile.shapes.items()
-        }
-
-    async def standing(self, asker: Asker, now: datetime) -> QuotaStanding:
-        """Where a member stands: the same sums that decide about the next request."""
-        return await fetch_standing(self._database, asker, self._limits.defaults, now)
-
-    async def with_channel_choices(self, origin: Origin) -> Origin:
-        """The origin with what the channel's moderators chose for it. Raises NotAllowed where pictures are off."""
-        place = origin.place
-        if place.guild_id is None:
-            return origin
-        channel_id = origin.parent_channel_id or place.channel_id
-        chosen = await guild_settings.load_channel(self._database, place.guild_id, channel_id)
-        if chosen.level == "off":
-            raise NotAllowed("The moderators have switched pictures off in this channel. Please try another one.")
-        place = replace(place, adult_opt_in=chosen.level == "adult", is_strict=chosen.level == "strict")
-        return replace(origin, place=place)
-
-    async def _check_state(self) -> None:
-        if await meta.recall(self._database, QUEUE_STATE) == DRAINING:
-            raise QueueFull(
-                "The bot is about to be maintained and takes no new pictures just now; those that wait are still "
-                "painted. Please try again a little later."
-            )
-
-    async def _check_block(self, origin: Origin, now: datetime) -> None:
-        block = await blocks.find(self._database, origin.place.guild_id or 0, origin.user_id, now)
-        if block is not None:
-            raise NotAllowed(block_in_words(block))
-
-    async def _check_strikes(self, origin: Origin, settings: GuildSettings, now: datetime) -> Penalty:
-        if origin.is_moderator:
-            return NO_PENALTY
-        guild_id = origin.place.guild_id or 0
-        penalty = await strikes.fetch_penalty(self._database, guild_id, origin.user_id, settings, now)
-        if penalty.until is not None:
-            raise QuotaExceeded(
-                f"After {penalty.count} refused prompts in a row you can ask for pictures again "
-                f"<t:{int(penalty.until.timestamp())}:R>. `/strikes` shows why.",
-                retry_at=penalty.until,
-            )
-        return penalty
-
     async def _enqueue(
-        self,
-        connection: aiosqlite.Connection,
-        approved: ApprovedRequest,
-        origin: Origin,
-        penalty: Penalty,
-        now: datetime,
+        self, connection: aiosqlite.Connection, prepared: Prepared, origin: Origin, penalty: Penalty, now: datetime
     ) -> int:
-        is_slow = penalty.rung == "slow"
-        cap = strikes.SLOW_JOBS if is_slow else jobs.NO_CAP
-        cost = self.price(approved.request)
+        is_slow = penalty.rung is Rung.SLOW
+        cap = SLOW_JOBS if is_slow else jobs.NO_CAP
         job_id = await jobs.enqueue(
             connection,
-            approved.request,
+            prepared.request,
             origin,
             now,
-            cost=cost,
+            cost=prepared.cost,
             defaults=self._limits.defaults,
             max_queue=self._limits.max_queue,
             jobs_cap=cap,
-            weight_factor=strikes.SLOW_WEIGHT if is_slow else 1.0,
+            weight_factor=SLOW_WEIGHT if is_slow else 1.0,
         )
         if job_id is None:
-            raise await self._why_not(connection, origin, cost, cap, now)
+            raise await self._why_not(connection, origin, prepared.cost, cap, now)
         return job_id
 
     async def _why_not(
@@ -208,17 +156,41 @@ class Admission:
         return NotAllowed("You can't ask for pictures here at the moment.")
 
 
-def _usual_request(profile: ModelProfile) -> Request:
-    width, height = profile.shapes["square"]
-    return Request(
-        prompt="1girl, smile",
-        width=width,
-        height=height,
-        num_inference_steps=profile.num_inference_steps,
-        guidance_scale=profile.guidance_scale,
-        scheduler=profile.scheduler,
-        seed=0,
-    )
+def place_with(place: Place, channel: ChannelSettings) -> Place:
+    """The place with what its channel's moderators chose; in direct messages nobody chose anything."""
+    if place.guild_id is None:
+        return place
+    level = channel.level
+    return replace(place, adult_opt_in=level is ChannelLevel.ADULT, is_strict=level is ChannelLevel.STRICT)
+
+
+def _as_moderator(origin: Origin, settings: GuildSettings) -> Origin:
+    """The origin of a member who moderates here by Discord's permissions, or by a role that the server named."""
+    has_role = not set(settings.moderator_role_ids).isdisjoint(origin.role_ids)
+    return replace(origin, is_moderator=origin.is_moderator or has_role)
+
+
+def _with_defaults(wanted: Request | RequestOptions, settings: GuildSettings) -> Request | RequestOptions:
+    """Options with the server's shape and preset where the member chose none."""
+    if not isinstance(wanted, RequestOptions):
+        return wanted
+    has_size = wanted.width is not None or wanted.height is not None
+    shape = wanted.shape or (None if has_size else settings.shape)
+    return replace(wanted, shape=shape, preset=wanted.preset or settings.preset)
+
+
+def _penalty(origin: Origin, found: Circumstances, now: datetime) -> Penalty:
+    """Where the member stands on the ladder of strikes. Raises QuotaExceeded during a pause."""
+    if origin.is_moderator:
+        return NO_PENALTY
+    penalty = penalty_of(found.struck_at, found.settings, now)
+    if penalty.until is not None:
+        raise QuotaExceeded(
+            f"After {penalty.count} refused prompts in a row you can ask for pictures again "
+            f"<t:{int(penalty.until.timestamp())}:R>. `/strikes` shows why.",
+            retry_at=penalty.until,
+        )
+    return penalty
 
 
 def _too_expensive(standing: QuotaStanding, cost: int, now: datetime) -> QuotaExceeded:
@@ -232,10 +204,10 @@ def _too_expensive(standing: QuotaStanding, cost: int, now: datetime) -> QuotaEx
     return QuotaExceeded(f"{sentence} `/quota me` shows more.", retry_at=retry_at)
 
 
-def block_in_words(block: blocks.Block) -> str:
+def block_in_words(block: Block) -> str:
     """What a blocked member reads."""
-    what = "This server is" if block.user_id == blocks.WHOLE_SERVER else "You are"
-    where = "" if block.guild_id == blocks.EVERYWHERE or block.user_id == blocks.WHOLE_SERVER else " in this server"
+    what = "This server is" if block.user_id == WHOLE_SERVER else "You are"
+    where = "" if block.guild_id == EVERYWHERE or block.user_id == WHOLE_SERVER else " in this server"
     end = f" until <t:{int(block.expires_at.timestamp())}:f>" if block.expires_at else ""
     return f"{what} blocked from painting{where}{end}. The reason given: {block.reason}"
 
@@ -254,9 +226,9 @@ def check_server_rules(request: Request, origin: Origin, settings: GuildSettings
 
 def _may_start_from_picture(origin: Origin, settings: GuildSettings) -> bool:
     who = settings.image_to_image
-    if who == "everyone":
+    if who is FromPictures.EVERYONE:
         return True
-    if who == "nobody":
+    if who is FromPictures.NOBODY:
         return False
-    has_role = who == "roles" and not set(settings.image_to_image_role_ids).isdisjoint(origin.role_ids)
+    has_role = who is FromPictures.ROLES and not set(settings.image_to_image_role_ids).isdisjoint(origin.role_ids)
     return origin.is_moderator or has_role

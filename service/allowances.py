@@ -1,7 +1,4 @@
-"""The service's side of appeals: refusals that can be appealed, and permissions that are used once.
-
-Knows the engine's policy and the database, like service.py, of which it is a part.
-"""
+"""Refusals as they are kept, and what moderators allowed after an appeal."""
 
 from __future__ import annotations
 
@@ -11,16 +8,26 @@ import aiosqlite
 
 from db import allowances, appeals, decisions, strikes
 from db.database import Database
-from db.guild_settings import GuildSettings
-from db.strikes import Penalty
 from domain import NotAllowed, Origin, PromptRefused, Request
+from domain.circumstances import Circumstances
+from domain.settings import GuildSettings
+from domain.strikes import Penalty, Rung
 from engine.policy import Allowances, is_appealable, prompt_hash
+from engine.policy.wording import grounds
+from service.context import Context
+from service.topics import Topic
+
+# Nothing about these clauses is a matter of judgement.
+FACTS = frozenset({"length"})
 
 
-async def fetch_allowances(
-    database: Database, guild_id: int | None, user_id: int, job_id: int | None = None
-) -> Allowances:
-    """What the server's moderators let this member have despite the policy; for a stored job, what it was let."""
+def allowances_of(circumstances: Circumstances) -> Allowances:
+    """What the server's moderators let this member have despite the policy."""
+    return Allowances(once=circumstances.once, phrases=circumstances.phrases)
+
+
+async def fetch_allowances_of_job(database: Database, guild_id: int | None, user_id: int, job_id: int) -> Allowances:
+    """What a stored job was let through with, and the server's phrases as they are today."""
     if guild_id is None:
         return Allowances()
     phrases = await allowances.fetch_phrases(database, guild_id)
@@ -31,29 +38,29 @@ async def fetch_allowances(
 
 
 async def write_refusal(
-    database: Database,
-    refusal: PromptRefused,
-    request: Request,
-    origin: Origin,
-    now: datetime,
-    settings: GuildSettings,
+    context: Context, refusal: PromptRefused, request: Request, origin: Origin, settings: GuildSettings
 ) -> PromptRefused:
     """Record the refusal, and the strike if it is one; what moderators may let through later is kept as asked."""
-    async with database.transaction() as connection:
-        decision_id = await decisions.record_prompt(connection, refusal.verdict, request, origin, now)
-        if origin.place.guild_id is not None and is_appealable(refusal.verdict):
+    now, verdict = context.now(), refusal.verdict
+    in_server = origin.place.guild_id is not None
+    async with context.writing(Topic.DECISIONS, Topic.STRIKES, Topic.AUDIT) as connection:
+        decision_id = await decisions.record_prompt(connection, verdict, request, origin, now)
+        if in_server and is_appealable(verdict):
             await appeals.keep_refused(connection, decision_id, request, origin, now)
         penalty = await strikes.record(connection, decision_id, settings, now, is_moderator=origin.is_moderator)
-    return PromptRefused(refusal.verdict, decision_id, _strike_in_words(penalty))
+    if not in_server:  # no moderator could look at an appeal
+        return PromptRefused(verdict, decision_id, sentence=grounds(verdict.clause or "", appealable=False))
+    is_arguable = is_appealable(verdict) and verdict.clause not in FACTS
+    return PromptRefused(verdict, decision_id, strike_in_words(penalty), is_appealable=is_arguable)
 
 
-def _strike_in_words(penalty: Penalty | None) -> str:
-    if penalty is None or penalty.rung == "none":
+def strike_in_words(penalty: Penalty | None) -> str:
+    if penalty is None or penalty.rung is Rung.NONE:
         return ""
     consequences = {
-        "warn": "Nothing else happens yet; more of them make your pictures wait longer.",
-        "slow": "Until some of them expire you can have one picture at a time, and it waits longer.",
-        "pause": f"You can ask again <t:{int(penalty.until.timestamp())}:R>." if penalty.until else "",
+        Rung.WARN: "Nothing else happens yet; more of them make your pictures wait longer.",
+        Rung.SLOW: "Until some of them expire you can have one picture at a time, and it waits longer.",
+        Rung.PAUSE: f"You can ask again <t:{int(penalty.until.timestamp())}:R>." if penalty.until else "",
     }
     return f"This counts as strike {penalty.count}. {consequences[penalty.rung]} `/strikes` shows them."
 

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import discord
 
+from cogs.core.colours import AMBER, GREY
 from cogs.core.text import inert, plural
-from db.appeals import Case, Grounds, History
-from domain import Job
-from engine.policy import PLAIN_RESTRICTIONS
+from domain.cases import CaseFile, CaseKind, Grounds, History, Subject
 
-AMBER, GREY = 0xE0A030, 0x8A8F98
 LOWEST_SHOWN = 0.05
 
-TITLES = {"appeal": "Appeal", "report": "Report", "approval": "Picture waiting for approval"}
-ENDS = {
-    "open": "",
-    "allowed_once": "allowed once",
-    "allowed_here": "allowed here from now on",
-    "upheld": "upheld",
-    "blocked": "member blocked",
-    "approved": "approved",
-    "removed": "picture removed",
-    "kept": "kept",
-    "expired": "expired",
+TITLES = {
+    CaseKind.APPEAL: "Appeal",
+    CaseKind.REPORT: "Report",
+    CaseKind.APPROVAL: "Picture waiting for approval",
 }
 PICTURE_NOTE = (
     "A withheld picture is never kept, and nobody can switch the picture check off. "
@@ -33,26 +23,15 @@ PICTURE_NOTE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFile:
-    """A case with everything that its card shows."""
-
-    case: Case
-    history: History
-    grounds: Grounds | None = None
-    job: Job | None = None
-    picture_scores: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
 def case_card(file: CaseFile) -> discord.Embed:
     """The card: who, where, why, the words behind a spoiler, and how the case ended."""
     case = file.case
-    end = f": {end_of(case)}" if case.status != "open" else ""
-    embed = discord.Embed(title=f"{TITLES[case.kind]}{end}", colour=AMBER if case.status == "open" else GREY)
+    end = "" if case.is_open else f": {case.end_in_words}"
+    embed = discord.Embed(title=f"{TITLES[case.kind]}{end}", colour=AMBER if case.is_open else GREY)
     embed.add_field(name="Member", value=f"<@{case.user_id}>")
     embed.add_field(name="Where", value=f"<#{case.channel_id}>")
     embed.add_field(name="When", value=discord.utils.format_dt(case.opened_at, "R"))
-    if case.kind == "report":
+    if case.kind is CaseKind.REPORT:
         embed.add_field(name="Reported by", value=f"<@{case.opened_by}>")
     if case.statement:
         embed.add_field(name="In their words", value=inert(case.statement, 1000), inline=False)
@@ -68,11 +47,6 @@ def case_card(file: CaseFile) -> discord.Embed:
     return embed
 
 
-def end_of(case: Case) -> str:
-    """How a case ended, in words; what was never shown can't be removed."""
-    return "not shown" if case.kind == "approval" and case.status == "removed" else ENDS[case.status]
-
-
 def _add_words(embed: discord.Embed, file: CaseFile) -> None:
     request = file.job.request if file.job else None
     prompt = file.grounds.prompt if file.grounds else (request.prompt if request else None)
@@ -84,12 +58,12 @@ def _add_words(embed: discord.Embed, file: CaseFile) -> None:
 
 
 def _add_grounds(embed: discord.Embed, grounds: Grounds) -> None:
-    embed.add_field(name="Grounds", value=clause_words(grounds.clause), inline=False)
+    embed.add_field(name="Grounds", value=grounds.clause_words, inline=False)
     if grounds.rules:
         embed.add_field(name="Rules", value=", ".join(f"`{rule}`" for rule in grounds.rules[:10]))
     if grounds.scores:
         embed.add_field(name="Scores", value=_scores(grounds.scores))
-    if grounds.subject == "picture":
+    if grounds.subject is Subject.PICTURE:
         embed.add_field(name="Please note", value=PICTURE_NOTE, inline=False)
 
 
@@ -112,11 +86,3 @@ def _history(history: History) -> str:
 def spoiler(text: str) -> str:
     """A member's words, hidden until somebody clicks."""
     return f"||{inert(text, 900)}||"
-
-
-def clause_words(clause: str | None) -> str:
-    """A clause's letter with its words, or a house rule's name."""
-    plain = dict(PLAIN_RESTRICTIONS)
-    if clause in plain:
-        return f"Licence, clause ({clause}): {plain[clause]}"
-    return f"House rule: {clause.replace('_', ' ')}" if clause else "The picture check"

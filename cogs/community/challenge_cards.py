@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import discord
 
-from cogs.core.i18n import ENGLISH, Words
+from cogs.core.colours import BLUE, GOLD
+from cogs.core.i18n import ENGLISH, Translation
 from cogs.core.text import inert, plural
-from db.challenges import Challenge, Entry, Fame
+from domain.challenges import Challenge, ChallengeEntry, Victory
 
-GOLD, BLUE = 0xD4A017, 0x5B8DEF
 HOW_TO_ENTER = (
     "Paint something for this theme, then press **Enter** and choose one of your pictures.\n"
     "Entries are shown without names. Everybody has one vote, nobody votes for themselves, and the votes "
@@ -18,7 +18,7 @@ HOW_TO_ENTER = (
 )
 
 
-def announcement_card(challenge: Challenge, words: Words = ENGLISH) -> discord.Embed:
+def announcement_card(challenge: Challenge, words: Translation = ENGLISH) -> discord.Embed:
     """The theme, the end, and how to take part."""
     embed = discord.Embed(
         title=words("Challenge: {theme}", theme=inert(challenge.theme, 200)),
@@ -33,7 +33,9 @@ def announcement_card(challenge: Challenge, words: Words = ENGLISH) -> discord.E
     return embed
 
 
-def entry_card(challenge: Challenge, entry: Entry, filename: str, words: Words = ENGLISH) -> discord.Embed:
+def entry_card(
+    challenge: Challenge, entry: ChallengeEntry, filename: str, words: Translation = ENGLISH
+) -> discord.Embed:
     """A number and a picture, and nothing that says whose it is."""
     title = words("Entry {number}", number=entry.number)
     embed = discord.Embed(title=title, description=inert(challenge.theme, 200), colour=BLUE)
@@ -42,7 +44,9 @@ def entry_card(challenge: Challenge, entry: Entry, filename: str, words: Words =
     return embed
 
 
-def results_card(challenge: Challenge, entries: Sequence[Entry], words: Words = ENGLISH) -> discord.Embed:
+def results_card(
+    challenge: Challenge, entries: Sequence[ChallengeEntry], words: Translation = ENGLISH
+) -> discord.Embed:
     """The winners and everybody's votes, names included now."""
     title = words("Challenge over: {theme}", theme=inert(challenge.theme, 200))
     embed = discord.Embed(title=title, description=_outcome(entries, words)[:4000], colour=GOLD)
@@ -57,7 +61,7 @@ def results_card(challenge: Challenge, entries: Sequence[Entry], words: Words = 
     return embed
 
 
-def _outcome(entries: Sequence[Entry], words: Words) -> str:
+def _outcome(entries: Sequence[ChallengeEntry], words: Translation) -> str:
     winners = [entry for entry in entries if entry.is_winner]
     if not entries:
         return words("Nobody entered this time.")
@@ -82,18 +86,18 @@ def _outcome(entries: Sequence[Entry], words: Words) -> str:
 
 def running_card(running: Sequence[Challenge]) -> discord.Embed:
     lines = [
-        f"**{one.id}** {inert(one.theme, 80)} in <#{one.channel_id}>, "
-        f"{discord.utils.format_dt(one.starts_at, 'd')} to {discord.utils.format_dt(one.ends_at, 'f')}"
-        for one in running
+        f"**{challenge.id}** {inert(challenge.theme, 80)} in <#{challenge.channel_id}>, "
+        f"{discord.utils.format_dt(challenge.starts_at, 'd')} to {discord.utils.format_dt(challenge.ends_at, 'f')}"
+        for challenge in running
     ]
     return discord.Embed(title="Challenges", description="\n".join(lines)[:4000] or "No challenge.", colour=BLUE)
 
 
-def fame_card(fame: Sequence[Fame]) -> discord.Embed:
+def fame_card(victories: Sequence[Victory]) -> discord.Embed:
     lines = [
-        f"🏆 <@{line.user_id}>: {inert(line.theme, 60)}, {plural(line.votes, 'vote')}, "
-        f"{discord.utils.format_dt(line.ended_at, 'd')}"
-        for line in fame
+        f"🏆 <@{victory.user_id}>: {inert(victory.theme, 60)}, {plural(victory.votes, 'vote')}, "
+        f"{discord.utils.format_dt(victory.ended_at, 'd')}"
+        for victory in victories
     ]
     return discord.Embed(
         title="Hall of fame", description="\n".join(lines)[:4000] or "Nobody has won a challenge yet.", colour=GOLD

@@ -1,7 +1,8 @@
-"""One loop for everything that happens at a time or still has to be shown: it looks at rows, again and again.
+"""Background tasks: what happens at a time or still has to be shown in Discord. They look at rows, again and again.
 
-Ends of challenges, retention, cards and answers that a crash kept from being posted: each is a coroutine that reads
-what is due from the database and does it. Nothing sleeps until its own moment, so a restart forgets nothing.
+Ends of challenges, retention, cards and answers that a crash kept from being posted: each task is a coroutine that
+reads what is due from the database and does it. Nothing sleeps until its own moment, so a restart forgets nothing. Each
+runs every `INTERVAL_SECONDS`, and at once when the service announces one of its topics.
 """
 
 from __future__ import annotations
@@ -10,62 +11,65 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
-from discord.ext import commands
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
+from service import Topic, Topics
 
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 15.0
 
-Chore = Callable[[], Awaitable[None]]
+Work = Callable[[], Awaitable[None]]
 
 
-class Rounds(commands.Cog):
-    """Calls every chore in turn, each `INTERVAL_SECONDS` and whenever somebody says there is something to do."""
+class BackgroundTasks:
+    """One loop that calls whatever is due, in the order in which it was added."""
 
-    def __init__(self, bot: Bot, interval_seconds: float = INTERVAL_SECONDS) -> None:
-        self.bot = bot
+    def __init__(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._interval = interval_seconds
-        self._chores: list[Chore] = []
+        self._works: dict[Work, tuple[Topic, ...]] = {}
+        self._due: set[Work] = set()
         self._wake = asyncio.Event()
-        self._going = asyncio.Lock()
-        self._loop_task: asyncio.Task[None] | None = None
+        self._running = asyncio.Lock()
 
-    def add(self, chore: Chore) -> None:
+    def add(self, work: Work, *topics: Topic) -> None:
         """A coroutine function that does whatever is due and can be called at any time, any number of times."""
-        self._chores.append(chore)
+        self._works[work] = topics
 
-    def wake(self) -> None:
-        """Go round now."""
+    def listen(self, topics: Topics) -> None:
+        """From now on news of a task's topics make it due."""
+        for work, wanted in self._works.items():
+            for topic in wanted:
+                topics.subscribe(topic, lambda _, work=work: self._make_due(work))
+
+    def _make_due(self, work: Work) -> None:
+        self._due.add(work)
         self._wake.set()
 
-    async def cog_load(self) -> None:
-        self._loop_task = asyncio.create_task(self._run(), name="rounds")
-
-    async def cog_unload(self) -> None:
-        if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        await self.bot.wait_until_ready()
+    async def run(self) -> None:
+        """Go on until cancelled."""
         while True:
-            self._wake.clear()
-            await self.go()
+            await self.run_all()
             # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
-                    await self._wake.wait()
+                    await self._run_what_is_due()
 
-    async def go(self) -> None:
-        """One round. The border at which a failed chore waits for the next one instead of stopping the others."""
-        async with self._going:
-            for chore in self._chores:
+    async def _run_what_is_due(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            due, self._due = self._due, set()
+            await asyncio.shield(self._run([work for work in self._works if work in due]))
+
+    async def run_all(self) -> None:
+        """Every task once, whether it has news or not."""
+        await self._run(list(self._works))
+
+    async def _run(self, works: list[Work]) -> None:
+        """The border at which a failed task waits for its next turn instead of stopping the others."""
+        async with self._running:
+            for work in works:
                 try:
-                    await chore()
+                    await work()
                 except Exception:
-                    log.warning("a chore failed and will be tried again", exc_info=True)
+                    log.warning("a background task failed and will be tried again", exc_info=True)

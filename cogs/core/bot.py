@@ -1,37 +1,42 @@
-"""The Discord client itself: which cogs it has, which buttons it knows for ever, when it registers its commands."""
+"""The Discord client itself: what every cog can rely on, and when its commands are registered.
+
+It imports no cog: `cogs/setup.py` lists what there is, and is loaded as an extension.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import discord
+from discord import ui
 from discord.ext import commands
 
-from cogs.cases import appeals
-from cogs.cases.review import Review
-from cogs.community import registry as community
-from cogs.community.registry import community_cogs
-from cogs.core.background import Rounds
-from cogs.core.errors import Tree
-from cogs.core.rate_limit import Pace
-from cogs.imagine import buttons
-from cogs.imagine.command import Imagine
-from cogs.imagine.delivery import Delivery
-from cogs.imagine.progress import EDIT_INTERVAL_SECONDS, Board
-from cogs.member import terms
-from cogs.member.info import Info
-from cogs.member.terms import Terms, ask_for_consent
-from cogs.moderation import registry as moderators
-from cogs.moderation.registry import moderators_cogs
-from cogs.prompt_channels.messages import PromptMessages
+from cogs.core.background import BackgroundTasks
+from cogs.core.rate_limit import RateLimit
+from domain import UserError
 from service import Service
 
 log = logging.getLogger(__name__)
 
-SERVERS_ONLY = discord.app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
+SETUP = "cogs.setup"
+EDIT_INTERVAL_SECONDS = 2.5
+
+Cog = TypeVar("Cog", bound=commands.Cog)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A message for one person."""
+
+    content: str | None = None
+    embed: discord.Embed | None = None
+    view: ui.View | None = None
 
 
 class Bot(commands.Bot):
@@ -52,7 +57,6 @@ class Bot(commands.Bot):
             command_prefix=commands.when_mentioned,
             help_command=None,
             intents=_intents(message_content),
-            tree_cls=Tree,
             allowed_mentions=discord.AllowedMentions.none(),
             allowed_contexts=discord.app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
             allowed_installs=discord.app_commands.AppInstallationType(guild=True, user=False),
@@ -61,14 +65,15 @@ class Bot(commands.Bot):
             **options,
         )
         self._service = service
-        self.pace = Pace()
-        self.board = Board(self, edit_interval_seconds)
-        self.delivery = Delivery(self)
-        self.ask_for_consent = ask_for_consent
-        self.remedy_for = appeals.remedy_for
-        self.rounds = Rounds(self)
-        self.review = Review(self)
-        self.prompts = PromptMessages(self)
+        self.edit_interval_seconds = edit_interval_seconds
+        self.rate_limit = RateLimit()
+        self.background = BackgroundTasks()
+        self.remedies: dict[type[UserError], Remedy] = {}
+        self._background_task: asyncio.Task[None] | None = None
+
+    @property
+    def has_service(self) -> bool:
+        return self._service is not None
 
     @property
     def service(self) -> Service:
@@ -76,13 +81,12 @@ class Bot(commands.Bot):
             raise RuntimeError("this bot was built without a service")
         return self._service
 
-    async def add_command_cogs(self) -> None:
-        """The cogs with commands in them."""
-        for cog in (Imagine(self), Info(self), Terms(self), *community_cogs(self), *moderators_cogs(self)):
-            await self.add_cog(cog)
-        for command in self.tree.get_commands():
-            if command.guild_only:  # discord.py leaves it in direct messages, which all other commands allow
-                command.allowed_contexts = SERVERS_ONLY
+    def cog(self, kind: type[Cog]) -> Cog:
+        """The one cog of this class."""
+        found = self.get_cog(kind.__cog_name__)
+        if not isinstance(found, kind):
+            raise LookupError(f"{kind.__name__} is not loaded; see cogs/setup.py")
+        return found
 
     async def on_message(self, message: discord.Message, /) -> None:
         """There are no text commands; what is written in prompt channels is their cog's business."""
@@ -95,13 +99,20 @@ class Bot(commands.Bot):
             log.info("message %d could not be deleted: %s", message_id, error)
 
     async def setup_hook(self) -> None:
-        self.add_dynamic_items(*buttons.BUTTONS, *terms.BUTTONS, *community.BUTTONS, *moderators.BUTTONS)
-        await self.add_command_cogs()
-        await self.add_cog(self.board)
-        await self.add_cog(self.delivery)
-        await self.add_cog(self.rounds)
-        await self.add_cog(self.prompts)
+        await self.load_extension(SETUP)
+        self.background.listen(self.service.topics)
+        self._background_task = asyncio.create_task(self._run_background(), name="background")
         await self._register_commands()
+
+    async def close(self) -> None:
+        if self._background_task is not None:
+            self._background_task.cancel()
+            await asyncio.gather(self._background_task, return_exceptions=True)
+        await super().close()
+
+    async def _run_background(self) -> None:
+        await self.wait_until_ready()
+        await self.background.run()
 
     def command_payload(self) -> list[dict[str, Any]]:
         """The application commands as Discord gets them."""
@@ -110,12 +121,17 @@ class Bot(commands.Bot):
     async def _register_commands(self) -> None:
         """Tell Discord about the commands, but only when they have changed: it limits how often one may."""
         fingerprint = hashlib.sha256(json.dumps(self.command_payload(), sort_keys=True).encode()).hexdigest()
-        key = f"commands of application {self.application_id}"
+        key = f"commands:{self.application_id}"
         if await self.service.recall(key) == fingerprint:
             return
         await self.tree.sync()
         await self.service.remember(key, fingerprint)
         log.info("application commands registered")
+
+
+Interaction = discord.Interaction[Bot]
+# What a person gets instead of an error's bare sentence.
+Remedy = Callable[[Interaction, Any], Answer]
 
 
 def _intents(message_content: bool) -> discord.Intents:

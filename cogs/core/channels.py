@@ -1,19 +1,62 @@
-"""What a channel takes: pictures of which level, and whether the bot may post there at all."""
+"""Where something happens: a channel as a place, what it takes, and whether the bot may post there at all."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import discord
 
-from cogs.imagine.submit import parent_of, place_of
-from db import guild_settings
-from domain import InvalidRequest, Job, SafetyLevel
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
+from cogs.core.bot import Bot, Interaction
+from cogs.core.checks import may_moderate
+from domain import InvalidRequest, Job, JobSource, NotAllowed, Origin, Place, SafetyLevel
+from domain.settings import ChannelLevel
 
 STRICTEST_FIRST = tuple(SafetyLevel)
+
+NEEDED = discord.Permissions(view_channel=True, send_messages=True, embed_links=True, attach_files=True)
+NEEDED_IN_THREADS = discord.Permissions(
+    view_channel=True, send_messages_in_threads=True, embed_links=True, attach_files=True
+)
+
+
+def parent_of(channel: object) -> int | None:
+    """The channel that a thread belongs to, whose settings and quotas hold in it."""
+    return channel.parent_id if isinstance(channel, discord.Thread) else None
+
+
+def is_age_restricted(channel: object) -> bool:
+    """Whether Discord marks the channel; threads are as age-restricted as the channel they belong to."""
+    is_nsfw = getattr(channel, "is_nsfw", None)
+    return bool(is_nsfw()) if callable(is_nsfw) else False
+
+
+def place_of(channel: object, guild_id: int | None, channel_id: int) -> Place:
+    return Place(guild_id=guild_id, channel_id=channel_id, age_restricted=is_age_restricted(channel))
+
+
+def origin_of(interaction: Interaction, source: JobSource = JobSource.SLASH, parent_id: int | None = None) -> Origin:
+    """Who asks and where, as plain values; a moderator by role is known to the service."""
+    roles = interaction.user.roles if isinstance(interaction.user, discord.Member) else []
+    return Origin(
+        user_id=interaction.user.id,
+        place=place_of(interaction.channel, interaction.guild_id, interaction.channel_id or 0),
+        locale=str(interaction.locale),
+        source=source,
+        parent_id=parent_id,
+        role_ids=tuple(role.id for role in roles),
+        filesize_limit=interaction.filesize_limit,
+        parent_channel_id=parent_of(interaction.channel),
+        is_moderator=interaction.guild_id is not None and may_moderate(interaction.permissions),
+    )
+
+
+def origin_of_member(interaction: Interaction, member: discord.Member) -> Origin:
+    """A member as they would ask in this channel."""
+    roles = tuple(role.id for role in member.roles)
+    return replace(origin_of(interaction), user_id=member.id, role_ids=roles)
+
+
+# ---- what a channel takes --------------------------------------------------------------------------------------------
 
 
 async def level_of(bot: Bot, guild_id: int, channel_id: int) -> SafetyLevel | None:
@@ -21,12 +64,12 @@ async def level_of(bot: Bot, guild_id: int, channel_id: int) -> SafetyLevel | No
     channel = bot.get_channel(channel_id)
     if channel is None:
         return None
-    chosen = await guild_settings.load_channel(bot.service.database, guild_id, parent_of(channel) or channel_id)
-    if chosen.level == "strict":
+    level = (await bot.service.settings.fetch_channel(guild_id, parent_of(channel) or channel_id)).level
+    if level is ChannelLevel.STRICT:
         return SafetyLevel.STRICT
-    if chosen.level == "adult" and place_of(channel, guild_id, channel_id).age_restricted:
+    if level is ChannelLevel.ADULT and is_age_restricted(channel):
         return SafetyLevel.ADULT
-    return None if chosen.level == "off" else SafetyLevel.STANDARD
+    return None if level is ChannelLevel.OFF else SafetyLevel.STANDARD
 
 
 async def may_be_shown(bot: Bot, job: Job, channel_id: int) -> bool:
@@ -37,11 +80,25 @@ async def may_be_shown(bot: Bot, job: Job, channel_id: int) -> bool:
 
 def require_age_restricted(channel: object) -> None:
     """Raise InvalidRequest if Discord itself does not mark the channel: without that there is no adult level."""
-    is_nsfw = getattr(channel, "is_nsfw", None)
-    if not (callable(is_nsfw) and is_nsfw()):
+    if not is_age_restricted(channel):
         raise InvalidRequest(
             f"<#{getattr(channel, 'id', 0)}> is not age-restricted. Switch on “Age-Restricted Channel” in its Discord "
             "settings first, then choose this level again."
+        )
+
+
+# ---- whether the bot may post ----------------------------------------------------------------------------------------
+
+
+def require_permissions(interaction: Interaction) -> None:
+    """Raise NotAllowed, naming what is missing, if the bot could not post the picture here."""
+    if interaction.guild_id is None:
+        return
+    needed = NEEDED_IN_THREADS if isinstance(interaction.channel, discord.Thread) else NEEDED
+    if missing := names_of_missing(needed, interaction.app_permissions):
+        raise NotAllowed(
+            f"I can't post pictures here: I am missing {missing}. "
+            "Ask somebody who manages this server, or try another channel."
         )
 
 
@@ -49,15 +106,14 @@ def require_posting(channel: object) -> None:
     """Raise InvalidRequest, naming what is missing, if the bot can't post pictures in the channel."""
     if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
         raise InvalidRequest("That is no channel in which I can post. Please name a text channel.")
-    mine = channel.permissions_for(channel.guild.me)
-    needed = {
-        "view channel": mine.view_channel,
-        "send messages": mine.send_messages_in_threads if isinstance(channel, discord.Thread) else mine.send_messages,
-        "embed links": mine.embed_links,
-        "attach files": mine.attach_files,
-    }
-    missing = [name for name, is_there in needed.items() if not is_there]
-    if missing:
+    needed = NEEDED_IN_THREADS if isinstance(channel, discord.Thread) else NEEDED
+    if missing := names_of_missing(needed, channel.permissions_for(channel.guild.me)):
         raise InvalidRequest(
-            f"I can't post in <#{channel.id}>: I am missing {', '.join(missing)}. Give me that there, then try again."
+            f"I can't post in <#{channel.id}>: I am missing {missing}. Give me that there, then try again."
         )
+
+
+def names_of_missing(needed: discord.Permissions, mine: discord.Permissions) -> str:
+    """The permissions that are needed and not there, in words; empty if all are there."""
+    missing = [name for name, wanted in needed if wanted and not getattr(mine, name)]
+    return ", ".join(missing).replace("_", " ")

@@ -5,17 +5,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
 import discord
 
-from db import guild_settings
+from cogs.core.bot import Bot, Interaction
 from domain import NotAllowed
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
 
 MODERATORS_ONLY = (
     "This is for this server's moderators: people who may time members out or manage the server, and the roles that "
@@ -29,15 +22,10 @@ async def is_moderator(interaction: Interaction) -> bool:
     """Whether the person moderates this whole server; never in direct messages."""
     if interaction.guild_id is None:
         return False
-    if _has_powers(interaction.permissions):
+    if may_moderate(interaction.permissions):
         return True
     roles = interaction.user.roles if isinstance(interaction.user, discord.Member) else []
-    return await _has_moderators_role(cast("Bot", interaction.client), interaction.guild_id, roles)
-
-
-async def is_moderating_member(bot: Bot, member: discord.Member) -> bool:
-    """The same for somebody who wrote a message."""
-    return _has_powers(member.guild_permissions) or await _has_moderators_role(bot, member.guild.id, member.roles)
+    return await _has_moderators_role(interaction.client, interaction.guild_id, roles)
 
 
 async def may_tidy_up(interaction: Interaction) -> bool:
@@ -49,34 +37,38 @@ async def may_tidy_up(interaction: Interaction) -> bool:
 
 async def require_moderator(interaction: Interaction) -> int:
     """The server's id, or NotAllowed."""
-    if interaction.guild_id is None:
-        raise NotAllowed("This works in servers only, not in direct messages.")
+    guild_id = _require_server(interaction)
     if not await is_moderator(interaction):
         raise NotAllowed(MODERATORS_ONLY)
-    return interaction.guild_id
+    return guild_id
 
 
 async def require_manager(interaction: Interaction) -> int:
     """The server's id, or NotAllowed unless the person manages the server."""
-    if interaction.guild_id is None:
-        raise NotAllowed("This works in servers only, not in direct messages.")
+    guild_id = _require_server(interaction)
     if not interaction.permissions.manage_guild:
         raise NotAllowed(MANAGERS_ONLY)
-    return interaction.guild_id
+    return guild_id
 
 
 async def require_owner(interaction: Interaction) -> int:
     """The owner's id, or NotAllowed."""
-    bot = cast("Bot", interaction.client)
-    if not await bot.is_owner(interaction.user):
+    if not await interaction.client.is_owner(interaction.user):
         raise NotAllowed(OWNER_ONLY)
     return interaction.user.id
 
 
-def _has_powers(permissions: discord.Permissions) -> bool:
+def may_moderate(permissions: discord.Permissions) -> bool:
+    """Whether Discord's own permissions make somebody a moderator."""
     return permissions.administrator or permissions.manage_guild or permissions.moderate_members
 
 
+def _require_server(interaction: Interaction) -> int:
+    if interaction.guild_id is None:
+        raise NotAllowed("This works in servers only, not in direct messages.")
+    return interaction.guild_id
+
+
 async def _has_moderators_role(bot: Bot, guild_id: int, roles: list[discord.Role]) -> bool:
-    settings = await guild_settings.load(bot.service.database, guild_id)
+    settings = await bot.service.settings.fetch(guild_id)
     return not {role.id for role in roles}.isdisjoint(settings.moderator_role_ids)

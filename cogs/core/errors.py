@@ -2,6 +2,7 @@
 
 discord.py has four borders at which an interaction can fail, and each has its own hook: slash commands and context
 menus (the tree), views, modals, and dynamic items (whose errors would only be logged). All four call `reply_error`.
+What a person can do about an error (read the terms, appeal) is in `Bot.remedies`, by the error's class.
 """
 
 from __future__ import annotations
@@ -16,34 +17,38 @@ from typing import Any, Self
 import discord
 from discord import app_commands, ui
 
+from cogs.core.bot import Answer, Interaction
 from cogs.core.text import NOBODY
-from domain import PromptRefused, UserError
-from engine.policy.wording import grounds
+from domain import UserError
 
 log = logging.getLogger(__name__)
 
 
-async def reply_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
+async def reply_error(interaction: Interaction, error: BaseException, /) -> None:
     """Tell the person, privately, what went wrong; unknown errors show a reference that the log shows too."""
-    remedy = _remedy_for(interaction, error)
-    sentence = _sentence_for(error, is_private=interaction.guild_id is None)
+    original = getattr(error, "original", error)
+    remedy = interaction.client.remedies.get(type(original)) if isinstance(original, UserError) else None
+    answer = remedy(interaction, original) if remedy else Answer(content=_sentence_for(original))
     try:
-        if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-            # "thinking" is public; the error is for its member only.
-            await interaction.delete_original_response()
-        if interaction.response.is_done():
-            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY, view=remedy)
-        else:
-            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY, view=remedy)
+        await _answer(interaction, answer)
     except discord.HTTPException as failure:
         log.warning("could not tell user %d about an error: %s", interaction.user.id, failure)
 
 
-def _sentence_for(error: BaseException, *, is_private: bool) -> str:
-    """Walk to the original error; only a UserError's text is meant for people."""
-    original = getattr(error, "original", error)
-    if isinstance(original, PromptRefused) and is_private:  # no moderator could look at an appeal
-        return grounds(original.verdict.clause or "", appealable=False)
+async def _answer(interaction: Interaction, answer: Answer) -> None:
+    message: dict[str, Any] = {"content": answer.content, "embed": answer.embed, "view": answer.view}
+    given = {name: value for name, value in message.items() if value is not None}
+    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        # "thinking" is public; the answer is for its member only.
+        await interaction.delete_original_response()
+    if interaction.response.is_done():
+        await interaction.followup.send(**given, ephemeral=True, allowed_mentions=NOBODY)
+    else:
+        await interaction.response.send_message(**given, ephemeral=True, allowed_mentions=NOBODY)
+
+
+def _sentence_for(original: BaseException) -> str:
+    """Only a UserError's text is meant for people."""
     if isinstance(original, UserError):
         return str(original)
     if isinstance(original, app_commands.NoPrivateMessage):
@@ -60,18 +65,6 @@ def _sentence_for(error: BaseException, *, is_private: bool) -> str:
     )
 
 
-def _remedy_for(interaction: discord.Interaction[Any], error: BaseException) -> ui.View:
-    """What the person can press about it: Appeal under a refusal."""
-    return interaction.client.remedy_for(interaction, getattr(error, "original", error)) or discord.utils.MISSING
-
-
-class Tree(app_commands.CommandTree[Any]):
-    """The command tree whose errors become sentences."""
-
-    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
-        await reply_error(interaction, error)
-
-
 class View(ui.View):
     """A view whose errors become sentences. `timeout=None`: the state of our buttons is in the database."""
 
@@ -83,13 +76,20 @@ class View(ui.View):
 
 
 class Modal(ui.Modal):
-    """A modal whose errors become sentences."""
+    """A modal whose errors become sentences. Subclasses say in `act` what happens when it is sent."""
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        await self.act(interaction)
+
+    @abstractmethod
+    async def act(self, interaction: Interaction) -> None:
+        """What sending it does; raises a UserError with the sentence to show."""
 
     async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:
         await reply_error(interaction, error)
 
 
-async def or_reply(interaction: discord.Interaction[Any], act: Awaitable[None]) -> None:
+async def or_reply(interaction: Interaction, act: Awaitable[None]) -> None:
     """Do what a dynamic item does: the border of those, whose errors discord.py would only log."""
     try:
         await act
@@ -129,5 +129,13 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
         await or_reply(interaction, self.act(interaction))
 
     @abstractmethod
-    async def act(self, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: Interaction) -> None:
         """What a click does; raises a UserError with the sentence to show."""
+
+
+def row_of(*buttons: RowButton) -> View:
+    """The buttons side by side."""
+    view = View()
+    for button in buttons:
+        view.add_item(button)
+    return view

@@ -1,6 +1,6 @@
 """What the bot says in public, in the language that a server chose in `/settings panel`.
 
-The English text is the key; `cogs/languages/*.toml` hold the others. What only one person sees stays in English: it
+The English text is the key; `languages/*.toml` hold the others. What only one person sees stays in English: it
 names commands and options, which are English in Discord, too.
 """
 
@@ -10,16 +10,13 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from discord import ui
 
-from db import guild_settings
-from db.guild_settings import LANGUAGES
-from engine.request.cost import credits_in_words
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
+from cogs.core.bot import Bot
+from domain.credits import credits_in_digits
+from domain.settings import LANGUAGES
 
 FOLDER = Path(__file__).parent / "languages"
 
@@ -33,7 +30,7 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Translation:
     """Says things in one language. What a catalogue does not have is said in English."""
 
     language: str = LANGUAGES[0]
@@ -48,8 +45,8 @@ class Words:
 
     def credits(self, millicredits: int) -> str:
         """ "1.6 credits"."""
-        amount, unit = credits_in_words(millicredits).split()
-        return f"{amount} {self(unit)}"
+        amount = credits_in_digits(millicredits)
+        return f"{amount} {self('credit' if amount == '1' else 'credits')}"
 
     def labels(self, view: ui.View) -> ui.View:
         """The same view with its buttons' labels in this language."""
@@ -60,11 +57,11 @@ class Words:
         return view
 
 
-ENGLISH = Words()
+ENGLISH = Translation()
 
 
-async def words_for(bot: Bot, guild_id: int | None) -> Words:
+async def translation_for(bot: Bot, guild_id: int | None) -> Translation:
     """The server's language; English in direct messages."""
     if guild_id is None:
         return ENGLISH
-    return Words((await guild_settings.load(bot.service.database, guild_id)).language)
+    return Translation((await bot.service.settings.fetch(guild_id)).language)

@@ -15,7 +15,7 @@ WRITES = 4
 PERIOD_SECONDS = 5.5
 
 
-class Pace:
+class RateLimit:
     """A sliding window per channel. `clock` gives seconds, `sleep` waits that many."""
 
     def __init__(

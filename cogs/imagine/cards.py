@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 
 import discord
 
-from cogs.core.i18n import ENGLISH, Words
+from cogs.core.colours import BLUE, GREEN, GREY, RED
+from cogs.core.i18n import ENGLISH, Translation
 from cogs.core.text import inert
-from domain import Job, JobStatus, ModelProfile, Picture, Progress, Standing
-from engine.request.prompt import normalise
+from domain import Job, JobStatus, ModelProfile, Outcome, OutcomeCode, Picture, Progress, Reading, Standing
 
-GREY, BLUE, GREEN, RED = 0x8A8F98, 0x5B8DEF, 0x57A773, 0xC8553D
 BAR_CELLS = 12
 PREVIEW = "preview.jpg"
 
@@ -24,7 +23,21 @@ ENDINGS = {
 }
 
 
-def waiting_card(job: Job, standing: Standing | None, now: datetime, words: Words = ENGLISH) -> discord.Embed:
+OUTCOMES = {
+    OutcomeCode.CANCELLED: "Nothing was charged.",
+    OutcomeCode.CANCELLED_BY_MODERATOR: "A moderator took it back; nothing was charged.",
+    OutcomeCode.REPLACED: "Replaced; nothing was charged.",
+    OutcomeCode.FAILED: "This picture could not be painted; nothing was charged.",
+    OutcomeCode.REJECTED: "A moderator decided not to show this picture.",
+    OutcomeCode.PLACE_STRICTER: "This channel takes no adult pictures any more, so this one can't be shown here.",
+}
+UNEXPECTED = (
+    "Something went wrong on our side; nothing was charged. If it happens again, tell the moderators this reference: "
+    "{reference}."
+)
+
+
+def waiting_card(job: Job, standing: Standing | None, now: datetime, words: Translation = ENGLISH) -> discord.Embed:
     """The place in the queue and when the picture is due."""
     if standing is None or standing.ahead == 0:
         title, line = words("Next in line"), words("Your picture is up next.")
@@ -37,7 +50,7 @@ def waiting_card(job: Job, standing: Standing | None, now: datetime, words: Word
     return _card(job, title, line, GREY, words)
 
 
-def painting_card(job: Job, progress: Progress, words: Words = ENGLISH) -> discord.Embed:
+def painting_card(job: Job, progress: Progress, words: Translation = ENGLISH) -> discord.Embed:
     """Percent, a bar, and the preview picture if there is one."""
     share = progress.step / max(progress.total_steps, 1)
     filled = round(share * BAR_CELLS)
@@ -50,14 +63,14 @@ def painting_card(job: Job, progress: Progress, words: Words = ENGLISH) -> disco
 
 
 def finished_card(
-    job: Job, pictures: Sequence[Picture], profile: ModelProfile, beyond: str = "", words: Words = ENGLISH
+    job: Job, pictures: Sequence[Picture], profile: ModelProfile, reading: Reading, words: Translation = ENGLISH
 ) -> discord.Embed:
     """The finished pictures' parameters; the pictures themselves are the message's attachments."""
     request = job.request
     withheld = sum(1 for picture in pictures if picture.png is None)
     embed = discord.Embed(description=f"**{inert(request.prompt, 2500)}**", colour=GREEN)
-    if (read := normalise(request.prompt)) != request.prompt:
-        embed.add_field(name=words("Read as"), value=inert(read, 900), inline=False)
+    if reading.text != request.prompt:
+        embed.add_field(name=words("Read as"), value=inert(reading.text, 900), inline=False)
     if request.negative_prompt:
         embed.add_field(name=words("Without"), value=inert(request.negative_prompt), inline=False)
     embed.add_field(name=words("Seed"), value=", ".join(str(picture.seed) for picture in pictures))
@@ -67,8 +80,10 @@ def finished_card(
     embed.add_field(name=words("Scheduler"), value=request.scheduler)
     if request.preset is not None:
         embed.add_field(name=words("Preset"), value=request.preset)
-    if beyond:
-        embed.add_field(name=words("Beyond the first 75 tokens (weighs less)"), value=inert(beyond, 300), inline=False)
+    if reading.beyond:
+        embed.add_field(
+            name=words("Beyond the first 75 tokens (weighs less)"), value=inert(reading.beyond, 300), inline=False
+        )
     if withheld:
         embed.add_field(
             name=words("Withheld"),
@@ -85,20 +100,28 @@ def finished_card(
     return embed
 
 
-def ended_card(job: Job, words: Words = ENGLISH) -> discord.Embed:
+def ended_card(job: Job, words: Translation = ENGLISH) -> discord.Embed:
     """An end without pictures, with its reason."""
     colour = GREY if job.status is JobStatus.CANCELLED else RED
-    outcome = words(job.outcome or "Nothing was charged.")
-    return _card(job, words(ENDINGS.get(job.status, "Ended")), outcome, colour, words)
+    return _card(job, words(ENDINGS.get(job.status, "Ended")), _outcome(job.outcome, words), colour, words)
 
 
-def held_card(job: Job, words: Words = ENGLISH) -> discord.Embed:
+def _outcome(outcome: Outcome | None, words: Translation) -> str:
+    """Why a job ended without pictures; what a UserError said is shown as it was said."""
+    if outcome is None:
+        return words("Nothing was charged.")
+    if outcome.code is OutcomeCode.FAILED and outcome.detail:
+        return words(UNEXPECTED, reference=outcome.detail)
+    return words(OUTCOMES.get(outcome.code, outcome.detail))
+
+
+def held_card(job: Job, words: Translation = ENGLISH) -> discord.Embed:
     """A finished picture that waits for a moderator's yes."""
     line = "In this channel a moderator looks at every picture first. It appears here as soon as one has said yes."
     return _card(job, words("Waiting for a moderator"), words(line), GREY, words)
 
 
-def _card(job: Job, title: str, line: str, colour: int, words: Words) -> discord.Embed:
+def _card(job: Job, title: str, line: str, colour: int, words: Translation) -> discord.Embed:
     embed = discord.Embed(title=title, description=f"{inert(job.request.prompt, 300)}\n\n{line}", colour=colour)
     cost = f" · {words.credits(job.cost)}" if job.status.is_open else ""
     picture = words("picture {number}", number=job.id)
@@ -106,7 +129,7 @@ def _card(job: Job, title: str, line: str, colour: int, words: Words) -> discord
     return embed
 
 
-def _size(job: Job, profile: ModelProfile, words: Words) -> str:
+def _size(job: Job, profile: ModelProfile, words: Translation) -> str:
     size = f"{job.request.width}×{job.request.height}"
     if profile.display_scale <= 1:
         return size

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Iterable
+from typing import Literal
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
 
-from cogs.imagine.submit import paint
-from db import guild_settings
-from domain import SEED_LIMIT, InvalidRequest, ModelProfile, Request
-from engine.request.presets import PRESETS, apply_preset
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
+from cogs.core.bot import Bot, Interaction
+from cogs.imagine.submit import submit
+from domain import SEED_LIMIT, InvalidRequest, JobSource, RequestOptions
 
 MAX_PROMPT_CHARACTERS = 1000
+MAX_ATTACHMENT_BYTES = 10 * 2**20
+PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 
 class Imagine(commands.Cog):
@@ -69,61 +65,48 @@ class Imagine(commands.Cog):
         upscale: Range[float, 1.0, 2.0] = 1.0,
     ) -> None:
         """Paint a picture from words"""
-        profile, database = self.bot.service.profile, self.bot.service.database
 
-        async def build() -> Request:
-            chosen = await guild_settings.load(database, interaction.guild_id or 0)
-            usual = chosen.shape if width is None and height is None else None
-            size = choose_size(profile, shape or usual, width, height)
-            request = Request(
+        async def read() -> RequestOptions:
+            return RequestOptions(
                 prompt=prompt,
                 negative_prompt=negative_prompt,
-                width=size[0],
-                height=size[1],
-                num_inference_steps=profile.num_inference_steps,
-                guidance_scale=profile.guidance_scale,
-                scheduler=profile.scheduler,
-                seed=secrets.randbelow(SEED_LIMIT) if seed is None else seed,
+                shape=shape,
+                width=width,
+                height=height,
+                num_inference_steps=steps,
+                guidance_scale=guidance_scale,
+                scheduler=scheduler,
+                seed=seed,
                 images=images,
+                preset=preset,
                 init_image=await read_attachment(start_picture),
                 mask_image=await read_attachment(mask),
                 strength=strength,
                 upscale=upscale,
             )
-            return apply_preset(
-                request, preset or chosen.preset, steps=steps, guidance_scale=guidance_scale, scheduler=scheduler
-            )
 
-        await paint(interaction, build(), source="slash")
+        await submit(interaction, read(), source=JobSource.SLASH)
 
     @imagine.autocomplete("scheduler")
-    async def suggest_scheduler(self, interaction: Interaction, current: str) -> list[Choice[str]]:
-        return _matching(cast("Bot", interaction.client).service.profile.schedulers, current)
+    async def suggest_scheduler(self, _: Interaction, current: str) -> list[Choice[str]]:
+        return _matching(self.bot.service.queue.profile.schedulers, current)
 
     @imagine.autocomplete("preset")
-    async def suggest_preset(self, interaction: Interaction, current: str) -> list[Choice[str]]:
-        return _matching(tuple(PRESETS), current)
-
-
-def choose_size(profile: ModelProfile, shape: str | None, width: int | None, height: int | None) -> tuple[int, int]:
-    """The size in pixels: explicit numbers, or the shape's, or the model's square. Raises InvalidRequest on both."""
-    if shape is not None and (width is not None or height is not None):
-        raise InvalidRequest("Give either a shape or a width and height, not both.")
-    native = profile.shapes[shape or "square"]
-    return (width or native[0], height or native[1])
+    async def suggest_preset(self, _: Interaction, current: str) -> list[Choice[str]]:
+        return _matching(self.bot.service.queue.presets, current)
 
 
 async def read_attachment(attachment: discord.Attachment | None) -> bytes | None:
     """An attachment's bytes. Raises InvalidRequest before the download if it is too large or no picture."""
     if attachment is None:
         return None
-    if attachment.content_type not in ("image/png", "image/jpeg", "image/webp"):
+    if attachment.content_type not in PICTURE_TYPES:
         raise InvalidRequest("A start picture or mask must be a PNG, JPEG or WebP file.")
-    if attachment.size > 10 * 2**20:
+    if attachment.size > MAX_ATTACHMENT_BYTES:
         raise InvalidRequest("A start picture or mask may have at most 10 MiB; please make it smaller.")
     return await attachment.read()
 
 
-def _matching(names: tuple[str, ...], current: str) -> list[Choice[str]]:
+def _matching(names: Iterable[str], current: str) -> list[Choice[str]]:
     wanted = current.casefold()
     return [Choice(name=name, value=name) for name in names if wanted in name.casefold()][:25]

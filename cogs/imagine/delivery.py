@@ -14,22 +14,19 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord.ext import commands
 
-from cogs.core.i18n import words_for
+from cogs.core.bot import Bot
+from cogs.core.channels import is_age_restricted, parent_of
+from cogs.core.i18n import translation_for
 from cogs.core.text import NOBODY
 from cogs.imagine.buttons import ended_buttons, finished_buttons
 from cogs.imagine.cards import ended_card, finished_card, held_card
-from cogs.imagine.submit import parent_of, place_of
-from db import guild_settings, prompt_channels
-from domain import Job, JobStatus, SafetyLevel
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-    from engine.images.upload import Posting
+from cogs.imagine.progress import Progress
+from domain import Job, JobStatus, SafetyLevel, Upload
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +49,12 @@ class Delivery(commands.Cog):
     def __init__(
         self,
         bot: Bot,
+        progress: Progress,
         clock: Callable[[], float] = time.monotonic,
         first_retry_seconds: float = FIRST_RETRY_SECONDS,
     ) -> None:
         self.bot = bot
+        self._progress = progress
         self._clock = clock
         self._first_retry = first_retry_seconds
         self._wake = asyncio.Event()
@@ -66,7 +65,8 @@ class Delivery(commands.Cog):
         self._loop_task: asyncio.Task[None] | None = None
 
     async def cog_load(self) -> None:
-        self._started_at = self.bot.service.clock()
+        self._started_at = self.bot.service.now()
+        self._progress.when_shown(self.wake)
         self.bot.service.subscribe(lambda _: self.wake())
         self._loop_task = asyncio.create_task(self._run(), name="delivery")
 
@@ -84,7 +84,7 @@ class Delivery(commands.Cog):
         await self.bot.wait_until_ready()
         while True:
             self._wake.clear()
-            for job in await self.bot.service.undelivered():
+            for job in await self.bot.service.deliveries.fetch_undelivered():
                 self._start(job)
             # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
@@ -93,7 +93,7 @@ class Delivery(commands.Cog):
 
     def _start(self, job: Job) -> None:
         is_too_early = self._retry_at.get(job.id, 0.0) > self._clock()
-        if job.id in self._running or is_too_early or self.bot.board.is_being_shown(job.id):
+        if job.id in self._running or is_too_early or self._progress.is_being_shown(job.id):
             return
         task = asyncio.create_task(self._deliver_or_retry(job), name=f"deliver-{job.id}")
         self._running[job.id] = task
@@ -110,9 +110,9 @@ class Delivery(commands.Cog):
     async def _deliver_or_retry(self, job: Job) -> None:
         """One attempt; the border at which a failed delivery becomes a later one."""
         try:
-            await self.bot.board.close(job.id)
+            await self._progress.close(job.id)
             # The row may have changed (deleted, re-judged) since it was listed.
-            await self._deliver(await self.bot.service.job(job.id))
+            await self._deliver(await self.bot.service.jobs.fetch(job.id))
         except Exception:
             failures = self._failures[job.id] = self._failures.get(job.id, 0) + 1
             delay = min(self._first_retry * 2 ** (failures - 1), LONGEST_RETRY_SECONDS)
@@ -126,7 +126,7 @@ class Delivery(commands.Cog):
         if job.delivered_at is not None:
             return
         job = await self._judge_place_again(job)
-        if await self.bot.review.holds(job):
+        if await self._holds(job):
             await self._show_held(job)
             return
         try:
@@ -139,21 +139,24 @@ class Delivery(commands.Cog):
                 message_id = await self._send_privately(job)
         except discord.Forbidden:
             message_id = await self._send_privately(job)
-        await self.bot.service.mark_delivered(job.id, message_id)
+        await self.bot.service.deliveries.mark_delivered(job.id, message_id)
 
     async def _judge_place_again(self, job: Job) -> Job:
         """A picture painted for an adult channel is not shown once Discord or the moderators say otherwise."""
         channel = self.bot.get_channel(job.channel_id)
-        if job.status is not JobStatus.DONE or job.place.level is not SafetyLevel.ADULT or channel is None:
+        if job.status is not JobStatus.DONE or channel is None:
             return job
-        chosen = await guild_settings.load_channel(
-            self.bot.service.database, job.guild_id or 0, parent_of(channel) or job.channel_id
+        channel_id = parent_of(channel) or job.channel_id
+        return await self.bot.service.deliveries.judge_place_again(
+            job, channel_id, age_restricted=is_age_restricted(channel)
         )
-        if chosen.level == "adult" and place_of(channel, job.guild_id, job.channel_id).age_restricted:
-            return job
-        return await self.bot.service.withhold(
-            job.id, "This channel takes no adult pictures any more, so this one can't be shown here."
-        )
+
+    async def _holds(self, job: Job) -> bool:
+        """Whether a finished picture waits for a moderator's yes."""
+        if job.status is not JobStatus.DONE or job.guild_id is None:
+            return False
+        parent_id = parent_of(self.bot.get_channel(job.channel_id)) or job.channel_id
+        return await self.bot.service.cases.hold(job, (job.channel_id, parent_id))
 
     # ---- showing ---------------------------------------------------------------------------------------------------
 
@@ -165,7 +168,7 @@ class Delivery(commands.Cog):
         message = channel.get_partial_message(message_id)
 
         async def edit(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
-            await self.bot.pace.take(job.channel_id)
+            await self.bot.rate_limit.take(job.channel_id)
             await message.edit(embed=embed, attachments=files, view=view, allowed_mentions=NOBODY)
             return message_id
 
@@ -176,7 +179,7 @@ class Delivery(commands.Cog):
         if job.message_id is None:
             return
         message = self.bot.get_partial_messageable(job.channel_id).get_partial_message(job.message_id)
-        words = await words_for(self.bot, job.guild_id)
+        words = await translation_for(self.bot, job.guild_id)
         try:
             await message.edit(
                 embed=held_card(job, words),
@@ -192,7 +195,7 @@ class Delivery(commands.Cog):
         reference: dict[str, Any] = {"reference": answers} if answers else {}
 
         async def send(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
-            await self.bot.pace.take(job.channel_id)
+            await self.bot.rate_limit.take(job.channel_id)
             message = await channel.send(
                 f"<@{job.user_id}>",
                 embed=embed,
@@ -212,30 +215,30 @@ class Delivery(commands.Cog):
         `send` waits for the channel's pace itself: pictures take a while to be made ready, and a turn that was taken
         before that would be used together with somebody's later one.
         """
-        pictures = await self.bot.service.pictures(job.id) if job.status is JobStatus.DONE else []
-        words = await words_for(self.bot, job.guild_id)
+        pictures = await self.bot.service.jobs.fetch_pictures(job.id) if job.status is JobStatus.DONE else []
+        words = await translation_for(self.bot, job.guild_id)
         if not any(picture.png for picture in pictures):
             return await send(ended_card(job, words), [], words.labels(ended_buttons(job)))
         service = self.bot.service
-        card = finished_card(job, pictures, service.profile, service.tokens_beyond(job.request.prompt), words)
+        card = finished_card(job, pictures, service.queue.profile, service.queue.read(job.request.prompt), words)
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for _ in range(MAX_UPLOADS):
-            postings = await service.postings(job.id, limit)
+            uploads = await service.deliveries.make_uploads(job.id, limit)
             try:
                 some_withheld = any(picture.png is None for picture in pictures)
                 view = words.labels(finished_buttons(job, some_withheld=some_withheld))
-                return await send(card, _files(job, postings), view)
+                return await send(card, _files(job, uploads), view)
             except discord.HTTPException as error:
                 if error.status != 413:
                     raise
                 # Discord's limits change; what it just refused is what we know.
-                limit = int(max(len(posting.data) for posting in postings) * SHRINK_ON_413)
+                limit = int(max(len(upload.data) for upload in uploads) * SHRINK_ON_413)
                 log.info("job %d: Discord found the pictures too large, next try with %d bytes", job.id, limit)
         return await send(ended_card(job, words), [], words.labels(ended_buttons(job)))
 
     async def _answered_message(self, job: Job) -> discord.MessageReference | None:
         """The message in a prompt channel that this job answers; in a thread of its own there is none."""
-        prompt = await prompt_channels.fetch_message_of_job(self.bot.service.database, job.id)
+        prompt = await self.bot.service.deliveries.find_prompt(job.id)
         if prompt is None or prompt.message_id == job.channel_id:
             return None
         return discord.MessageReference(
@@ -268,9 +271,9 @@ class Delivery(commands.Cog):
             return None
 
 
-def _files(job: Job, postings: Sequence[Posting]) -> list[discord.File]:
+def _files(job: Job, uploads: Sequence[Upload]) -> list[discord.File]:
     alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
-    return [discord.File(io.BytesIO(posting.data), posting.filename, description=alt) for posting in postings]
+    return [discord.File(io.BytesIO(upload.data), upload.filename, description=alt) for upload in uploads]
 
 
 def _carries(message: discord.Message, job_id: int) -> bool:

@@ -15,23 +15,20 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 import discord
 from discord.ext import commands
 
-from cogs.core.i18n import words_for
+from cogs.core.bot import Bot, Interaction
+from cogs.core.channels import parent_of
+from cogs.core.i18n import translation_for
 from cogs.core.text import NOBODY
-from cogs.imagine.buttons import open_buttons
+from cogs.imagine.cancel_button import open_buttons
 from cogs.imagine.cards import PREVIEW, painting_card, waiting_card
 from domain import Job
 
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
 log = logging.getLogger(__name__)
 
-EDIT_INTERVAL_SECONDS = 2.5
 # Somebody far back in the queue needs no news with every picture; this much longer per place.
 SECONDS_PER_PLACE = 0.5
 MAX_EDITS_AT_ONCE = 8
@@ -45,7 +42,7 @@ class Live:
     """One open job's message. `interaction` edits it on the member's own rate limit while its token lives."""
 
     job: Job
-    interaction: discord.Interaction[Any] | None = None
+    interaction: Interaction | None = None
     shown: tuple[object, ...] | None = None
     edited_at: float = float("-inf")
     editing: asyncio.Task[None] | None = None
@@ -53,18 +50,18 @@ class Live:
     is_closed: bool = False
 
 
-class Board(commands.Cog):
+class Progress(commands.Cog):
     """Keeps every open job's message up to date."""
 
     def __init__(
         self,
         bot: Bot,
-        edit_interval_seconds: float = EDIT_INTERVAL_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bot = bot
-        self._interval = edit_interval_seconds
+        self._interval = bot.edit_interval_seconds
         self._clock = clock
+        self._when_shown: Callable[[], None] = lambda: None
         self._lives: dict[int, Live] = {}
         self._showing: set[int] = set()
         # A message may be deleted before we have heard which one it is.
@@ -73,11 +70,11 @@ class Board(commands.Cog):
         self._loop_task: asyncio.Task[None] | None = None
 
     async def cog_load(self) -> None:
-        for job in await self.bot.service.open_jobs():
+        for job in await self.bot.service.jobs.fetch_open():
             if job.message_id is not None:
                 self._lives[job.id] = Live(job)
         self.bot.service.subscribe(lambda _: self._changed.set())
-        self._loop_task = asyncio.create_task(self._keep_up(), name="board")
+        self._loop_task = asyncio.create_task(self._keep_up(), name="progress")
 
     async def cog_unload(self) -> None:
         edits = [live.editing for live in self._lives.values() if live.editing is not None]
@@ -88,15 +85,15 @@ class Board(commands.Cog):
 
     # ---- used by others --------------------------------------------------------------------------------------------
 
-    async def show(self, interaction: discord.Interaction[Any], job: Job) -> None:
+    async def show(self, interaction: Interaction, job: Job) -> None:
         """Answer the interaction with the job's message and remember which message that is."""
         with self.showing(job.id):
-            standing = self.bot.service.standing(job.id)
-            words = await words_for(self.bot, job.guild_id)
-            card = waiting_card(job, standing, self.bot.service.clock(), words)
+            standing = self.bot.service.queue.standing(job.id)
+            words = await translation_for(self.bot, job.guild_id)
+            card = waiting_card(job, standing, self.bot.service.now(), words)
             message_id = await _answer(interaction, card, words.labels(open_buttons(job)))
-            await self.bot.service.attach_message(job.id, message_id)
-            live = Live(await self.bot.service.job(job.id), interaction, edited_at=self._clock())
+            await self.bot.service.deliveries.attach_message(job.id, message_id)
+            live = Live(await self.bot.service.jobs.fetch(job.id), interaction, edited_at=self._clock())
             self._lives[job.id] = live
             await self._take_back_if_deleted(live)
 
@@ -106,12 +103,12 @@ class Board(commands.Cog):
         In a burst there is none; then the finished picture is the answer (the delivery loop replies to the message).
         Raises discord.Forbidden where the bot may not answer.
         """
-        if not self.bot.pace.try_take(message.channel.id):
-            self.bot.delivery.wake()
+        if not self.bot.rate_limit.try_take(message.channel.id):
+            self._when_shown()
             return
         with self.showing(job.id):
-            words = await words_for(self.bot, job.guild_id)
-            card = waiting_card(job, self.bot.service.standing(job.id), self.bot.service.clock(), words)
+            words = await translation_for(self.bot, job.guild_id)
+            card = waiting_card(job, self.bot.service.queue.standing(job.id), self.bot.service.now(), words)
             try:
                 reply = await message.reply(
                     embed=card,
@@ -125,14 +122,18 @@ class Board(commands.Cog):
             except discord.HTTPException as error:
                 log.info("job %d could not be shown as a reply: %s", job.id, error)
                 return
-            await self.bot.service.attach_message(job.id, reply.id)
-            live = self._lives[job.id] = Live(await self.bot.service.job(job.id), edited_at=self._clock())
+            await self.bot.service.deliveries.attach_message(job.id, reply.id)
+            live = self._lives[job.id] = Live(await self.bot.service.jobs.fetch(job.id), edited_at=self._clock())
             await self._take_back_if_deleted(live)
 
     def follow(self, job: Job) -> None:
         """Keep a message up to date that shows the job already."""
         self._lives[job.id] = Live(job)
         self._changed.set()
+
+    def when_shown(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when a job's first message is there, or will not come."""
+        self._when_shown = listener
 
     @contextmanager
     def showing(self, job_id: int) -> Generator[None]:
@@ -143,7 +144,7 @@ class Board(commands.Cog):
         finally:
             self._showing.discard(job_id)
             self._changed.set()
-            self.bot.delivery.wake()
+            self._when_shown()
 
     def is_being_shown(self, job_id: int) -> bool:
         """Whether the job's first message is on its way; the delivery must not post a second one."""
@@ -174,40 +175,40 @@ class Board(commands.Cog):
         service, now = self.bot.service, self._clock()
         busy = sum(1 for live in self._lives.values() if _is_editing(live))
         due = [live for live in self._lives.values() if not _is_editing(live) and self._is_due(live, now)]
-        due.sort(key=lambda live: (service.progress(live.job.id) is None, live.edited_at))
+        due.sort(key=lambda live: (service.dispatch.progress(live.job.id) is None, live.edited_at))
         for live in due[: max(MAX_EDITS_AT_ONCE - busy, 0)]:
             live.editing = asyncio.create_task(self._edit(live), name=f"edit-{live.job.id}")
 
     def _is_due(self, live: Live, now: float) -> bool:
-        standing = self.bot.service.standing(live.job.id)
+        standing = self.bot.service.queue.standing(live.job.id)
         patience = self._interval + (standing.ahead * SECONDS_PER_PLACE if standing else 0)
         return now - live.edited_at >= patience and self._wanted(live) != live.shown
 
     def _wanted(self, live: Live) -> tuple[object, ...]:
         """A key that differs when the message is worth an edit."""
-        progress = self.bot.service.progress(live.job.id)
+        progress = self.bot.service.dispatch.progress(live.job.id)
         if progress is not None:
             return ("painting", progress.step, id(progress.preview))
-        standing = self.bot.service.standing(live.job.id)
+        standing = self.bot.service.queue.standing(live.job.id)
         if standing is None:
             return live.shown or ()
-        due = self.bot.service.clock().timestamp() + standing.wait_seconds
+        due = self.bot.service.now().timestamp() + standing.wait_seconds
         return ("waiting", standing.ahead, round(due / DUE_TOLERANCE_SECONDS) if standing.ahead else 0)
 
     async def _edit(self, live: Live) -> None:
         async with live.lock:
             if live.is_closed:
                 return
-            wanted, progress = self._wanted(live), self.bot.service.progress(live.job.id)
+            wanted, progress = self._wanted(live), self.bot.service.dispatch.progress(live.job.id)
             live.shown, live.edited_at = wanted, self._clock()
-            words = await words_for(self.bot, live.job.guild_id)
+            words = await translation_for(self.bot, live.job.guild_id)
             if progress is not None:
-                if progress.preview is not None and await self.bot.review.asks_for_approval(live.job):
+                if progress.preview is not None and await self._needs_approval(live.job):
                     progress = replace(progress, preview=None)
                 card, preview = painting_card(live.job, progress, words), progress.preview
             else:
-                standing = self.bot.service.standing(live.job.id)
-                card, preview = waiting_card(live.job, standing, self.bot.service.clock(), words), None
+                standing = self.bot.service.queue.standing(live.job.id)
+                card, preview = waiting_card(live.job, standing, self.bot.service.now(), words), None
             files = [discord.File(io.BytesIO(preview), PREVIEW)] if preview else []
             try:
                 await self._send(live, card, files, words.labels(open_buttons(live.job)))
@@ -216,12 +217,19 @@ class Board(commands.Cog):
                 live.interaction = None
                 log.info("progress of job %d could not be shown: %s", live.job.id, error)
 
+    async def _needs_approval(self, job: Job) -> bool:
+        """Whether nothing of a picture, no preview either, may be seen in its channel before a moderator's yes."""
+        if job.guild_id is None:
+            return False
+        parent_id = parent_of(self.bot.get_channel(job.channel_id)) or job.channel_id
+        return await self.bot.service.settings.needs_approval(job.channel_id, parent_id)
+
     async def _send(self, live: Live, card: discord.Embed, files: list[discord.File], view: discord.ui.View) -> None:
         if live.interaction is not None and not live.interaction.is_expired():
             await live.interaction.edit_original_response(
                 embed=card, attachments=files, view=view, allowed_mentions=NOBODY
             )
-        elif live.job.message_id is not None and self.bot.pace.try_take(live.job.channel_id):
+        elif live.job.message_id is not None and self.bot.rate_limit.try_take(live.job.channel_id):
             message = self.bot.get_partial_messageable(live.job.channel_id).get_partial_message(live.job.message_id)
             await message.edit(embed=card, attachments=files, view=view, allowed_mentions=NOBODY)
 
@@ -234,14 +242,14 @@ class Board(commands.Cog):
 
     async def _take_back_if_deleted(self, live: Live) -> None:
         if live.job.message_id in self._deleted:
-            await self.bot.service.delete(live.job.id, live.job.user_id)
+            await self.bot.service.jobs.erase(live.job.id, live.job.user_id)
 
 
 def _is_editing(live: Live) -> bool:
     return live.editing is not None and not live.editing.done()
 
 
-async def _answer(interaction: discord.Interaction[Any], card: discord.Embed, view: discord.ui.View) -> int:
+async def _answer(interaction: Interaction, card: discord.Embed, view: discord.ui.View) -> int:
     """Answer with the card; the id of the message it became."""
     if interaction.response.is_done():
         message = await interaction.edit_original_response(embed=card, view=view, allowed_mentions=NOBODY)

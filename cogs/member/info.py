@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from cogs.core.bot import Bot, Interaction
+from cogs.core.colours import BLUE
 from cogs.core.text import inert, plural
 from domain import JobStatus
-from engine.policy.licence import ATTRIBUTION, LICENCE_NAME
+from domain.queue import EngineReport
 
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-    from engine.worker.local_backend import EngineReport
-
-Interaction = discord.Interaction[Any]
-
-BLUE = 0x5B8DEF
 MAX_LISTED = 10
 
 HELP = """\
@@ -44,11 +38,11 @@ class Info(commands.Cog):
     async def queue(self, interaction: Interaction) -> None:
         """What is being painted, and where your pictures stand"""
         service = self.bot.service
-        report = service.report()
+        report = service.queue.report()
         embed = discord.Embed(title="The queue", description=_report_in_words(report), colour=BLUE)
         if report.paused:
             embed.description = f"{embed.description}\nPainting is paused by the moderators; nothing is lost."
-        for job in (await service.open_jobs(interaction.user.id))[:MAX_LISTED]:
+        for job in (await service.jobs.fetch_open(interaction.user.id))[:MAX_LISTED]:
             embed.add_field(name=f"Picture {job.id}", value=self._line(job.id, job.status, job.request.prompt))
         if not embed.fields and report.running + report.queued:
             embed.set_footer(text="None of them is yours.")
@@ -56,11 +50,11 @@ class Info(commands.Cog):
 
     def _line(self, job_id: int, status: JobStatus, prompt: str) -> str:
         service = self.bot.service
-        progress, standing = service.progress(job_id), service.standing(job_id)
+        progress, standing = service.dispatch.progress(job_id), service.queue.standing(job_id)
         if progress is not None:
             state = f"painting, {progress.step / max(progress.total_steps, 1):.0%}"
         elif standing is not None:
-            due = discord.utils.format_dt(service.clock() + timedelta(seconds=standing.wait_seconds), "R")
+            due = discord.utils.format_dt(service.now() + timedelta(seconds=standing.wait_seconds), "R")
             place = f"{plural(standing.ahead, 'picture')} before it" if standing.ahead else "next in line"
             state = f"{place}, should be ready {due}"
         else:
@@ -77,14 +71,13 @@ class Info(commands.Cog):
     @app_commands.command()
     async def about(self, interaction: Interaction) -> None:
         """Which model paints here, and under which licence"""
-        profile = self.bot.service.profile
-        model = profile.identity
+        model, terms = self.bot.service.queue.profile.identity, self.bot.service.terms.text
         embed = discord.Embed(title="About this bot", colour=BLUE)
         name = f"{model.name} (a small demo model, not Waifu Diffusion)" if model.is_demo else model.name
         embed.add_field(name="Model", value=name, inline=False)
         embed.add_field(name="SHA-256", value=f"`{model.sha256[:16]}…` ({model.weights}, {model.dtype})", inline=False)
-        embed.add_field(name="Licence", value=f"{LICENCE_NAME}, with use restrictions: `/terms`", inline=False)
-        embed.add_field(name="Credits", value=ATTRIBUTION, inline=False)
+        embed.add_field(name="Licence", value=f"{terms.licence_name}, with use restrictions: `/terms`", inline=False)
+        embed.add_field(name="Credits", value=terms.attribution, inline=False)
         embed.add_field(
             name="Pictures",
             value="All pictures are made by a machine and say so in their metadata "

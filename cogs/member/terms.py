@@ -4,59 +4,40 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import TYPE_CHECKING, Any, cast
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from cogs.core.bot import Answer, Bot, Interaction
 from cogs.core.checks import require_manager
-from cogs.core.errors import RowButton, View
-from cogs.imagine.submit import paint_accepted
-from engine.policy.licence import (
-    ATTRIBUTION,
-    LICENCE_NAME,
-    PLAIN_RESTRICTIONS,
-    TERMS_NOTICE,
-    TERMS_VERSION,
-    licence_text,
-)
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
+from cogs.core.colours import BLUE
+from cogs.core.errors import RowButton, View, row_of
+from cogs.imagine.submit import submit_kept
+from domain import ConsentRequired
+from domain.terms import Terms as TermsText
 
 log = logging.getLogger(__name__)
 
-Interaction = discord.Interaction[Any]
-
-BLUE = 0x5B8DEF
 LICENCE_FILENAME = "CreativeML-OpenRAIL-M.txt"
 
 
-def terms_card(title: str) -> discord.Embed:
+def terms_card(terms: TermsText, title: str) -> discord.Embed:
     """The notice and the eleven restrictions in plain words."""
-    rules = "\n".join(f"**{letter}** {words}" for letter, words in PLAIN_RESTRICTIONS)
-    embed = discord.Embed(title=title, description=f"{TERMS_NOTICE}\n\n{rules}", colour=BLUE)
-    embed.set_footer(text=f"Terms of {TERMS_VERSION} · the full licence: {LICENCE_NAME}, also with /license")
+    rules = "\n".join(f"**{letter}** {words}" for letter, words in terms.restrictions)
+    embed = discord.Embed(title=title, description=f"{terms.notice}\n\n{rules}", colour=BLUE)
+    embed.set_footer(text=f"Terms of {terms.version} · the full licence: {terms.licence_name}, also with /license")
     return embed
 
 
-def licence_file() -> discord.File:
-    return discord.File(io.BytesIO(licence_text().encode()), LICENCE_FILENAME, description="The model's full licence")
+def licence_file(text: str) -> discord.File:
+    return discord.File(io.BytesIO(text.encode()), LICENCE_FILENAME, description="The model's full licence")
 
 
-async def ask_for_consent(interaction: Interaction, pending_id: int) -> None:
-    """Show the terms, privately, with a button that goes on with the very request that was asked."""
-    view = View()
-    view.add_item(AgreeButton(pending_id))
-    view.add_item(LicenceButton(pending_id))
-    message = {"embed": terms_card("Before your first picture"), "view": view}
-    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-        await interaction.delete_original_response()
-    if interaction.response.is_done():
-        await interaction.followup.send(**message, ephemeral=True)
-    else:
-        await interaction.response.send_message(**message, ephemeral=True)
+def consent_answer(interaction: Interaction, error: ConsentRequired) -> Answer:
+    """The terms, with a button that goes on with the very request that was asked."""
+    card = terms_card(interaction.client.service.terms.text, "Before your first picture")
+    return Answer(embed=card, view=row_of(AgreeButton(error.pending_id), LicenceButton(error.pending_id)))
 
 
 class AgreeButton(RowButton, template=r"terms:agree:(?P<row_id>[0-9]+)"):
@@ -65,8 +46,7 @@ class AgreeButton(RowButton, template=r"terms:agree:(?P<row_id>[0-9]+)"):
     prefix, label, style = "terms:agree", "I agree", discord.ButtonStyle.success
 
     async def act(self, interaction: Interaction) -> None:
-        service = cast("Bot", interaction.client).service
-        waiting = await service.agree(interaction.user.id, self.row_id)
+        waiting = await interaction.client.service.terms.agree(interaction.user.id, self.row_id)
         if waiting is None:
             await interaction.response.send_message(
                 "Thank you, that is noted. Now ask for your picture with `/imagine`.", ephemeral=True
@@ -74,7 +54,7 @@ class AgreeButton(RowButton, template=r"terms:agree:(?P<row_id>[0-9]+)"):
             return
         request, origin = waiting
         try:
-            await paint_accepted(interaction, request, origin)
+            await submit_kept(interaction, request, origin)
         finally:
             await _fold_terms(interaction)
 
@@ -97,7 +77,8 @@ class LicenceButton(RowButton, template=r"terms:licence:(?P<row_id>[0-9]+)"):
     prefix, label = "terms:licence", "Read the full licence"
 
     async def act(self, interaction: Interaction) -> None:
-        await interaction.response.send_message(file=licence_file(), ephemeral=True)
+        text = interaction.client.service.terms.licence_text()
+        await interaction.response.send_message(file=licence_file(text), ephemeral=True)
 
 
 class SetUpButton(RowButton, template=r"terms:guild:(?P<row_id>[0-9]+)"):
@@ -106,8 +87,8 @@ class SetUpButton(RowButton, template=r"terms:guild:(?P<row_id>[0-9]+)"):
     prefix, label, style = "terms:guild", "Agree for this server", discord.ButtonStyle.success
 
     async def act(self, interaction: Interaction) -> None:
-        guild_id, service = await require_manager(interaction), cast("Bot", interaction.client).service
-        await service.agree_for_guild(guild_id, interaction.user.id)
+        guild_id = await require_manager(interaction)
+        await interaction.client.service.terms.agree_for_guild(guild_id, interaction.user.id)
         await interaction.response.send_message(
             "This server is set up. Members can now paint with `/imagine`; each agrees to the same rules first.",
             ephemeral=True,
@@ -123,16 +104,19 @@ class Terms(commands.Cog):
     @app_commands.command()
     async def license(self, interaction: Interaction) -> None:
         """The model's licence, in full"""
-        await interaction.response.send_message(ATTRIBUTION, file=licence_file(), ephemeral=True)
+        terms = self.bot.service.terms
+        file = licence_file(terms.licence_text())
+        await interaction.response.send_message(terms.text.attribution, file=file, ephemeral=True)
 
     @app_commands.command()
     async def terms(self, interaction: Interaction) -> None:
         """What the model may not be used for, and your agreement to it"""
-        view = View()
-        if not await self.bot.service.has_agreed(interaction.user.id):
+        terms, view = self.bot.service.terms, View()
+        if not await terms.has_agreed(interaction.user.id):
             view.add_item(AgreeButton(0))
         view.add_item(LicenceButton(0))
-        await interaction.response.send_message(embed=terms_card("The rules of the model"), view=view, ephemeral=True)
+        card = terms_card(terms.text, "The rules of the model")
+        await interaction.response.send_message(embed=card, view=view, ephemeral=True)
 
     @app_commands.command()
     @app_commands.guild_only()
@@ -140,32 +124,28 @@ class Terms(commands.Cog):
     async def setup(self, interaction: Interaction) -> None:
         """Set the bot up for this server"""
         await require_manager(interaction)
-        await interaction.response.send_message(embed=welcome_card(), view=_set_up_view(), ephemeral=True)
+        await interaction.response.send_message(embed=self._welcome_card(), view=_set_up_view(), ephemeral=True)
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Introduce the bot where newcomers are greeted, if it may write there."""
         channel = guild.system_channel
         if channel is not None and channel.permissions_for(guild.me).send_messages:
-            await channel.send(embed=welcome_card(), view=_set_up_view())
+            await channel.send(embed=self._welcome_card(), view=_set_up_view())
 
-
-def welcome_card() -> discord.Embed:
-    embed = terms_card("Hello! I paint pictures from words.")
-    embed.add_field(
-        name="To set me up",
-        value="Somebody who manages this server agrees to these rules for it. "
-        "Every member is asked for the same agreement before their first picture.",
-        inline=False,
-    )
-    return embed
+    def _welcome_card(self) -> discord.Embed:
+        embed = terms_card(self.bot.service.terms.text, "Hello! I paint pictures from words.")
+        embed.add_field(
+            name="To set me up",
+            value="Somebody who manages this server agrees to these rules for it. "
+            "Every member is asked for the same agreement before their first picture.",
+            inline=False,
+        )
+        return embed
 
 
 def _set_up_view() -> View:
-    view = View()
-    view.add_item(SetUpButton(0))
-    view.add_item(LicenceButton(0))
-    return view
+    return row_of(SetUpButton(0), LicenceButton(0))
 
 
 BUTTONS: tuple[type[RowButton], ...] = (AgreeButton, LicenceButton, SetUpButton)

@@ -7,33 +7,26 @@ import io
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
 
+from cogs.core.bot import Bot, Interaction
 from cogs.core.checks import require_moderator
+from cogs.core.colours import BLUE
 from cogs.core.text import NOBODY, inert
-from db import audit, guild_settings
-from db.audit import AuditRow
-from engine.request.cost import credits_in_words
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
+from domain.audit import AuditBacklog, AuditRow
+from domain.credits import credits_in_words
+from service import Topic
 
 log = logging.getLogger(__name__)
 
-Interaction = discord.Interaction[Any]
-
-BLUE = 0x5B8DEF
 MAX_SHOWN = 15
-# One post holds this many rows at most, and one round reads this many of each server.
 ROWS_PER_POST = 10
-ROWS_PER_ROUND = 50
 CREDIT_KEYS = frozenset({"per_hour", "per_day", "millicredits"})
 ACTIONS = (
     "quota", "block", "strike", "settings", "appeal", "report", "case", "review", "job", "channel", "challenge",
@@ -48,7 +41,7 @@ class Audit(commands.Cog):
         self.bot = bot
 
     async def cog_load(self) -> None:
-        self.bot.rounds.add(self.post)
+        self.bot.background.add(self.post, Topic.AUDIT)
 
     @app_commands.command()
     @app_commands.guild_only()
@@ -71,13 +64,12 @@ class Audit(commands.Cog):
     ) -> None:
         """Who decided what in this server"""
         guild_id = await require_moderator(interaction)
-        rows = await audit.search(
-            self.bot.service.database,
+        rows = await self.bot.service.audit.search(
             guild_id,
             actor_id=actor.id if actor else None,
-            target=f"member:{member.id}" if member else None,
+            member_id=member.id if member else None,
             action=action,
-            since=self.bot.service.clock() - timedelta(days=days) if days else None,
+            days=days,
         )
         await show_rows(interaction, rows, as_file=as_file)
 
@@ -89,30 +81,23 @@ class Audit(commands.Cog):
 
     async def post(self) -> None:
         """Bring every audit channel up to date; what could not be posted is tried again in the next round."""
-        rows = await audit.unposted(self.bot.service.database, ROWS_PER_ROUND)
-        rows.sort(key=lambda row: (row.guild_id, row.id))
-        for guild_id, mine in groupby(rows, key=lambda row: row.guild_id):
-            await self._post_in_guild(guild_id, list(mine))
+        for backlog in await self.bot.service.audit.fetch_backlogs():
+            await self._post_in_guild(backlog)
 
-    async def _post_in_guild(self, guild_id: int, rows: Sequence[AuditRow]) -> None:
-        service = self.bot.service
-        channel_id = (await guild_settings.load(service.database, guild_id)).audit_channel_id
-        if channel_id is None:
-            return
-        channel = self.bot.get_partial_messageable(channel_id)
-        for start in range(0, len(rows), ROWS_PER_POST):
-            part = rows[start : start + ROWS_PER_POST]
+    async def _post_in_guild(self, backlog: AuditBacklog) -> None:
+        channel = self.bot.get_partial_messageable(backlog.channel_id)
+        for start in range(0, len(backlog.rows), ROWS_PER_POST):
+            part = backlog.rows[start : start + ROWS_PER_POST]
             embed = discord.Embed(description="\n".join(audit_line(row) for row in part), colour=BLUE)
-            await self.bot.pace.take(channel_id)
+            await self.bot.rate_limit.take(backlog.channel_id)
             try:
                 # The nonce keeps a post from appearing twice when its answer was lost.
                 await channel.send(embed=embed, nonce=f"audit-{part[-1].id}", allowed_mentions=NOBODY)
             except discord.HTTPException as error:
                 # Gone, closed to us, or Discord is down: the rows wait for the next round or another channel.
-                log.info("audit rows of server %d could not be posted: %s", guild_id, error)
+                log.info("audit rows of server %d could not be posted: %s", backlog.guild_id, error)
                 return
-            async with service.database.transaction() as connection:
-                await audit.mark_posted(connection, guild_id, part[-1].id)
+            await self.bot.service.audit.mark_posted(backlog.guild_id, part[-1].id)
 
 
 async def show_rows(interaction: Interaction, rows: Sequence[AuditRow], *, as_file: bool) -> None:

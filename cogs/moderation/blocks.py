@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
+from cogs.core.bot import Bot, Interaction
 from cogs.core.checks import require_moderator
-from cogs.core.durations import parse_end
 from cogs.core.text import NOBODY, inert, plural
-from db import blocks
-from db.blocks import Block
-from domain import InvalidRequest, NotFound
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
+from domain.blocks import WHOLE_SERVER, Block
+from domain.durations import parse_optional_duration
 
 MAX_LISTED = 25
 
@@ -47,18 +39,15 @@ class Moderation(commands.Cog):
     ) -> None:
         """Keep a member from painting in this server"""
         guild_id = await require_moderator(interaction)
-        if member.id == interaction.user.id:
-            raise InvalidRequest("You can't block yourself.")
-        now = self.bot.service.clock()
-        end = parse_end(expires, now)
-        async with self.bot.service.database.transaction() as connection:
-            await blocks.add(connection, guild_id, member.id, interaction.user.id, now, reason=reason, expires_at=end)
-        cancelled = await cancel_open_jobs(self.bot, interaction.user.id, user_id=member.id, guild_id=guild_id)
-        tail = f" {plural(cancelled, 'picture')} in the queue cancelled." if cancelled else ""
-        await interaction.response.send_message(
-            f"<@{member.id}> can't paint here {_until(end)}.{tail}", ephemeral=True, allowed_mentions=NOBODY
+        result = await self.bot.service.blocks.block_member(
+            guild_id, member.id, interaction.user.id, reason=reason, expires_in=parse_optional_duration(expires)
         )
-        self.bot.rounds.wake()
+        tail = f" {plural(result.cancelled, 'picture')} in the queue cancelled." if result.cancelled else ""
+        await interaction.response.send_message(
+            f"<@{member.id}> can't paint here {_until(result.expires_at)}.{tail}",
+            ephemeral=True,
+            allowed_mentions=NOBODY,
+        )
 
     @app_commands.command()
     @app_commands.guild_only()
@@ -67,16 +56,10 @@ class Moderation(commands.Cog):
     async def unblock(self, interaction: Interaction, member: discord.User, reason: Range[str, 0, 200] = "") -> None:
         """Let a blocked member paint again"""
         guild_id = await require_moderator(interaction)
-        async with self.bot.service.database.transaction() as connection:
-            was_blocked = await blocks.lift(
-                connection, guild_id, member.id, interaction.user.id, self.bot.service.clock(), reason=reason
-            )
-        if not was_blocked:
-            raise InvalidRequest("This member is not blocked in this server.")
+        await self.bot.service.blocks.unblock_member(guild_id, member.id, interaction.user.id, reason=reason)
         await interaction.response.send_message(
             f"<@{member.id}> can paint here again.", ephemeral=True, allowed_mentions=NOBODY
         )
-        self.bot.rounds.wake()
 
     @app_commands.command(name="blocks")
     @app_commands.guild_only()
@@ -84,27 +67,16 @@ class Moderation(commands.Cog):
     async def list_blocks(self, interaction: Interaction) -> None:
         """Who is blocked in this server"""
         guild_id = await require_moderator(interaction)
-        found = await blocks.fetch_all(self.bot.service.database, guild_id, self.bot.service.clock())
+        found = await self.bot.service.blocks.fetch(guild_id)
         text = "\n".join(block_line(block) for block in found[:MAX_LISTED]) or "Nobody is blocked."
         await interaction.response.send_message(
             embed=discord.Embed(title=plural(len(found), "block"), description=text), ephemeral=True
         )
 
 
-async def cancel_open_jobs(bot: Bot, actor_id: int, *, user_id: int | None = None, guild_id: int | None = None) -> int:
-    """Take back what is waiting or being painted for a member, in one server or (None) everywhere; returns how many."""
-    cancelled = 0
-    for job in await bot.service.open_jobs(user_id):
-        if guild_id is None or job.guild_id == guild_id:
-            with contextlib.suppress(NotFound):  # it was finished meanwhile
-                await bot.service.cancel(job.id, actor_id, is_moderator=True)
-                cancelled += 1
-    return cancelled
-
-
 def block_line(block: Block) -> str:
     """One block in one line."""
-    who = f"<@{block.user_id}>" if block.user_id != blocks.WHOLE_SERVER else "this whole server"
+    who = f"<@{block.user_id}>" if block.user_id != WHOLE_SERVER else "this whole server"
     return f"{who} {_until(block.expires_at)} (by <@{block.actor_id}>: {inert(block.reason, 100)})"
 
 

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 import discord
 
+from cogs.core.colours import BLUE
 from cogs.core.text import inert, plural
-from db.ledger import Entry
-from db.quotas import QuotaRule, QuotaStanding
-from engine.request.cost import credits_in_words
+from domain.credits import credits_in_words
+from domain.quotas import (
+    LedgerEntry,
+    MemberCredits,
+    QuotaExplanation,
+    QuotaKind,
+    QuotaOverview,
+    QuotaRule,
+    QuotaSubject,
+    SubjectCredits,
+)
 
-BLUE = 0x5B8DEF
 # Discord's limit for one field of an embed.
 MAX_FIELD = 1024
 MAX_GRANTS = 6
+MAX_RULES = 25
 
 
-def subject_name(source: str | None) -> str:
-    """ "member:1" and the like as people read them."""
-    kind, _, number = (source or "").partition(":")
+def subject_name(subject: QuotaSubject | None) -> str:
+    """The subject as people read it; None is the bot's default."""
+    if subject is None:
+        return "the bot's default"
     names = {
-        "member": f"<@{number}>",
-        "role": f"the role <@&{number}>",
-        "channel": f"the channel <#{number}>",
-        "everyone": "everyone in this server",
-        "server": "this server as a whole",
+        QuotaKind.MEMBER: f"<@{subject.id}>",
+        QuotaKind.ROLE: f"the role <@&{subject.id}>",
+        QuotaKind.CHANNEL: f"the channel <#{subject.id}>",
+        QuotaKind.EVERYONE: "everyone in this server",
+        QuotaKind.SERVER: "this server as a whole",
     }
-    return names.get(kind, "the bot's default")
+    return names[subject.kind]
 
 
-def member_card(user_id: int, standing: QuotaStanding, prices: Mapping[str, int], now: datetime) -> discord.Embed:
+def member_card(credits: MemberCredits) -> discord.Embed:
     """What is left, when it refills, what the usual pictures cost."""
+    standing = credits.standing
     embed = discord.Embed(title="Picture credits", colour=BLUE)
-    embed.description = f"<@{user_id}> has **{credits_in_words(standing.left)}** left now."
+    embed.description = f"<@{credits.user_id}> has **{credits_in_words(standing.left)}** left now."
     embed.add_field(
         name="Within an hour",
         value=f"{credits_in_words(standing.used_hour)} of {credits_in_words(standing.per_hour)} used",
@@ -45,10 +55,10 @@ def member_card(user_id: int, standing: QuotaStanding, prices: Mapping[str, int]
     embed.add_field(name="At once", value=f"{standing.open_jobs} of {plural(standing.max_jobs, 'picture')} in work")
     if standing.extra:
         embed.add_field(name="Extra", value=f"{credits_in_words(standing.extra)}, spent after the others")
-    refills_at = standing.refills_at(now)
+    refills_at = credits.refills_at
     refill = f"The next credits come back {discord.utils.format_dt(refills_at, 'R')}." if refills_at else "All there."
     embed.add_field(name="Refill", value=refill, inline=False)
-    lines = [f"{name}: {credits_in_words(price)}" for name, price in prices.items()]
+    lines = [f"{name}: {credits_in_words(price)}" for name, price in credits.prices.items()]
     embed.add_field(name="What the usual picture costs", value="\n".join(lines), inline=False)
     if standing.budget.left is not None:
         embed.add_field(
@@ -60,8 +70,9 @@ def member_card(user_id: int, standing: QuotaStanding, prices: Mapping[str, int]
     return embed
 
 
-def explanation_card(user_id: int, standing: QuotaStanding, rules: Sequence[QuotaRule]) -> discord.Embed:
+def explanation_card(explanation: QuotaExplanation) -> discord.Embed:
     """Which rule decides each value, and all rules that could have."""
+    standing = explanation.standing
     lines = [
         f"**Per hour**: {credits_in_words(standing.per_hour)}, by {subject_name(standing.hour_source)}",
         f"**Per day**: {credits_in_words(standing.per_day)}, by {subject_name(standing.day_source)}",
@@ -69,10 +80,10 @@ def explanation_card(user_id: int, standing: QuotaStanding, rules: Sequence[Quot
         f"**Weight**: {standing.weight:g}, by {subject_name(standing.weight_source)}",
     ]
     embed = discord.Embed(title="Which quota applies", colour=BLUE)
-    embed.description = f"For <@{user_id}> in this channel:\n" + "\n".join(lines)
+    embed.description = f"For <@{explanation.user_id}> in this channel:\n" + "\n".join(lines)
     embed.add_field(
         name="Rules that concern this member",
-        value="\n".join(rule_line(rule) for rule in rules[:8]) or "None; the bot's default holds.",
+        value="\n".join(rule_line(rule) for rule in explanation.rules[:8]) or "None; the bot's default holds.",
         inline=False,
     )
     embed.add_field(
@@ -87,20 +98,31 @@ def explanation_card(user_id: int, standing: QuotaStanding, rules: Sequence[Quot
     return embed
 
 
-def subject_card(name: str, rule: QuotaRule | None, spent: tuple[int, int] | None) -> discord.Embed:
-    """What moderators decided for a role, a channel or everyone; `spent` within an hour and a day, where known."""
-    embed = discord.Embed(title="Picture credits", colour=BLUE, description=f"For {name}.")
-    embed.add_field(name="Rule", value=rule_line(rule) if rule else "None; the next one down holds.", inline=False)
-    if spent is not None:
-        embed.add_field(
-            name="Spent by all together",
-            value=f"{credits_in_words(spent[0])} within an hour, {credits_in_words(spent[1])} within a day",
-            inline=False,
-        )
+def subject_card(credits: SubjectCredits) -> discord.Embed:
+    """What moderators decided for a role, a channel or everyone, and what was spent there, where that is known."""
+    embed = discord.Embed(title="Picture credits", colour=BLUE, description=f"For {subject_name(credits.subject)}.")
+    rule = rule_line(credits.rule) if credits.rule else "None; the next one down holds."
+    embed.add_field(name="Rule", value=rule, inline=False)
+    if credits.spent_hour is not None and credits.spent_day is not None:
+        hour, day = credits_in_words(credits.spent_hour), credits_in_words(credits.spent_day)
+        embed.add_field(name="Spent by all together", value=f"{hour} within an hour, {day} within a day", inline=False)
     return embed
 
 
-def ledger_lines(history: Sequence[Entry]) -> str:
+def overview_card(overview: QuotaOverview) -> discord.Embed:
+    """All rules of a server, and what is granted."""
+    rules = overview.rules
+    lines = [rule_line(rule) for rule in rules[:MAX_RULES]]
+    if len(rules) > MAX_RULES:
+        lines.append(f"… and {len(rules) - MAX_RULES} more.")
+    text = "\n".join(lines) or "None yet: the bot's own limits hold for everybody. `/quota set` makes one."
+    embed = discord.Embed(title=plural(len(rules), "quota rule"), description=text[:4000])
+    if overview.grants:
+        embed.add_field(name="Granted credits", value=grant_lines(overview.grants), inline=False)
+    return embed
+
+
+def ledger_lines(history: Sequence[LedgerEntry]) -> str:
     """The latest rows of the ledger, one a line."""
     lines = [
         f"<t:{int(entry.created_at.timestamp())}:t> {entry.kind}"
@@ -112,11 +134,11 @@ def ledger_lines(history: Sequence[Entry]) -> str:
     return "\n".join(lines)[:MAX_FIELD] or "Nothing yet."
 
 
-def grant_lines(grants: Sequence[Entry]) -> str:
+def grant_lines(grants: Sequence[LedgerEntry]) -> str:
     """Grants that still hold, one a line."""
     lines = [
-        f"{subject_name(f'{entry.subject}:{entry.subject_id}')}: {credits_in_words(entry.amount)}"
-        + ("" if entry.subject == "member" else " each")
+        f"{subject_name(QuotaSubject(entry.subject, entry.subject_id or 0))}: {credits_in_words(entry.amount)}"
+        + ("" if entry.subject is QuotaKind.MEMBER else " each")
         + (f", until {discord.utils.format_dt(entry.expires_at, 'f')}" if entry.expires_at else "")
         + f" (by <@{entry.actor_id}>: {inert(entry.reason, 40)})"
         for entry in grants[:MAX_GRANTS]
@@ -129,8 +151,7 @@ def grant_lines(grants: Sequence[Entry]) -> str:
 def rule_line(rule: QuotaRule) -> str:
     """One rule in one line."""
     end = f", until {discord.utils.format_dt(rule.expires_at, 'f')}" if rule.expires_at else ""
-    name = subject_name(f"{rule.subject}:{rule.subject_id}")
-    return f"{name}: {rule_values(rule)}{end} (by <@{rule.actor_id}>: {inert(rule.reason, 80)})"
+    return f"{subject_name(rule.subject)}: {rule_values(rule)}{end} (by <@{rule.actor_id}>: {inert(rule.reason, 80)})"
 
 
 def rule_values(rule: QuotaRule) -> str:

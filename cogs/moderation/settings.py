@@ -2,76 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
-from cogs.core.channels import require_age_restricted
+from cogs.core.bot import Bot, Interaction
+from cogs.core.channels import parent_of, require_age_restricted
 from cogs.core.checks import require_manager, require_moderator
+from cogs.core.colours import BLUE
 from cogs.core.errors import Modal, RowButton, View
 from cogs.core.text import NOBODY
-from db import appeals, guild_settings
-from db.guild_settings import LANGUAGES, LEVELS, SHAPES, ChannelSettings, GuildSettings
 from domain import InvalidRequest
-from engine.request.presets import PRESETS
+from domain.settings import (
+    LANGUAGES,
+    SHAPES,
+    ChannelLevel,
+    ChannelSettings,
+    FromPictures,
+    GuildSettings,
+    ServerPanel,
+)
 
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
 Option = discord.SelectOption
 
-BLUE = 0x5B8DEF
 MAX_ROLES = 10
 NO_PRESET = "none"
 LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 
 LEVEL_WORDS = {
-    "off": "No pictures here",
-    "strict": "Strict: as careful as in direct messages",
-    "standard": "Standard",
-    "adult": "Adult: nudity allowed, only while Discord marks the channel as age-restricted",
+    ChannelLevel.OFF: "No pictures here",
+    ChannelLevel.STRICT: "Strict: as careful as in direct messages",
+    ChannelLevel.STANDARD: "Standard",
+    ChannelLevel.ADULT: "Adult: nudity allowed, only while Discord marks the channel as age-restricted",
 }
 WHO_WORDS = {
-    "everyone": "Everyone",
-    "roles": "Moderators and the roles chosen below",
-    "moderators": "Moderators only",
-    "nobody": "Nobody",
+    FromPictures.EVERYONE: "Everyone",
+    FromPictures.ROLES: "Moderators and the roles chosen below",
+    FromPictures.MODERATORS: "Moderators only",
+    FromPictures.NOBODY: "Nobody",
 }
 
 
-async def load(interaction: Interaction) -> GuildSettings:
-    database = cast("Bot", interaction.client).service.database
-    return await guild_settings.load(database, interaction.guild_id or 0)
+def _panel_channel(interaction: Interaction) -> int:
+    """The channel whose level the panel shows; settings of a channel hold in its threads."""
+    return parent_of(interaction.channel) or interaction.channel_id or 0
+
+
+async def _fetch_settings(interaction: Interaction) -> GuildSettings:
+    guild_id = await require_moderator(interaction)
+    return await interaction.client.service.settings.fetch(guild_id)
 
 
 async def save(interaction: Interaction, *, channel_id: int = 0, **values: Any) -> None:
-    """Write what a form says, and show the panel anew."""
+    """Write what a form says, and show the panel as it is now."""
     guild_id = await require_moderator(interaction)
-    bot = cast("Bot", interaction.client)
-    async with bot.service.database.transaction() as connection:
-        await guild_settings.change(
-            connection, guild_id, interaction.user.id, bot.service.clock(), channel_id=channel_id, **values
-        )
-    card = await _panel_card(interaction)
+    panel = await interaction.client.service.settings.change_in_panel(
+        guild_id, interaction.user.id, _panel_channel(interaction), channel_id=channel_id, **values
+    )
     if interaction.message is not None:
-        await interaction.response.edit_message(embed=card, view=panel_view())
+        await interaction.response.edit_message(embed=panel_card(panel), view=panel_view())
     else:
-        await interaction.response.send_message(embed=card, view=panel_view(), ephemeral=True)
-    bot.rounds.wake()
+        await interaction.response.send_message(embed=panel_card(panel), view=panel_view(), ephemeral=True)
 
 
 # ---- the panel -------------------------------------------------------------------------------------------------------
 
 
-async def _panel_card(interaction: Interaction) -> discord.Embed:
-    settings = await load(interaction)
-    database = cast("Bot", interaction.client).service.database
-    channel_id = getattr(interaction.channel, "parent_id", None) if _in_thread(interaction) else interaction.channel_id
-    channel = await guild_settings.load_channel(database, interaction.guild_id or 0, channel_id or 0)
+def panel_card(panel: ServerPanel) -> discord.Embed:
+    """Everything that a server decided, and the level of the channel in which the panel is open."""
+    settings = panel.settings
     embed = discord.Embed(title="Settings of this server", colour=BLUE)
     embed.add_field(name="Preset unless a member chooses", value=settings.preset or "the model's own")
     embed.add_field(name="Shape unless a member chooses", value=settings.shape or "square")
@@ -84,19 +86,15 @@ async def _panel_card(interaction: Interaction) -> discord.Embed:
     embed.add_field(name="Pictures are kept", value=kept)
     embed.add_field(name="Language", value=LANGUAGE_NAMES[settings.language])
     embed.add_field(name="Moderators' roles", value=_roles(settings.moderator_role_ids) or "none but Discord's own")
-    words = LEVEL_WORDS[channel.level]
-    if await appeals.needs_approval(database, (channel_id or 0,)):
+    words = LEVEL_WORDS[panel.channel.level]
+    if panel.needs_approval:
         words += "\nPictures wait here for a moderator's ✅ (`/review approval`)"
     embed.add_field(name="This channel", value=words, inline=False)
     return embed
 
 
-def _in_thread(interaction: Interaction) -> bool:
-    return isinstance(interaction.channel, discord.Thread)
-
-
 def _who(settings: GuildSettings) -> str:
-    if settings.image_to_image == "roles":
+    if settings.image_to_image is FromPictures.ROLES:
         return f"moderators and {_roles(settings.image_to_image_role_ids) or 'no role yet'}"
     return WHO_WORDS[settings.image_to_image]
 
@@ -115,8 +113,9 @@ class PaintingButton(RowButton, template=r"settings:painting:(?P<row_id>[0-9]+)"
     prefix, label, emoji = "settings:painting", "Painting", "🎨"
 
     async def act(self, interaction: Interaction) -> None:
-        await require_moderator(interaction)
-        await interaction.response.send_modal(PaintingForm(await load(interaction)))
+        await interaction.response.send_modal(
+            PaintingForm(await _fetch_settings(interaction), interaction.client.service.queue.presets)
+        )
 
 
 class StartPictureButton(RowButton, template=r"settings:start:(?P<row_id>[0-9]+)"):
@@ -125,8 +124,7 @@ class StartPictureButton(RowButton, template=r"settings:start:(?P<row_id>[0-9]+)
     prefix, label, emoji = "settings:start", "Start pictures", "🖼️"
 
     async def act(self, interaction: Interaction) -> None:
-        await require_moderator(interaction)
-        await interaction.response.send_modal(StartPictureForm(await load(interaction)))
+        await interaction.response.send_modal(StartPictureForm(await _fetch_settings(interaction)))
 
 
 class ChannelsButton(RowButton, template=r"settings:channels:(?P<row_id>[0-9]+)"):
@@ -135,8 +133,7 @@ class ChannelsButton(RowButton, template=r"settings:channels:(?P<row_id>[0-9]+)"
     prefix, label, emoji = "settings:channels", "Audit, review, language", "🗂️"
 
     async def act(self, interaction: Interaction) -> None:
-        await require_moderator(interaction)
-        await interaction.response.send_modal(ChannelsForm(await load(interaction)))
+        await interaction.response.send_modal(ChannelsForm(await _fetch_settings(interaction)))
 
 
 class LevelButton(RowButton, template=r"settings:level:(?P<row_id>[0-9]+)"):
@@ -146,11 +143,8 @@ class LevelButton(RowButton, template=r"settings:level:(?P<row_id>[0-9]+)"):
 
     async def act(self, interaction: Interaction) -> None:
         guild_id = await require_moderator(interaction)
-        channel_id = interaction.channel_id or 0
-        if isinstance(interaction.channel, discord.Thread):
-            channel_id = interaction.channel.parent_id
-        database = cast("Bot", interaction.client).service.database
-        chosen = await guild_settings.load_channel(database, guild_id, channel_id)
+        channel_id = _panel_channel(interaction)
+        chosen = await interaction.client.service.settings.fetch_channel(guild_id, channel_id)
         await interaction.response.send_modal(LevelForm(channel_id, chosen))
 
 
@@ -170,14 +164,14 @@ def panel_view() -> View:
 class PaintingForm(Modal, title="Painting in this server"):
     """Select menus, each showing what holds now."""
 
-    def __init__(self, settings: GuildSettings) -> None:
+    def __init__(self, settings: GuildSettings, presets: Mapping[str, str]) -> None:
         super().__init__(custom_id="settings:painting")
-        presets = [Option(label="The model's own", value=NO_PRESET, default=settings.preset is None)]
-        presets += [
-            Option(label=name, description=preset.description[:100], value=name, default=name == settings.preset)
-            for name, preset in PRESETS.items()
+        options = [Option(label="The model's own", value=NO_PRESET, default=settings.preset is None)]
+        options += [
+            Option(label=name, description=description[:100], value=name, default=name == settings.preset)
+            for name, description in presets.items()
         ]
-        self.preset = ui.Select[Any](custom_id="preset", options=presets)
+        self.preset = ui.Select[Any](custom_id="preset", options=options)
         shapes = [Option(label=shape, value=shape, default=shape == (settings.shape or "square")) for shape in SHAPES]
         self.shape = ui.Select[Any](custom_id="shape", options=shapes)
         allowed = [Option(label=shape, value=shape, default=shape in settings.allowed_shapes) for shape in SHAPES]
@@ -193,7 +187,7 @@ class PaintingForm(Modal, title="Painting in this server"):
         )
         self.add_item(ui.Label(text="Most pictures at once", component=self.max_images))
 
-    async def on_submit(self, interaction: Interaction) -> None:
+    async def act(self, interaction: Interaction) -> None:
         preset = self.preset.values[0]
         await save(
             interaction,
@@ -224,7 +218,7 @@ class StartPictureForm(Modal, title="Painting on from pictures"):
         self.add_item(ui.Label(text="Who may paint on from a picture", component=self.who))
         self.add_item(ui.Label(text="Roles", description="Only with the second choice.", component=self.roles))
 
-    async def on_submit(self, interaction: Interaction) -> None:
+    async def act(self, interaction: Interaction) -> None:
         roles = tuple(role.id for role in self.roles.values)
         await save(interaction, image_to_image=self.who.values[0], image_to_image_role_ids=roles)
 
@@ -267,7 +261,7 @@ class ChannelsForm(Modal, title="Audit, review, language, keeping"):
             )
         )  # fmt: skip
 
-    async def on_submit(self, interaction: Interaction) -> None:
+    async def act(self, interaction: Interaction) -> None:
         await save(
             interaction,
             audit_channel_id=_chosen(interaction, self.audit),
@@ -290,16 +284,15 @@ class LevelForm(Modal, title="Policy of a channel"):
         options = [
             Option(label=level.capitalize(), description=words[:100], value=level, default=level == chosen.level)
             for level, words in LEVEL_WORDS.items()
-            if level in LEVELS
         ]
         self.level = ui.Select[Any](custom_id="level", options=options)
         self.add_item(ui.Label(text="Channel", component=self.channel))
         self.add_item(ui.Label(text="How strictly it is judged", component=self.level))
 
-    async def on_submit(self, interaction: Interaction) -> None:
+    async def act(self, interaction: Interaction) -> None:
         channel, level = self.channel.values[0], self.level.values[0]
         guild = interaction.guild
-        if level == "adult":
+        if level == ChannelLevel.ADULT:
             require_age_restricted((guild.get_channel(channel.id) if guild is not None else None) or channel)
         await save(interaction, channel_id=channel.id, level=level)
 
@@ -357,27 +350,18 @@ class SettingsPanel(commands.GroupCog, group_name="settings"):
     @app_commands.command()
     async def panel(self, interaction: Interaction) -> None:
         """See and change what this server has decided"""
-        await require_moderator(interaction)
+        guild_id = await require_moderator(interaction)
+        panel = await self.bot.service.settings.fetch_panel(guild_id, _panel_channel(interaction))
         await interaction.response.send_message(
-            embed=await _panel_card(interaction), view=panel_view(), ephemeral=True, allowed_mentions=NOBODY
+            embed=panel_card(panel), view=panel_view(), ephemeral=True, allowed_mentions=NOBODY
         )
 
     @role.command()
     @app_commands.describe(role="The role", remove="Take it off the list instead")
     async def moderators(self, interaction: Interaction, role: discord.Role, remove: bool = False) -> None:
         """Let a role moderate the bot here, beside Discord's own moderators"""
-        guild_id, service = await require_manager(interaction), self.bot.service
-        if role.is_default():
-            raise InvalidRequest("Everyone can't be a moderator. Choose another role.")
-        roles = [role_id for role_id in (await load(interaction)).moderator_role_ids if role_id != role.id]
-        if not remove:
-            roles.append(role.id)
-        if len(roles) > MAX_ROLES:
-            raise InvalidRequest(f"At most {MAX_ROLES} roles can moderate.")
-        async with service.database.transaction() as connection:
-            await guild_settings.change(
-                connection, guild_id, interaction.user.id, service.clock(), moderator_role_ids=tuple(roles)
-            )
+        guild_id = await require_manager(interaction)
+        roles = await self.bot.service.settings.change_moderators(guild_id, interaction.user.id, role.id, remove=remove)
         names = _roles(roles) or "none"
         await interaction.response.send_message(
             f"Roles that moderate the bot here, beside Discord's own moderators: {names}. So that their clients show "
@@ -385,4 +369,3 @@ class SettingsPanel(commands.GroupCog, group_name="settings"):
             ephemeral=True,
             allowed_mentions=NOBODY,
         )
-        self.bot.rounds.wake()

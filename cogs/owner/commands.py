@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
 import discord
 from discord import app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
+from cogs.core.bot import Bot, Interaction
 from cogs.core.checks import require_owner
-from cogs.core.durations import parse_end
 from cogs.core.text import NOBODY, inert, plural
 from cogs.moderation.audit import show_rows
-from cogs.moderation.blocks import cancel_open_jobs
 from cogs.moderation.quota_cards import rule_line
-from db import audit, blocks, quotas
 from domain import InvalidRequest
-from service.admission import DRAINING, OPEN, PAUSED
+from domain.audit import EVERYWHERE as AUDIT_EVERYWHERE
+from domain.blocks import EVERYWHERE
+from domain.credits import to_millicredits
+from domain.durations import parse_optional_duration
+from domain.queue import QueueState
+from domain.quotas import QuotaKind, QuotaLimits, QuotaSubject
+from service import Topic
 
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
-
-TOLD_KEY = "owner was told that the queue is drained"
+WHOLE_SERVER = QuotaSubject(QuotaKind.SERVER)
 STATES = {
-    OPEN: "The queue is open.",
-    PAUSED: "Painting is paused: requests are accepted and wait.",
-    DRAINING: "Draining: nothing new is accepted, what waits is still painted.",
+    QueueState.OPEN: "The queue is open.",
+    QueueState.PAUSED: "Painting is paused: requests are accepted and wait.",
+    QueueState.DRAINING: "Draining: nothing new is accepted, what waits is still painted.",
 }
 
 
@@ -41,7 +37,7 @@ class Owner(commands.GroupCog, group_name="owner"):
         self.bot = bot
 
     async def cog_load(self) -> None:
-        self.bot.rounds.add(self.tell_drained)
+        self.bot.background.add(self.tell_drained, Topic.QUEUE, Topic.JOBS)
 
     # ---- blocks ----------------------------------------------------------------------------------------------------
 
@@ -56,18 +52,18 @@ class Owner(commands.GroupCog, group_name="owner"):
     ) -> None:
         """Keep a person from painting anywhere"""
         owner_id = await require_owner(interaction)
-        await self._block(blocks.EVERYWHERE, user.id, owner_id, reason, expires)
-        cancelled = await cancel_open_jobs(self.bot, owner_id, user_id=user.id)
-        await self._answer(
-            interaction, f"<@{user.id}> is blocked everywhere; {plural(cancelled, 'waiting picture')} cancelled."
+        result = await self.bot.service.blocks.block_member(
+            EVERYWHERE, user.id, owner_id, reason=reason, expires_in=parse_optional_duration(expires)
         )
+        waiting = plural(result.cancelled, "waiting picture")
+        await self._answer(interaction, f"<@{user.id}> is blocked everywhere; {waiting} cancelled.")
 
     @app_commands.command(name="unblock-user")
     @app_commands.describe(user="Who may paint again")
     async def unblock_user(self, interaction: Interaction, user: discord.User) -> None:
         """Lift a block that holds everywhere"""
         owner_id = await require_owner(interaction)
-        await self._lift(blocks.EVERYWHERE, user.id, owner_id)
+        await self.bot.service.blocks.unblock_member(EVERYWHERE, user.id, owner_id)
         await self._answer(interaction, f"<@{user.id}> is not blocked everywhere any more.")
 
     @app_commands.command(name="block-server")
@@ -82,11 +78,11 @@ class Owner(commands.GroupCog, group_name="owner"):
         """Keep a whole server from painting"""
         owner_id = await require_owner(interaction)
         guild_id = _snowflake(server_id)
-        await self._block(guild_id, blocks.WHOLE_SERVER, owner_id, reason, expires)
-        cancelled = await cancel_open_jobs(self.bot, owner_id, guild_id=guild_id)
-        await self._answer(
-            interaction, f"Server {guild_id} is blocked; {plural(cancelled, 'waiting picture')} cancelled."
+        result = await self.bot.service.blocks.block_server(
+            guild_id, owner_id, reason=reason, expires_in=parse_optional_duration(expires)
         )
+        waiting = plural(result.cancelled, "waiting picture")
+        await self._answer(interaction, f"Server {guild_id} is blocked; {waiting} cancelled.")
 
     @app_commands.command(name="unblock-server")
     @app_commands.describe(server_id="The server's id")
@@ -94,51 +90,40 @@ class Owner(commands.GroupCog, group_name="owner"):
         """Lift the block of a server"""
         owner_id = await require_owner(interaction)
         guild_id = _snowflake(server_id)
-        await self._lift(guild_id, blocks.WHOLE_SERVER, owner_id)
+        await self.bot.service.blocks.unblock_server(guild_id, owner_id)
         await self._answer(interaction, f"Server {guild_id} is not blocked any more.")
-
-    async def _block(self, guild_id: int, user_id: int, owner_id: int, reason: str, expires: str | None) -> None:
-        now = self.bot.service.clock()
-        end = parse_end(expires, now)
-        async with self.bot.service.database.transaction() as connection:
-            await blocks.add(connection, guild_id, user_id, owner_id, now, reason=reason, expires_at=end)
-
-    async def _lift(self, guild_id: int, user_id: int, owner_id: int) -> None:
-        async with self.bot.service.database.transaction() as connection:
-            if not await blocks.lift(connection, guild_id, user_id, owner_id, self.bot.service.clock()):
-                raise InvalidRequest("There is no such block.")
 
     # ---- the queue -------------------------------------------------------------------------------------------------
 
     @app_commands.command()
     async def pause(self, interaction: Interaction) -> None:
         """Start no new pictures; requests are accepted and wait"""
-        await self._set_state(interaction, PAUSED)
+        await self._set_state(interaction, QueueState.PAUSED)
 
     @app_commands.command()
     async def resume(self, interaction: Interaction) -> None:
         """Open the queue again after a pause or for maintenance"""
-        await self._set_state(interaction, OPEN)
+        await self._set_state(interaction, QueueState.OPEN)
 
     @app_commands.command()
     async def drain(self, interaction: Interaction) -> None:
         """Accept nothing new, paint what waits, and tell you when it is done"""
-        await self._set_state(interaction, DRAINING)
+        await self._set_state(interaction, QueueState.DRAINING)
 
-    async def _set_state(self, interaction: Interaction, state: str) -> None:
+    async def _set_state(self, interaction: Interaction, state: QueueState) -> None:
         owner_id = await require_owner(interaction)
-        await self.bot.service.set_queue_state(state, owner_id)
-        await self.bot.service.remember(TOLD_KEY, str(owner_id) if state == DRAINING else "")
+        await self.bot.service.queue.set_state(state, owner_id)
         await self._answer(interaction, f"{STATES[state]} {await self._counts()}")
 
     @app_commands.command()
     async def status(self, interaction: Interaction) -> None:
         """What the queue is doing, over all servers"""
         await require_owner(interaction)
-        await self._answer(interaction, f"{STATES[await self.bot.service.queue_state()]} {await self._counts()}")
+        state = await self.bot.service.queue.fetch_state()
+        await self._answer(interaction, f"{STATES[state]} {await self._counts()}")
 
     async def _counts(self) -> str:
-        report, left = self.bot.service.report(), len(await self.bot.service.open_jobs())
+        report, left = self.bot.service.queue.report(), len(await self.bot.service.jobs.fetch_open())
         return (
             f"{plural(left, 'picture')} in work ({report.running} being painted) for "
             f"{plural(len(self.bot.guilds), 'server')}."
@@ -146,13 +131,12 @@ class Owner(commands.GroupCog, group_name="owner"):
 
     async def tell_drained(self) -> None:
         """Once everything is painted, tell the owner who asked for it, also after a restart."""
-        service = self.bot.service
-        owner_id = await service.recall(TOLD_KEY)
-        if not owner_id or await service.open_jobs() or await service.undelivered():
+        owner_id = await self.bot.service.owner.find_who_waits_for_drain()
+        if owner_id is None:
             return
-        owner = await self.bot.fetch_user(int(owner_id))
+        owner = await self.bot.fetch_user(owner_id)
         await owner.send("The queue is empty: everything is painted and delivered. You can stop the bot now.")
-        await service.remember(TOLD_KEY, "")
+        await self.bot.service.owner.note_drain_told()
 
     @app_commands.command(name="audit")
     @app_commands.describe(days="Only the last days", as_file="All of it as a CSV file")
@@ -161,9 +145,7 @@ class Owner(commands.GroupCog, group_name="owner"):
     ) -> None:
         """What you decided for all servers; each server's own decisions are in its /audit"""
         await require_owner(interaction)
-        service = self.bot.service
-        since = service.clock() - timedelta(days=days) if days else None
-        rows = await audit.search(service.database, audit.EVERYWHERE, since=since)
+        rows = await self.bot.service.audit.search(AUDIT_EVERYWHERE, days=days)
         await show_rows(interaction, rows, as_file=as_file)
 
     # ---- servers ---------------------------------------------------------------------------------------------------
@@ -191,34 +173,20 @@ class Owner(commands.GroupCog, group_name="owner"):
         remove: bool = False,
     ) -> None:
         """What a server may spend as a whole, and its share of the worker"""
-        owner_id = await require_owner(interaction)
+        owner_id, guild_id = await require_owner(interaction), _snowflake(server_id)
         if remove:
-            await self._remove_budget(interaction, _snowflake(server_id), owner_id)
+            await self._remove_budget(interaction, guild_id, owner_id)
             return
-        if per_hour is None and per_day is None and jobs is None and weight is None:
-            raise InvalidRequest("Give at least one of: per_hour, per_day, jobs, weight.")
-        now = self.bot.service.clock()
-        rule = quotas.QuotaRule(
-            guild_id=_snowflake(server_id),
-            subject="server",
-            subject_id=0,
-            per_hour=None if per_hour is None else round(per_hour * 1000),
-            per_day=None if per_day is None else round(per_day * 1000),
-            max_jobs=jobs,
-            weight=weight,
-            reason=reason,
-            actor_id=owner_id,
-            set_at=now,
-            expires_at=parse_end(expires, now),
+        limits = QuotaLimits(
+            per_hour=to_millicredits(per_hour), per_day=to_millicredits(per_day), max_jobs=jobs, weight=weight
         )
-        async with self.bot.service.database.transaction() as connection:
-            await quotas.set_rule(connection, rule)
-        await self._answer(interaction, f"Set for server {rule.guild_id}. {rule_line(rule)}")
+        rule = await self.bot.service.quotas.set_rule(
+            guild_id, WHOLE_SERVER, limits, owner_id, reason=reason, expires_in=parse_optional_duration(expires)
+        )
+        await self._answer(interaction, f"Set for server {guild_id}. {rule_line(rule)}")
 
     async def _remove_budget(self, interaction: Interaction, guild_id: int, owner_id: int) -> None:
-        async with self.bot.service.database.transaction() as connection:
-            had_one = await quotas.remove_rule(connection, guild_id, "server", 0, owner_id, self.bot.service.clock())
-        if not had_one:
+        if not await self.bot.service.quotas.remove_rule(guild_id, WHOLE_SERVER, owner_id):
             raise InvalidRequest(f"Server {guild_id} has no budget.")
         await self._answer(interaction, f"Server {guild_id} has no budget of its own any more.")
 
@@ -229,9 +197,7 @@ class Owner(commands.GroupCog, group_name="owner"):
         owner_id = await require_owner(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         reached = [guild.id for guild in self.bot.guilds if await self._announce_in(guild, text)]
-        async with self.bot.service.database.transaction() as connection:
-            details = {"servers": len(reached), "text": text}
-            await audit.record(connection, None, owner_id, "announce", "everywhere", details, self.bot.service.clock())
+        await self.bot.service.owner.note_announcement(owner_id, text, len(reached))
         await interaction.followup.send(
             f"Said in {len(reached)} of {plural(len(self.bot.guilds), 'server')}; the others have no channel for "
             "system messages that I may write to.",
@@ -242,7 +208,7 @@ class Owner(commands.GroupCog, group_name="owner"):
         channel = guild.system_channel
         if channel is None or not channel.permissions_for(guild.me).send_messages:
             return False
-        await self.bot.pace.take(channel.id)
+        await self.bot.rate_limit.take(channel.id)
         embed = discord.Embed(title="A message from the person who runs this bot", description=text)
         try:
             await channel.send(embed=embed, allowed_mentions=NOBODY)
@@ -252,7 +218,6 @@ class Owner(commands.GroupCog, group_name="owner"):
 
     async def _answer(self, interaction: Interaction, text: str) -> None:
         await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY)
-        self.bot.rounds.wake()
 
 
 def _snowflake(text: str) -> int:

@@ -6,19 +6,16 @@ Nothing of the prompt or the picture is kept or told, only who asked where. A re
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands
 
-from db.decisions import Unstored, fetch_unstored
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
+from cogs.core.bot import Bot
+from domain.cases import Subject
+from domain.decisions import UnstoredDecision
+from service import Topic
 
 log = logging.getLogger(__name__)
-
-TOLD_KEY = "newest decision on clause b that the owner was told of"
 
 
 class OwnerNotice(commands.Cog):
@@ -28,11 +25,11 @@ class OwnerNotice(commands.Cog):
         self.bot = bot
 
     async def cog_load(self) -> None:
-        self.bot.rounds.add(self.tell)
+        self.bot.background.add(self.tell, Topic.DECISIONS)
 
     async def tell(self) -> None:
         """Tell of what is new; whom Discord lets nobody write to is left out, with a line in the log."""
-        found = await fetch_unstored(self.bot.service.database, int(await self.bot.service.recall(TOLD_KEY) or 0))
+        found = await self.bot.service.owner.fetch_untold_decisions()
         if not found:
             return
         text = "**Clause (b), the protection of minors**\n" + "\n".join(map(_line, found))
@@ -41,7 +38,7 @@ class OwnerNotice(commands.Cog):
                 await owner.send(text)
             except discord.Forbidden:
                 log.error("user %d runs this bot, but takes no messages from it: %s", owner.id, text)
-        await self.bot.service.remember(TOLD_KEY, str(found[-1].id))
+        await self.bot.service.owner.note_decisions_told(found[-1].id)
 
     async def _owners(self) -> list[discord.User]:
         information = await self.bot.application_info()
@@ -49,8 +46,8 @@ class OwnerNotice(commands.Cog):
         return [await self.bot.fetch_user(one) for one in ids]
 
 
-def _line(decision: Unstored) -> str:
+def _line(decision: UnstoredDecision) -> str:
     where = f"server {decision.guild_id}, channel {decision.channel_id}" if decision.guild_id else "direct messages"
-    what = "prompt refused" if decision.subject == "prompt" else "picture withheld"
+    what = "prompt refused" if decision.subject is Subject.PROMPT else "picture withheld"
     when = discord.utils.format_dt(decision.decided_at, "f")
     return f"{when}: {what}, member <@{decision.user_id}> ({decision.user_id}), {where}. Nothing of it was kept."

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
 import discord
 
-from cogs.cases.appeals import appeal_view, may_be_appealed
-from cogs.cases.embeds import clause_words
+from cogs.cases.appeals import appeal_view
+from cogs.core.bot import Interaction
 from cogs.core.errors import RowButton
 from cogs.core.text import plural
-from db import appeals, guild_settings, strikes
-from domain import NotAllowed, NotFound
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
+from domain import ConsentRequired
 
 
 class WhyButton(RowButton, template=r"prompt:why:(?P<row_id>[0-9]+)"):
@@ -25,13 +17,9 @@ class WhyButton(RowButton, template=r"prompt:why:(?P<row_id>[0-9]+)"):
     prefix, label = "prompt:why", "Why?"
 
     async def act(self, interaction: Interaction) -> None:
-        grounds = await appeals.fetch_grounds(cast("Bot", interaction.client).service.database, self.row_id)
-        if grounds is None:
-            raise NotFound("This decision is not stored any more.")
-        if grounds.user_id != interaction.user.id:
-            raise NotAllowed("Only the author of the message can read this.")
-        text = clause_words(grounds.clause) + await _strikes_in_words(interaction)
-        if may_be_appealed(grounds):
+        grounds = await interaction.client.service.cases.explain(self.row_id, interaction.user.id)
+        text = grounds.clause_words + await _strikes_in_words(interaction)
+        if grounds.is_appealable:
             text += "\nIf this is a mistake, press Appeal and a moderator will look at it."
             await interaction.response.send_message(text, view=appeal_view(grounds.id), ephemeral=True)
         else:
@@ -40,12 +28,12 @@ class WhyButton(RowButton, template=r"prompt:why:(?P<row_id>[0-9]+)"):
 
 async def _strikes_in_words(interaction: Interaction) -> str:
     """In a prompt channel nobody is told in public that a refusal was a strike; here its author is."""
-    service, guild_id = cast("Bot", interaction.client).service, interaction.guild_id or 0
-    settings = await guild_settings.load(service.database, guild_id)
-    penalty = await strikes.fetch_penalty(service.database, guild_id, interaction.user.id, settings, service.clock())
-    if not penalty.count:
+    record = await interaction.client.service.strikes.fetch_record(interaction.guild_id or 0, interaction.user.id)
+    if not record.live:
         return ""
-    return f"\nYou have {plural(penalty.count, 'live strike')} in this server; `/strikes` shows what follows from that."
+    return (
+        f"\nYou have {plural(len(record.live), 'live strike')} in this server; `/strikes` shows what follows from that."
+    )
 
 
 class TermsButton(RowButton, template=r"prompt:terms:(?P<row_id>[0-9]+)"):
@@ -54,13 +42,9 @@ class TermsButton(RowButton, template=r"prompt:terms:(?P<row_id>[0-9]+)"):
     prefix, label, style = "prompt:terms", "Read the rules", discord.ButtonStyle.primary
 
     async def act(self, interaction: Interaction) -> None:
-        bot = cast("Bot", interaction.client)
-        row = await bot.service.database.fetch_one("SELECT user_id FROM pending_requests WHERE id = ?", (self.row_id,))
-        if row is None:
-            raise NotFound("This request does not wait any more; please write it again.")
-        if row["user_id"] != interaction.user.id:
-            raise NotAllowed("Only the author of the message can do this; your own first message asks you, too.")
-        await bot.ask_for_consent(interaction, self.row_id)
+        await interaction.client.service.terms.require_pending(self.row_id, interaction.user.id)
+        # The border of errors answers with the terms, as it does after a command.
+        raise ConsentRequired("Please read what this model may not be used for.", self.row_id)
 
 
 BUTTONS: tuple[type[RowButton], ...] = (WhyButton, TermsButton)

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Literal
 
-import aiosqlite
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
 
-from cogs.core.channels import require_age_restricted
+from cogs.core.bot import Bot, Interaction
+from cogs.core.channels import names_of_missing, require_age_restricted
 from cogs.core.checks import require_moderator
+from cogs.core.colours import BLUE
 from cogs.core.text import inert
 from cogs.moderation.quota_cards import rule_values
-from cogs.prompt_channels.prompt_text import request_for
-from db import audit, guild_settings, prompt_channels, quotas
-from db.prompt_channels import PromptChannel
-from domain import SEED_LIMIT, InvalidRequest, NotFound
-from engine.request.presets import PRESETS
+from cogs.prompt_channels.messages import PromptMessages
+from domain import SEED_LIMIT, InvalidRequest
+from domain.credits import to_millicredits
+from domain.prompt_channels import (
+    AnswerMode,
+    OtherMessages,
+    PromptChannel,
+    PromptChannelChanges,
+    PromptChannelDetails,
+)
+from domain.settings import ChannelLevel
 
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
-
-Interaction = discord.Interaction[Any]
-
-BLUE = 0x5B8DEF
 MAX_TAGS = 200
+# Discord's limit for the fields of an embed.
+MAX_LISTED = 25
 CLEAR = "none"
 
 Shape = Literal["portrait", "square", "landscape"]
@@ -55,13 +56,6 @@ NEEDED = discord.Permissions(
     view_channel=True, send_messages=True, embed_links=True, attach_files=True, read_message_history=True
 )
 NEEDED_FOR_THREADS = discord.Permissions(create_public_threads=True, send_messages_in_threads=True)
-
-
-class Conditions(NamedTuple):
-    """What holds in the channel by other rules than its own; None: as it was."""
-
-    per_hour: float | None
-    level: str | None
 
 
 @app_commands.guild_only()
@@ -92,25 +86,22 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
     ) -> None:
         """Make a channel in which every message is a prompt"""
         guild_id = await require_moderator(interaction)
-        place = _place(interaction, channel)
-        if await prompt_channels.fetch(self.bot.service.database, place.id) is not None:
-            raise InvalidRequest(f"<#{place.id}> is open already; `/channel edit` changes how it works.")
-        settings = await guild_settings.load(self.bot.service.database, guild_id)
-        opened = PromptChannel(
-            channel_id=place.id,
-            guild_id=guild_id,
-            opened_by=interaction.user.id,
+        place = _place(interaction, channel, level)
+        changes = PromptChannelChanges(
             prefix=prefix,
             suffix=suffix,
             negative_prompt=negative_prompt,
-            preset=settings.preset if preset is None else _text(preset) or None,
-            shape=shape or settings.shape or "square",
-            seed=None if seed < 0 else seed,
+            preset=_text(preset),
+            shape=shape,
+            seed=seed,
             cooldown_seconds=cooldown,
-            answer=answer,
-            other_messages=other_messages,
+            answer=AnswerMode(answer),
+            other_messages=OtherMessages(other_messages),
+            per_hour=to_millicredits(per_hour),
+            level=ChannelLevel(level) if level else None,
         )
-        await self._save(interaction, place, opened, "channel.open", Conditions(per_hour, level))
+        opened = await self.bot.service.prompt_channels.open(guild_id, place.id, interaction.user.id, changes)
+        await self._show(interaction, place, opened)
 
     @app_commands.command()
     @app_commands.describe(**OPTIONS)
@@ -132,37 +123,30 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
     ) -> None:
         """Change how a prompt channel works; what is left out stays, "none" empties a text"""
         await require_moderator(interaction)
-        place = _place(interaction, channel)
-        old = await self._opened(place.id)
-        changes = {
-            "prefix": _text(prefix),
-            "suffix": _text(suffix),
-            "negative_prompt": _text(negative_prompt),
-            "shape": shape,
-            "cooldown_seconds": cooldown,
-            "answer": answer,
-            "other_messages": other_messages,
-        }
-        new = replace(old, **{name: value for name, value in changes.items() if value is not None})
-        if preset is not None:
-            new = replace(new, preset=_text(preset) or None)
-        if seed is not None:
-            new = replace(new, seed=None if seed < 0 else seed)
-        await self._save(interaction, place, new, "channel.edit", Conditions(per_hour, level))
+        place = _place(interaction, channel, level)
+        changes = PromptChannelChanges(
+            prefix=_text(prefix),
+            suffix=_text(suffix),
+            negative_prompt=_text(negative_prompt),
+            preset=_text(preset),
+            shape=shape,
+            seed=seed,
+            cooldown_seconds=cooldown,
+            answer=AnswerMode(answer) if answer else None,
+            other_messages=OtherMessages(other_messages) if other_messages else None,
+            per_hour=to_millicredits(per_hour),
+            level=ChannelLevel(level) if level else None,
+        )
+        edited = await self.bot.service.prompt_channels.edit(place.id, interaction.user.id, changes)
+        await self._show(interaction, place, edited)
 
     @app_commands.command()
     @app_commands.describe(channel=OPTIONS["channel"])
     async def close(self, interaction: Interaction, channel: discord.TextChannel | None = None) -> None:
         """Messages in the channel are only messages again"""
-        guild_id, service = await require_moderator(interaction), self.bot.service
+        guild_id = await require_moderator(interaction)
         place = _place(interaction, channel)
-        await self._opened(place.id)
-        async with service.database.transaction() as connection:
-            await prompt_channels.close(connection, place.id)
-            await audit.record(
-                connection, guild_id, interaction.user.id, "channel.close", f"channel:{place.id}", {}, service.clock()
-            )
-        await self.bot.prompts.refresh()
+        await self.bot.service.prompt_channels.close(guild_id, place.id, interaction.user.id)
         await interaction.response.send_message(f"<#{place.id}> is an ordinary channel again.", ephemeral=True)
 
     @app_commands.command(name="list")
@@ -170,11 +154,11 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
         """This server's prompt channels and how they work"""
         guild_id = await require_moderator(interaction)
         embed = discord.Embed(title="Prompt channels", colour=BLUE)
-        for channel in (await prompt_channels.fetch_all(self.bot.service.database, guild_id))[:25]:
-            words = await self._in_words(channel)
-            if channel.problem:
-                words += f"\n⚠️ {channel.problem}"
-            embed.add_field(name="\u200b", value=f"<#{channel.channel_id}>\n{words}", inline=False)
+        for details in await self.bot.service.prompt_channels.fetch_details(guild_id, MAX_LISTED):
+            words = details_in_words(details)
+            if details.channel.problem:
+                words += f"\n⚠️ {details.channel.problem}"
+            embed.add_field(name="\u200b", value=f"<#{details.channel.channel_id}>\n{words}", inline=False)
         if not embed.fields:
             embed.description = "There are none. `/channel open` makes one."
         await interaction.response.send_message(embed=embed, ephemeral=True)
@@ -182,119 +166,50 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
     @open_channel.autocomplete("preset")
     @edit.autocomplete("preset")
     async def suggest_preset(self, interaction: Interaction, current: str) -> list[Choice[str]]:
-        return [Choice(name=name, value=name) for name in PRESETS if current.casefold() in name]
+        return [Choice(name=name, value=name) for name in self.bot.service.queue.presets if current.casefold() in name]
 
     @commands.Cog.listener()
     async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """Slow mode in a prompt channel surprises people; its moderators hear so once."""
         if not isinstance(before, discord.TextChannel) or not isinstance(after, discord.TextChannel):
             return
-        channel = await prompt_channels.fetch(self.bot.service.database, after.id)
+        channel = self.bot.service.prompt_channels.find(after.id)
         if channel is not None and after.slowmode_delay and not before.slowmode_delay:
-            await self.bot.prompts.complain(channel, f"<#{after.id}> is a prompt channel. {slow_mode_words(after)}")
+            problem = f"<#{after.id}> is a prompt channel. {slow_mode_words(after)}"
+            await self.bot.cog(PromptMessages).complain(channel, problem)
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        async with self.bot.service.database.transaction() as connection:
-            was_open = await prompt_channels.close(connection, channel.id)
-        if was_open:
-            await self.bot.prompts.refresh()
+        await self.bot.service.prompt_channels.forget_channel(channel.id)
 
-    async def _opened(self, channel_id: int) -> PromptChannel:
-        channel = await prompt_channels.fetch(self.bot.service.database, channel_id)
-        if channel is None:
-            raise NotFound(f"<#{channel_id}> is no prompt channel; `/channel list` shows them.")
-        return channel
-
-    async def _save(
-        self,
-        interaction: Interaction,
-        place: discord.TextChannel,
-        channel: PromptChannel,
-        action: str,
-        conditions: Conditions,
-    ) -> None:
-        """The channel's rules, its quota and its level in one transaction, each with its audit row."""
-        service = self.bot.service
-        request_for("words", channel, service.profile)  # raises if the preset does not exist
-        await self._require_allowed_shape(channel)
-        if conditions.level == "adult":
-            require_age_restricted(place)
-        details = {"answer": channel.answer, "cooldown_seconds": channel.cooldown_seconds, "shape": channel.shape}
-        now, actor_id = service.clock(), interaction.user.id
-        async with service.database.transaction() as connection:
-            await prompt_channels.save(connection, channel, now)
-            await audit.record(connection, channel.guild_id, actor_id, action, f"channel:{place.id}", details, now)
-            await _save_conditions(connection, channel, conditions, actor_id, now)
-        await self.bot.prompts.refresh()
-        how = "mentions me is a prompt" if self.bot.prompts.needs_mention else "is written here is a prompt"
+    async def _show(self, interaction: Interaction, place: discord.TextChannel, details: PromptChannelDetails) -> None:
+        """How the channel works now, and what moderators should know beforehand."""
+        needs_mention = self.bot.cog(PromptMessages).needs_mention
+        how = "mentions me is a prompt" if needs_mention else "is written here is a prompt"
         lines = [
             f"Every message in <#{place.id}> that {how}.",
-            await self._in_words(channel),
-            *self._warnings(place, channel),
+            details_in_words(details),
+            *_warnings(place, details.channel, needs_mention=needs_mention),
         ]
         await interaction.response.send_message("\n".join(lines), ephemeral=True)
-        self.bot.rounds.wake()
-
-    async def _require_allowed_shape(self, channel: PromptChannel) -> None:
-        allowed = (await guild_settings.load(self.bot.service.database, channel.guild_id)).allowed_shapes
-        if allowed and channel.shape not in allowed:
-            raise InvalidRequest(
-                f"This server allows these sizes only: {', '.join(allowed)}. Choose one of them as the channel's "
-                "shape, or allow more in `/settings panel`."
-            )
-
-    async def _in_words(self, channel: PromptChannel) -> str:
-        """Its rules, and what holds there by `/quota` and `/settings`."""
-        database = self.bot.service.database
-        rules = await quotas.fetch_rules(database, channel.guild_id, self.bot.service.clock())
-        quota = [
-            rule_values(rule) for rule in rules if (rule.subject, rule.subject_id) == ("channel", channel.channel_id)
-        ]
-        level = (await guild_settings.load_channel(database, channel.guild_id, channel.channel_id)).level
-        limits = f"for each member {quota[0]}" if quota else "the server's quotas"
-        return f"{rules_in_words(channel)}\nQuota: {limits}. Policy level: {level}."
-
-    def _warnings(self, place: discord.TextChannel, channel: PromptChannel) -> list[str]:
-        """What moderators should know now rather than find out later."""
-        warnings: list[str] = []
-        if self.bot.prompts.needs_mention:
-            warnings.append(
-                "ℹ️ I only see messages that mention me. For every message to count, the person who runs the bot "
-                "switches on the Message Content intent (MESSAGE_CONTENT_INTENT in .env)."
-            )
-        if place.slowmode_delay:
-            warnings.append(f"⚠️ {slow_mode_words(place)}")
-        needed = NEEDED | NEEDED_FOR_THREADS if channel.answer == "thread" else NEEDED
-        if channel.other_messages == "delete":
-            needed |= discord.Permissions(manage_messages=True)
-        missing = [
-            name for name, wanted in needed if wanted and not getattr(place.permissions_for(place.guild.me), name)
-        ]
-        if missing:
-            warnings.append("⚠️ I am missing permissions there: " + ", ".join(missing).replace("_", " ") + ".")
-        return warnings
 
 
-async def _save_conditions(
-    connection: aiosqlite.Connection, channel: PromptChannel, conditions: Conditions, actor_id: int, now: datetime
-) -> None:
-    """The same rows that `/quota set channel` and `/settings panel` write."""
-    if conditions.per_hour is not None:
-        rule = quotas.QuotaRule(
-            guild_id=channel.guild_id,
-            subject="channel",
-            subject_id=channel.channel_id,
-            per_hour=round(conditions.per_hour * 1000),
-            reason="a prompt channel's quota",
-            actor_id=actor_id,
-            set_at=now,
+def _warnings(place: discord.TextChannel, channel: PromptChannel, *, needs_mention: bool) -> list[str]:
+    """What moderators should know now rather than find out later."""
+    warnings: list[str] = []
+    if needs_mention:
+        warnings.append(
+            "ℹ️ I only see messages that mention me. For every message to count, the person who runs the bot "
+            "switches on the Message Content intent (MESSAGE_CONTENT_INTENT in .env)."
         )
-        await quotas.set_rule(connection, rule)
-    if conditions.level is not None:
-        await guild_settings.change(
-            connection, channel.guild_id, actor_id, now, channel_id=channel.channel_id, level=conditions.level
-        )
+    if place.slowmode_delay:
+        warnings.append(f"⚠️ {slow_mode_words(place)}")
+    needed = NEEDED | NEEDED_FOR_THREADS if channel.answer is AnswerMode.THREAD else NEEDED
+    if channel.other_messages is OtherMessages.DELETE:
+        needed |= discord.Permissions(manage_messages=True)
+    if missing := names_of_missing(needed, place.permissions_for(place.guild.me)):
+        warnings.append(f"⚠️ I am missing permissions there: {missing}.")
+    return warnings
 
 
 def slow_mode_words(place: discord.TextChannel) -> str:
@@ -302,6 +217,12 @@ def slow_mode_words(place: discord.TextChannel) -> str:
         f"Slow mode lets members write every {place.slowmode_delay} seconds only. My cooldown does the same without "
         "stopping them from talking; you may want to switch slow mode off."
     )
+
+
+def details_in_words(details: PromptChannelDetails) -> str:
+    """The channel's rules, and what holds there by `/quota` and `/settings`."""
+    limits = f"for each member {rule_values(details.quota)}" if details.quota else "the server's quotas"
+    return f"{rules_in_words(details.channel)}\nQuota: {limits}. Policy level: {details.level}."
 
 
 def rules_in_words(channel: PromptChannel) -> str:
@@ -314,16 +235,21 @@ def rules_in_words(channel: PromptChannel) -> str:
         f"followed by `{inert(channel.suffix, 100)}`" if channel.suffix else "",
         f"without `{inert(channel.negative_prompt, 100)}`" if channel.negative_prompt else "",
         f"one every {channel.cooldown_seconds} seconds for each member" if channel.cooldown_seconds else "",
-        "a thread for each" if channel.answer == "thread" else "as a reply",
-        "other messages are deleted" if channel.other_messages == "delete" else "other messages stay",
+        "a thread for each" if channel.answer is AnswerMode.THREAD else "as a reply",
+        "other messages are deleted" if channel.other_messages is OtherMessages.DELETE else "other messages stay",
     ]
     return "; ".join(part for part in parts if part) + "."
 
 
-def _place(interaction: Interaction, channel: discord.TextChannel | None) -> discord.TextChannel:
+def _place(
+    interaction: Interaction, channel: discord.TextChannel | None, level: Level | None = None
+) -> discord.TextChannel:
+    """The channel that is meant, if it is one that can have this level. Raises InvalidRequest."""
     place = channel or interaction.channel
     if not isinstance(place, discord.TextChannel):
         raise InvalidRequest("A prompt channel is an ordinary text channel; please name one.")
+    if level == ChannelLevel.ADULT:
+        require_age_restricted(place)
     return place
 
 

@@ -9,30 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-import aiosqlite
 import discord
 from discord.ext import commands
 
-from cogs.core.checks import is_moderating_member
-from cogs.core.errors import RowButton, View
-from cogs.core.i18n import words_for
+from cogs.core.bot import Bot
+from cogs.core.channels import place_of
+from cogs.core.checks import may_moderate
+from cogs.core.errors import RowButton, row_of
+from cogs.core.i18n import translation_for
 from cogs.core.text import NOBODY
-from cogs.imagine.submit import place_of
+from cogs.imagine.progress import Progress
 from cogs.prompt_channels.buttons import TermsButton, WhyButton
-from cogs.prompt_channels.prompt_text import changed, prompt_in, request_for
-from db import guild_settings, jobs, prompt_channels
-from db.prompt_channels import PromptChannel, PromptMessage
-from domain import ConsentRequired, Job, Origin, PromptRefused, Request, UserError
-
-if TYPE_CHECKING:
-    from cogs.core.bot import Bot
+from cogs.prompt_channels.prompt_text import changed, dressed, prompt_in
+from domain import ConsentRequired, Job, JobSource, Origin, PromptRefused, Request, UserError
+from domain.prompt_channels import AnswerMode, OtherMessages, PromptChannel, PromptMessage, PromptStatus
 
 log = logging.getLogger(__name__)
-
-Interaction = discord.Interaction[Any]
 
 CAUGHT_UP_MESSAGES = 100
 MAX_THREAD_NAME = 60
@@ -44,17 +38,11 @@ class PromptMessages(commands.Cog):
 
     def __init__(self, bot: Bot) -> None:
         self.bot = bot
-        self._channels: dict[int, PromptChannel] = {}
         self._is_caught_up = False
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def cog_load(self) -> None:
-        await self.refresh()
-
-    async def refresh(self) -> None:
-        """Read again which channels are open."""
-        channels = await prompt_channels.fetch_all(self.bot.service.database)
-        self._channels = {channel.channel_id: channel for channel in channels}
+        await self.bot.service.prompt_channels.load()
 
     @property
     def needs_mention(self) -> bool:
@@ -74,10 +62,10 @@ class PromptMessages(commands.Cog):
         if self._channel_of(message.channel) is None or self._text(message) is None:
             return
         async with self._one_at_a_time(message.id):
-            row = await prompt_channels.fetch_message(self.bot.service.database, message.id)
-            channel = self._channels.get(row.channel_id) if row else None
+            row = await self.bot.service.prompt_channels.find_message(message.id)
+            channel = self.bot.service.prompt_channels.find(row.channel_id) if row else None
             if row is not None and channel is not None:
-                await self._repaint(channel, message, row.job_id)
+                await self._repaint(channel, message, row)
                 await self._take_hint_back(message, row)
 
     @commands.Cog.listener()
@@ -92,8 +80,7 @@ class PromptMessages(commands.Cog):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Read what was written while the bot was away, and what it had begun with when it stopped."""
-        await self.refresh()
-        for channel in list(self._channels.values()):
+        for channel in await self.bot.service.prompt_channels.load():
             try:
                 await self._catch_up(channel)
             except discord.HTTPException as error:
@@ -105,7 +92,7 @@ class PromptMessages(commands.Cog):
         if not isinstance(place, discord.TextChannel):
             return  # deleted, or not visible any more
         if not self._is_caught_up:
-            for row in await prompt_channels.fetch_unfinished(self.bot.service.database, channel.channel_id):
+            for row in await self.bot.service.prompt_channels.fetch_unfinished(channel.channel_id):
                 try:
                     await self._paint(channel, await place.fetch_message(row.message_id))
                 except discord.NotFound:
@@ -123,9 +110,8 @@ class PromptMessages(commands.Cog):
 
     def _channel_of(self, place: object) -> PromptChannel | None:
         """The prompt channel that a message is in, or that its thread belongs to."""
-        if isinstance(place, discord.Thread):
-            return self._channels.get(place.parent_id)
-        return self._channels.get(getattr(place, "id", 0))
+        channel_id = place.parent_id if isinstance(place, discord.Thread) else getattr(place, "id", 0)
+        return self.bot.service.prompt_channels.find(channel_id)
 
     # ---- from message to job ---------------------------------------------------------------------------------------
 
@@ -136,22 +122,21 @@ class PromptMessages(commands.Cog):
             return
         if isinstance(message.channel, discord.Thread) and await self._parent_job(message) is None:
             return  # talk about a picture
-        now = self.bot.service.clock()
-        async with self.bot.service.database.transaction() as connection:
-            claim = await prompt_channels.take_message(connection, channel, message.id, message.author.id, now)
-        if claim == "taken":
+        claim = await self.bot.service.prompt_channels.claim(channel, message.id, message.author.id)
+        if claim is PromptStatus.TAKEN:
             async with self._one_at_a_time(message.id):
                 await self._paint(channel, message)
-        elif claim == "cooling":
+        elif claim is PromptStatus.COOLING:
             await self._ask_to_wait(channel, message)
 
     def _text(self, message: discord.Message) -> str | None:
-        assert self.bot.user is not None
-        return prompt_in(message.content, self.bot.user.id, needs_mention=self.needs_mention)
+        bot_id = self.bot.user.id if self.bot.user else 0
+        return prompt_in(message.content, bot_id, needs_mention=self.needs_mention)
 
     async def _leave(self, channel: PromptChannel, message: discord.Message) -> None:
         """Not a prompt: kept or deleted. Without the intent we can't tell, so nothing is deleted."""
-        if channel.other_messages != "delete" or self.needs_mention or isinstance(message.channel, discord.Thread):
+        is_in_thread = isinstance(message.channel, discord.Thread)
+        if channel.other_messages is not OtherMessages.DELETE or self.needs_mention or is_in_thread:
             return
         try:
             await message.delete()
@@ -185,54 +170,50 @@ class PromptMessages(commands.Cog):
         parent = await self._parent_job(message)
         if parent is not None:
             return changed(parent.request, text, channel)
-        return request_for(text, channel, self.bot.service.profile)
+        return self.bot.service.prompt_channels.request_for(channel, dressed(text, channel))
 
     async def _parent_job(self, message: discord.Message) -> Job | None:
         """The picture that the message replies to."""
         if message.reference is None or message.reference.message_id is None:
             return None
-        return await jobs.fetch_by_message(self.bot.service.database, message.reference.message_id)
+        return await self.bot.service.jobs.find_by_message(message.reference.message_id)
 
     async def _submit(
         self, channel: PromptChannel, message: discord.Message, request: Request, shown_by: int | None = None
     ) -> None:
         """`shown_by` is our message that the new picture replaces."""
         origin = replace(await self._origin(channel, message), message_id=shown_by)
-
-        async def accept(connection: aiosqlite.Connection, job_id: int) -> None:
-            await prompt_channels.accept_message(connection, message.id, job_id)
-
         try:
-            job = await self.bot.service.submit(request, origin, also=accept)
-        except ConsentRequired:
-            pending_id = await self.bot.service.keep_for_consent(request, origin)
-            await self._answer(message, "Before your first picture, please read the rules.", TermsButton(pending_id))
+            job = await self.bot.service.prompt_channels.submit(message.id, request, origin)
+        except ConsentRequired as error:
+            button = TermsButton(error.pending_id)
+            await self._answer(message, "Before your first picture, please read the rules.", button)
             return
+        progress = self.bot.cog(Progress)
         if shown_by is not None:
-            self.bot.board.follow(job)
+            progress.follow(job)
         elif _opens_thread(channel, message):
-            with self.bot.board.showing(job.id):
+            with progress.showing(job.id):
                 await message.create_thread(name=request.prompt[:MAX_THREAD_NAME] or "Picture")
         else:
-            await self.bot.board.show_reply(message, job)
+            await progress.show_reply(message, job)
 
     async def _origin(self, channel: PromptChannel, message: discord.Message) -> Origin:
         author, guild = await self._author(message), message.guild
-        opens_thread = _opens_thread(channel, message)
+        member = author if isinstance(author, discord.Member) else None
         # A thread that is opened from a message bears the message's id.
-        channel_id = message.id if opens_thread else message.channel.id
+        channel_id = message.id if _opens_thread(channel, message) else message.channel.id
         parent = await self._parent_job(message)
-        is_member = isinstance(author, discord.Member)
         return Origin(
             user_id=author.id,
             place=place_of(message.channel, channel.guild_id, channel_id),
             locale=str(guild.preferred_locale) if guild else "en",
-            source="message",
+            source=JobSource.MESSAGE,
             parent_id=parent.id if parent else None,
-            role_ids=tuple(role.id for role in author.roles) if is_member else (),
+            role_ids=tuple(role.id for role in member.roles) if member else (),
             filesize_limit=guild.filesize_limit if guild else None,
             parent_channel_id=channel.channel_id if channel_id != channel.channel_id else None,
-            is_moderator=is_member and await is_moderating_member(self.bot, author),
+            is_moderator=member is not None and may_moderate(member.guild_permissions),
         )
 
     async def _author(self, message: discord.Message) -> discord.Member | discord.User:
@@ -253,15 +234,13 @@ class PromptMessages(commands.Cog):
         else:
             await self._answer(message, str(error))
 
-    async def _answer(self, message: discord.Message, text: str, button: RowButton | None = None) -> None:
-        words, view = await words_for(self.bot, message.guild.id if message.guild else None), View()
-        if button is not None:
-            view.add_item(button)
-        await self.bot.pace.take(message.channel.id)
+    async def _answer(self, message: discord.Message, text: str, *buttons: RowButton) -> None:
+        words = await translation_for(self.bot, message.guild.id if message.guild else None)
+        await self.bot.rate_limit.take(message.channel.id)
         try:
             reply = await message.reply(
                 words(text),
-                view=words.labels(view),
+                view=words.labels(row_of(*buttons)),
                 nonce=f"a-{message.id}",
                 mention_author=False,
                 allowed_mentions=NOBODY,
@@ -273,28 +252,19 @@ class PromptMessages(commands.Cog):
                 raise
             log.info("message %d was deleted before it was answered: %s", message.id, error)
             return
-        async with self.bot.service.database.transaction() as connection:
-            await prompt_channels.answer_message(connection, message.id, reply.id)
+        await self.bot.service.prompt_channels.mark_answered(message.id, reply.id)
 
     async def _ask_to_wait(self, channel: PromptChannel, message: discord.Message) -> None:
         """Once per cooldown; further messages in it are left alone."""
-        database, author_id = self.bot.service.database, message.author.id
-        free_at = await prompt_channels.free_at(database, channel, author_id)
-        if free_at is None or await prompt_channels.was_told_to_wait(database, channel, author_id, message.id):
-            return
-        if self.bot.pace.try_take(message.channel.id):
-            words = await words_for(self.bot, channel.guild_id)
-            text = words(WAIT, when=f"<t:{int(free_at) + 1}:R>")
+        free_at = await self.bot.service.prompt_channels.wait_until(channel, message.id, message.author.id)
+        if free_at is not None and self.bot.rate_limit.try_take(message.channel.id):
+            words = await translation_for(self.bot, channel.guild_id)
+            text = words(WAIT, when=f"<t:{int(free_at.timestamp()) + 1}:R>")
             await message.reply(text, mention_author=False, allowed_mentions=NOBODY)
 
     async def complain(self, channel: PromptChannel, problem: str) -> None:
         """Tell the moderators about a problem, once until the channel is edited."""
-        async with self.bot.service.database.transaction() as connection:
-            if not await prompt_channels.note_problem(connection, channel.channel_id, problem):
-                return
-        settings = await guild_settings.load(self.bot.service.database, channel.guild_id)
-        where = settings.review_channel_id or settings.audit_channel_id
-        log.warning("prompt channel %d: %s", channel.channel_id, problem)
+        where = await self.bot.service.prompt_channels.note_problem(channel, problem)
         if where is None:
             return
         try:
@@ -304,10 +274,9 @@ class PromptMessages(commands.Cog):
 
     # ---- edits and deletions ---------------------------------------------------------------------------------------
 
-    async def _repaint(self, channel: PromptChannel, message: discord.Message, job_id: int | None) -> None:
-        """An edited message: the same seed, the new words, in the same message of ours."""
-        service = self.bot.service
-        job = await jobs.fetch(service.database, job_id) if job_id else None
+    async def _repaint(self, channel: PromptChannel, message: discord.Message, row: PromptMessage) -> None:
+        """An edited message: its picture's seed, the new words, in the same message of ours."""
+        job = await self.bot.service.prompt_channels.find_job(row)
         if job is None:
             await self._paint(channel, message)
             return
@@ -316,8 +285,8 @@ class PromptMessages(commands.Cog):
         if request.prompt == job.request.prompt:
             return  # Discord also calls it an edit when it has loaded a preview
         if job.status.is_open:
-            await self.bot.board.close(job.id)
-            await service.retire(job.id)
+            await self.bot.cog(Progress).close(job.id)
+            await self.bot.service.jobs.replace(job.id)
         try:
             await self._submit(channel, message, request, shown_by=job.message_id)
         except UserError as error:
@@ -327,27 +296,17 @@ class PromptMessages(commands.Cog):
 
     async def _take_hint_back(self, message: discord.Message, before: PromptMessage) -> None:
         """Once an edit is painted, what we said about the words before it is wrong."""
-        row = await prompt_channels.fetch_message(self.bot.service.database, message.id)
-        if row is not None and row.status == "accepted" and before.reply_id is not None:
+        row = await self.bot.service.prompt_channels.find_message(message.id)
+        if row is not None and row.status is PromptStatus.ACCEPTED and before.reply_id is not None:
             await self.bot.delete_quietly(message.channel.id, before.reply_id)
 
     async def _forget(self, message_id: int) -> None:
         """A deleted prompt takes its picture with it."""
         async with self._one_at_a_time(message_id):
-            row = await prompt_channels.fetch_message(self.bot.service.database, message_id)
-            if row is not None:
-                await self._forget_row(row)
-
-    async def _forget_row(self, row: PromptMessage) -> None:
-        service = self.bot.service
-        if row.reply_id is not None:
-            await self.bot.delete_quietly(row.channel_id, row.reply_id)
-        if row.job_id is not None:
-            job = await service.delete(row.job_id, row.user_id, is_moderator=True)
-            if job.message_id is not None:
-                await self.bot.delete_quietly(job.channel_id, job.message_id)
-        async with service.database.transaction() as connection:
-            await prompt_channels.forget_message(connection, row.message_id)
+            row = await self.bot.service.prompt_channels.find_message(message_id)
+            shown = await self.bot.service.prompt_channels.forget(row) if row else []
+            for channel_id, shown_id in shown:
+                await self.bot.delete_quietly(channel_id, shown_id)
 
 
 def _is_from_member(message: discord.Message) -> bool:
@@ -356,4 +315,4 @@ def _is_from_member(message: discord.Message) -> bool:
 
 
 def _opens_thread(channel: PromptChannel, message: discord.Message) -> bool:
-    return channel.answer == "thread" and not isinstance(message.channel, discord.Thread)
+    return channel.answer is AnswerMode.THREAD and not isinstance(message.channel, discord.Thread)

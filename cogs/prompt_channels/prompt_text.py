@@ -1,14 +1,12 @@
-"""From a message in a prompt channel to what it asks for. Pure: text in, prompt or request out."""
+"""From a message in a prompt channel to the words it asks for. Pure: text in, prompt or changed request out."""
 
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import replace
 
-from db.prompt_channels import PromptChannel
-from domain import SEED_LIMIT, ModelProfile, Request
-from engine.request.presets import apply_preset
+from domain import Request
+from domain.prompt_channels import PromptChannel
 
 # People talk beside their prompts like this, in many art servers.
 NO_PROMPT = ("//", "((", "(ooc", "/", "!", "http://", "https://")
@@ -26,29 +24,13 @@ def prompt_in(content: str, bot_id: int, *, needs_mention: bool) -> str | None:
     return None if not text or text.casefold().startswith(NO_PROMPT) else text
 
 
-def request_for(text: str, channel: PromptChannel, profile: ModelProfile) -> Request:
-    """What a message asks for, by the channel's rules. Raises InvalidRequest."""
-    width, height = profile.shapes[channel.shape]
-    request = Request(
-        prompt=dressed(text, channel),
-        negative_prompt=channel.negative_prompt,
-        width=width,
-        height=height,
-        num_inference_steps=profile.num_inference_steps,
-        guidance_scale=profile.guidance_scale,
-        scheduler=profile.scheduler,
-        seed=secrets.randbelow(SEED_LIMIT) if channel.seed is None else channel.seed,
-    )
-    return apply_preset(request, channel.preset)
-
-
 def dressed(text: str, channel: PromptChannel) -> str:
     """The prompt between the channel's prefix and suffix tags."""
     return ", ".join(part for part in (channel.prefix, text, channel.suffix) if part)
 
 
 def changed(request: Request, text: str, channel: PromptChannel) -> Request:
-    """A reply to a picture: the same seed, other words.
+    """What a reply to a picture asks for: its seed and sizes, with other words.
 
     `+ hat, - smile` adds and takes away tags; anything else replaces the words.
     """
@@ -58,7 +40,7 @@ def changed(request: Request, text: str, channel: PromptChannel) -> Request:
     tags = [tag.strip() for tag in request.prompt.split(",") if tag.strip()]
     for part in parts:
         tag = part[1:].strip()
-        tags = [one for one in tags if one.casefold() != tag.casefold()]
+        tags = [kept for kept in tags if kept.casefold() != tag.casefold()]
         if part[0] == "+" and tag:
             tags.append(tag)
     return replace(request, prompt=", ".join(tags))

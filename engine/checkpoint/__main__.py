@@ -1,4 +1,4 @@
-"""The checkpoints' command line.
+"""Single-file checkpoints from the command line.
 
 python -m engine.checkpoint inspect FILE
 python -m engine.checkpoint convert FILE DIR [--weights ema|raw]
@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from domain import ModelUnavailable
-from engine.checkpoint.loading import convert, inspect
+from engine.checkpoint.inspection import inspect
+from engine.checkpoint.loading import convert
 
 
 def main(arguments: list[str] | None = None) -> int:

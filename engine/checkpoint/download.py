@@ -3,44 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from domain import ModelUnavailable
 from engine.checkpoint.loading import hash_file
-
-
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    """One published file and the SHA-256 that it must have."""
-
-    repository: str
-    filename: str
-    sha256: str
-
-
-_WD13 = "hakurei/waifu-diffusion-v1-3"
-FILES = {
-    "wd-v1-3-float16": HubFile(
-        _WD13, "wd-v1-3-float16.ckpt", "4afab9126057859b34d13d6207d90221d0b017b7580469ea70cee37757a29edd"
-    ),
-    "wd-v1-3-float32": HubFile(
-        _WD13, "wd-v1-3-float32.ckpt", "9dade826203c7ee369881b5dc20d34298fa644c1f137568e09fbc4b9a0d3e817"
-    ),
-    "wd-v1-3-full": HubFile(
-        _WD13, "wd-v1-3-full.ckpt", "23ba8d0411c211d3d14903d46613bc088924e1453ed1c6428ce86bde54a37d27"
-    ),
-    "wd-v1-3-full-opt": HubFile(
-        _WD13, "wd-v1-3-full-opt.ckpt", "10912b9a6d773ea7c299c0563d10538ada04ade81837362b6c0c67be4df937c1"
-    ),
-}
-
-
-def hub_name(model: str) -> str | None:
-    """The published name that `model` means, with or without `.ckpt`; None for anything else."""
-    name = model.removesuffix(".ckpt")
-    return name if name in FILES else None
+from engine.checkpoint.published import FILES, HubFile
 
 
 def fetch(

@@ -183,7 +183,7 @@ def _from_params(params: Mapping[str, Any]) -> Hyperparameters:
 
 
 def hyperparameters_yaml(numbers: Hyperparameters) -> str:
-    """The same numbers in v1-inference.yaml's layout: what `read_hyperparameters` reads back."""
+    """The numbers in v1-inference.yaml's layout: what `read_hyperparameters` reads back."""
     import yaml
 
     unet = {

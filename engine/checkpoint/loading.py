@@ -2,31 +2,22 @@
 
 All of Waifu Diffusion v1.3's files (float16 and float32 with averaged weights alone, full, full with optimizer states),
 Stable Diffusion 1.4's sd-v1-4.ckpt, and safetensors files in the same layout. See archive.py for the formats,
-safe_pickle.py for what keeps a hostile file from doing harm, conversion.py for what is checked.
+safe_pickle.py for what keeps a hostile file from doing harm, conversion.py for what is checked, inspection.py for a
+report on a file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from domain import ModelUnavailable
-from engine.checkpoint.archive import Archive, UnsafeCheckpoint, open_archive
-from engine.checkpoint.conversion import holds_ema, make_plan, write_model
+from engine.checkpoint.archive import open_archive
+from engine.checkpoint.conversion import make_plan, write_model
 from engine.checkpoint.hyperparameters import V1_INFERENCE, Hyperparameters, read_hyperparameters
-
-KNOWN_FILES = {
-    "4afab9126057859b34d13d6207d90221d0b017b7580469ea70cee37757a29edd": "Waifu Diffusion v1.3 (float16)",
-    "9dade826203c7ee369881b5dc20d34298fa644c1f137568e09fbc4b9a0d3e817": "Waifu Diffusion v1.3 (float32)",
-    "23ba8d0411c211d3d14903d46613bc088924e1453ed1c6428ce86bde54a37d27": "Waifu Diffusion v1.3 (full)",
-    "10912b9a6d773ea7c299c0563d10538ada04ade81837362b6c0c67be4df937c1": "Waifu Diffusion v1.3 (full with optimizer)",
-    "fe4efff1e174c627256e44ec2991ba279b3816e364b49f9be2abc0b3ff3f8556": "Stable Diffusion 1.4",
-}
-"""SHA-256 of the published files → their name, as several public model lists give them."""
+from engine.checkpoint.published import KNOWN_NAMES
 
 _RECORD = "source.json"
 _RECORD_VERSION = 1
@@ -87,23 +78,6 @@ def convert(path: Path, folder: Path, *, weights: str = "ema") -> Path:
     return write_model(archive, plan, numbers, folder, asdict(source))
 
 
-def inspect(path: Path) -> dict[str, Any]:
-    """What is in a checkpoint, found without running any of it; `problem` says why it can't be used, if so."""
-    report: dict[str, Any] = {"file": str(path), "size": None, "sha256": None, "format": None, "problem": None}
-    try:
-        archive = open_archive(path)
-        report |= {"format": archive.format, "globals": sorted(archive.names), **_contents(archive)}
-        make_plan(archive, hyperparameters_of(path))
-    except UnsafeCheckpoint as error:
-        report |= {"problem": str(error), "refused": error.names}
-    except ModelUnavailable as error:
-        report["problem"] = str(error)
-    if path.is_file():
-        report |= {"size": path.stat().st_size, "sha256": hash_file(path)}
-        report["known_as"] = KNOWN_FILES.get(report["sha256"])
-    return report
-
-
 def read_source(folder: Path) -> Source | None:
     """Which checkpoint a folder was converted from; None for any other folder."""
     try:
@@ -116,16 +90,6 @@ def hash_file(path: Path) -> str:
     """SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _contents(archive: Archive) -> dict[str, Any]:
-    regions = archive.regions
-    return {
-        "tensors": len(regions),
-        "dtypes": dict(Counter(region.dtype for region in regions.values())),
-        "parts": dict(Counter(key.split(".")[0] for key in regions)),
-        "ema": holds_ema(archive),
-    }
 
 
 def _find_converted(path: Path, place: Path, weights: str, numbers: Hyperparameters) -> Path | None:
@@ -143,7 +107,7 @@ def _source(path: Path, sha256: str, requested: str, weights: str, numbers: Hype
     facts = path.stat()
     return Source(
         version=_RECORD_VERSION,
-        name=KNOWN_FILES.get(sha256, path.stem),
+        name=KNOWN_NAMES.get(sha256, path.stem),
         file=path.name,
         size=facts.st_size,
         modified_ns=facts.st_mtime_ns,

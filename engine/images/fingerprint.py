@@ -110,7 +110,7 @@ def _locate(part: Image.Image, whole: Image.Image) -> float:
 
 
 def _look_closely(part: Image.Image, whole: Image.Image, share: float, left: float, top: float) -> float:
-    """The same around one place, with finer steps: at the coarse ones a true crop may be half a step off."""
+    """`_locate` around one place, with finer steps: at the coarse ones a true crop may be half a step off."""
     width, height = _scaled(whole, _CLOSE_SIDE)
     field = _grey(whole, width, height)
     best = -1.0

@@ -23,6 +23,7 @@ from xml.sax.saxutils import escape
 from PIL import Image, PngImagePlugin
 
 from domain import ModelIdentity, Request
+from engine.request.schedulers import SCHEDULERS
 
 SOFTWARE = "Waifu Diffusion bot"
 LICENCE_NAME = "CreativeML Open RAIL-M"
@@ -33,10 +34,6 @@ _BLOBS = ("init_image", "mask_image")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXT_LIMIT = 2**20  # bytes of one text chunk; ours have a few thousand
 _XMP = "XML:com.adobe.xmp"
-_SAMPLERS = {  # A1111's web UI names, which other tools look for
-    "ddim": "DDIM", "pndm": "PLMS", "euler": "Euler", "euler_a": "Euler a", "lms": "LMS", "heun": "Heun",
-    "dpm2": "DPM2", "dpm2_a": "DPM2 a", "dpm++2m": "DPM++ 2M", "dpm++2m_karras": "DPM++ 2M Karras", "unipc": "UniPC",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +97,7 @@ def parameters(request: Request, seed: int, model: ModelIdentity) -> str:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     settings = {
         "Steps": request.num_inference_steps,
-        "Sampler": _SAMPLERS.get(request.scheduler, request.scheduler),
+        "Sampler": SCHEDULERS[request.scheduler].label if request.scheduler in SCHEDULERS else request.scheduler,
         "CFG scale": f"{request.guidance_scale:g}",
         "Seed": seed,
         "Size": f"{request.width}x{request.height}",

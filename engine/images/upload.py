@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
 
 from PIL import Image
+
+from domain import Upload
 
 # Tried in order until a picture fits: lossless first, then ever smaller WebP.
 WEBP_QUALITIES = (95, 85, 70, 50)
 SMALLEST_SIDE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """One file to upload."""
-
-    filename: str
-    data: bytes = field(repr=False)
-
-
-def make_posting(png: bytes, name: str, scale: int, limit_bytes: int) -> Posting:
+def make_upload(png: bytes, name: str, scale: int, limit_bytes: int) -> Upload:
     """The picture as a file of at most `limit_bytes`; the PNG itself, metadata included, wherever it fits as it is."""
     if scale == 1 and len(png) <= limit_bytes:
-        return Posting(f"{name}.png", png)
+        return Upload(f"{name}.png", png)
     with Image.open(io.BytesIO(png)) as opened:
         image = opened.convert("RGB")
         metadata = dict(opened.text)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType]
@@ -31,8 +24,8 @@ def make_posting(png: bytes, name: str, scale: int, limit_bytes: int) -> Posting
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
         enlarged = _png(image, metadata)
         if len(enlarged) <= limit_bytes:
-            return Posting(f"{name}.png", enlarged)
-    return Posting(f"{name}.webp", _shrink(image, limit_bytes))
+            return Upload(f"{name}.png", enlarged)
+    return Upload(f"{name}.webp", _shrink(image, limit_bytes))
 
 
 def _png(image: Image.Image, metadata: dict[str, str]) -> bytes:

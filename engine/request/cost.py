@@ -17,25 +17,23 @@ from __future__ import annotations
 from math import ceil
 
 from domain import ModelProfile, Request
+from domain.credits import MILLICREDITS
+from engine.request.passes import SECOND_PASS_STRENGTH, first_pass_strength
 
-MILLICREDITS = 1000
 STEPS_OF_A_CREDIT = 20
 LINEAR_SHARE, SQUARE_SHARE = 0.85, 0.15
 # A VAE decode is 2.51 / 1.607 guided UNet steps.
 DECODE_STEPS = 1.56
-# The second pass of an upscaled picture repaints this share of the steps at the larger size.
-SECOND_PASS_SHARE = 0.5
 
 
 def millicredits_for(request: Request, profile: ModelProfile) -> int:
     """The price of a request in thousandths of a credit, at least 1."""
     width, height = profile.shapes["square"]
     area = request.width * request.height / (width * height)
-    steps = float(request.num_inference_steps)
-    painted = steps * request.strength if request.init_image is not None else steps
-    work = _picture(painted * _guided_share(request), area)
+    steps = request.num_inference_steps
+    work = _picture(steps * first_pass_strength(request) * _guided_share(request), area)
     if request.upscale > 1:
-        work += _picture(steps * SECOND_PASS_SHARE * _guided_share(request), area * request.upscale**2)
+        work += _picture(steps * SECOND_PASS_STRENGTH * _guided_share(request), area * request.upscale**2)
     return max(ceil(MILLICREDITS * request.images * work / _picture(STEPS_OF_A_CREDIT, 1.0) - 1e-6), 1)
 
 
@@ -50,12 +48,3 @@ def _guided_share(request: Request) -> float:
         return 0.5
     low, high = request.guidance_interval
     return 0.5 + 0.5 * max(min(high, 1.0) - max(low, 0.0), 0.0)
-
-
-def credits_in_words(millicredits: int) -> str:
-    """`1 credit`, `1.6 credits`, `1,200 credits`, `0.25 credits`: as fine as people care, never rounded to nothing."""
-    digits = 1 if millicredits >= MILLICREDITS else 2
-    amount = f"{millicredits / MILLICREDITS:,.{digits}f}".rstrip("0").rstrip(".") if millicredits else "0"
-    if amount == "0" and millicredits > 0:
-        amount = "0.01"
-    return f"{amount} credit" if amount == "1" else f"{amount} credits"

@@ -1,4 +1,4 @@
-"""Attached start pictures and masks: decoded within limits, brought to the request's size."""
+"""Attached init images and masks (start pictures to members): decoded within limits, brought to the request's size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNREADABLE = (
 )
 
 
-def read_start_picture(data: bytes, size: tuple[int, int]) -> Image.Image:
+def read_init_image(data: bytes, size: tuple[int, int]) -> Image.Image:
     """The picture, cropped to the shape of `size` (width, height) and scaled to it. Raises PictureRefused."""
     return ImageOps.fit(_without_alpha(_open(data, "start picture")), size, Image.Resampling.LANCZOS)
 

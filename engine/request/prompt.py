@@ -30,15 +30,6 @@ _BREAK = re.compile(r"\bBREAK\b")
 
 
 @dataclass(frozen=True, slots=True)
-class TokenReport:
-    """How many tokens a prompt has, how many fit into one window, and the text beyond the first one."""
-
-    count: int
-    window: int
-    beyond: str
-
-
-@dataclass(frozen=True, slots=True)
 class Fragment:
     """A stretch of a prompt with one weight; 1 is ordinary."""
 
@@ -47,6 +38,15 @@ class Fragment:
 
 
 Token = tuple[int, float]  # id, weight
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReport:
+    """How many tokens a prompt has, how many fit into one window, and the text beyond the first one."""
+
+    count: int
+    window: int
+    beyond: str
 
 
 def normalise(prompt: str) -> str:

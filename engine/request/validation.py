@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domain import SEED_LIMIT, InvalidRequest, ModelProfile, Request
+from engine.request.passes import enlarged
 from engine.request.prompt import TokenReport
-from engine.sampling.sample import enlarged
 
 MAX_IMAGES = 4
 MAX_UPSCALE = 2.0

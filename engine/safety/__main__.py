@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from domain import SafetyLevel, SafetyReport
+from domain import SafetyLevel, SafetyReport, SafetyVerdict
 from engine.safety import SafetyChecker, load_safety_checker
 
 
@@ -23,7 +23,7 @@ def judge_file(checker: SafetyChecker, path: Path, level: SafetyLevel, strict: b
             return checker.check([image], level, strict=strict)[0]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         logging.getLogger(__name__).error("%s can't be read: %s", path, error)
-        return SafetyReport(verdict="error")
+        return SafetyReport(verdict=SafetyVerdict.ERROR)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from domain import SafetyLevel, SafetyReport
+from domain import SafetyLevel, SafetyReport, SafetyVerdict
 from engine.safety.thresholds import judge_scores
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class PictureChecker:
             log.error("the picture check took longer than %.0f s; %d pictures are withheld", seconds, len(images))
         except Exception:
             log.exception("the picture check failed; %d pictures are withheld", len(images))
-        return [SafetyReport(verdict="error") for _ in images]
+        return [SafetyReport(verdict=SafetyVerdict.ERROR) for _ in images]
 
     def _judge(self, images: Sequence[Image.Image], level: SafetyLevel, strict: bool) -> list[SafetyReport]:
         if not self._raters:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain import SafetyLevel, SafetyReport
+from domain import SafetyLevel, SafetyReport, SafetyVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,5 +87,5 @@ def judge_scores(scores: Mapping[str, float], level: SafetyLevel, *, strict: boo
     for limit in LIMITS:
         if limit.reached(scores, level, strict):
             clause = limit.strict_clause if strict else limit.clause
-            return SafetyReport(verdict="unsafe", scores=scores, clause=clause)
-    return SafetyReport(verdict="safe", scores=scores)
+            return SafetyReport(verdict=SafetyVerdict.UNSAFE, scores=scores, clause=clause)
+    return SafetyReport(verdict=SafetyVerdict.SAFE, scores=scores)

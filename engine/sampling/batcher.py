@@ -1,11 +1,10 @@
-"""Step-level batching: every tick is one UNet call over rows of different requests.
+"""Step-level batching: every step is one UNet call over rows of different requests.
 
 Requests join and leave between steps, whatever their steps, guidance, solver or prompt; only size and prompt length
-must be equal (one bucket a tick). Rows are padded to fixed counts, and whatever happens between two calls is plain
+must be equal (one bucket a step). Rows are padded to fixed counts, and whatever happens between two calls is plain
 arithmetic on each row, so that a row's numbers do not depend on its neighbours. State changes only after a call has
 succeeded: a call that runs out of memory is simply made again with fewer rows.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -13,32 +12,36 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
 from domain import Request
+from engine.request.passes import second_pass
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.profiling import RowProfile
-from engine.sampling.row_selection import DEFAULT_ROWS, ROW_COUNTS, Turns, padded
-from engine.sampling.sample import Bucket, Sample, Slab, Start, second_pass, tables_of
+from engine.sampling.row_selection import DEFAULT_ROWS, ROW_COUNTS, Bucket, RowSelection, padded
+from engine.sampling.sample import TOO_LARGE, InitLatents, Sample, Slab, tables_of
 from engine.sampling.solvers import advance, stack_rows
 
 log = logging.getLogger(__name__)
 
 BROKEN = "The model gave values that are not numbers for this picture; nothing was charged."
-TOO_LARGE = "This picture does not fit into the machine's memory; a smaller one may. Nothing was charged."
-# After so many steps without running out of memory a bucket may try more rows again.
+# After this many steps without running out of memory a bucket may try more rows again.
 STEPS_UNTIL_RAISED = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """A request that may join; its pictures share the worker as `owner`'s."""
+class Job(Protocol):
+    """What the batcher reads of a job that joins; `init_latents` are there once its init image is encoded."""
 
-    job_id: int
-    owner: int
-    request: Request
-    start: Start | None = None
+    @property
+    def job_id(self) -> int: ...
+    @property
+    def user_id(self) -> int: ...
+    @property
+    def request(self) -> Request: ...
+    @property
+    def init_latents(self) -> InitLatents | None: ...
 
 
 @dataclass(slots=True)
@@ -59,16 +62,16 @@ class Batcher:
         pipeline: Pipeline,
         max_rows: int = DEFAULT_ROWS,
         clock: Callable[[], float] = time.monotonic,
-        profile: RowProfile | None = None,
+        row_profile: RowProfile | None = None,
     ) -> None:
-        """At most `max_rows` rows a call; with a `profile` as many as pay for each size, and 16 while it is unknown."""
+        """At most `max_rows` rows a call; with a `row_profile` as many as pay for a size, 16 while that is unknown."""
         self._pipeline = pipeline
         self._max_rows = max(count for count in ROW_COUNTS if count <= max_rows)
         self._clock = clock
-        self._profile = profile
+        self._row_profile = row_profile
         self._samples: list[Sample] = []
         self._slabs: dict[Bucket, Slab] = {}
-        self._turns: Turns[Sample] = Turns(always_padded=pipeline.reproducible)
+        self._selection: RowSelection[Sample] = RowSelection(always_padded=pipeline.reproducible)
         self._caps: dict[Bucket, int] = {}
         self._good_steps = 0
         self.counters = Counters()
@@ -78,50 +81,50 @@ class Batcher:
         return len(self._samples)
 
     @property
-    def owners(self) -> set[int]:
-        """Whose pictures are being painted."""
-        return {sample.owner for sample in self._samples}
+    def users(self) -> set[int]:
+        """The ids of the people whose pictures are being painted."""
+        return {sample.user_id for sample in self._samples}
 
     # ---- admit -----------------------------------------------------------------------------------------------------
 
-    def fits(self, owner: int, request: Request) -> bool:
-        """Whether a request may join now: its bucket has rows left, or its owner has nothing here yet."""
-        _, height, width = self._pipeline.latent_shape(request)
+    def fits(self, job: Job) -> bool:
+        """Whether a job may join now: its bucket has rows left, or its member has nothing here yet."""
+        _, height, width = self._pipeline.latent_shape(job.request)
         room = self._most_rows((height, width))
         held = [sample for sample in self._samples if sample.bucket[:2] == (height, width)]
-        rows = 2 * request.images
+        rows = 2 * job.request.images
         held_rows = 2 * len(held)
         if held_rows + rows <= room or not held:
             return 2 * len(self._samples) + rows <= 4 * room or not self._samples
-        is_new = all(sample.owner != owner for sample in self._samples)
+        is_new = job.user_id not in self.users
         return is_new and held_rows + rows <= 4 * room
 
     def _most_rows(self, size: tuple[int, int]) -> int:
-        if self._profile is None or self._pipeline.reproducible:
+        if self._row_profile is None or self._pipeline.reproducible:
             return self._max_rows
-        return min(self._profile.best(size) or DEFAULT_ROWS, self._max_rows)
+        return min(self._row_profile.best(size) or DEFAULT_ROWS, self._max_rows)
 
-    def admit(self, admissions: Sequence[Admission]) -> list[list[Sample]]:
-        """Let requests in; their pictures join at the next step. Returns each request's samples."""
-        embeds = self._pipeline.encode_prompts([admission.request for admission in admissions])
+    def admit(self, jobs: Sequence[Job]) -> list[list[Sample]]:
+        """Let jobs in; their pictures join at the next step. Returns each job's samples."""
+        embeds = self._pipeline.encode_prompts([job.request for job in jobs])
         admitted = [
-            [self._first_pass(admission, number, text) for number in range(admission.request.images)]
-            for admission, text in zip(admissions, embeds, strict=True)
+            [self._first_pass(job, number, text) for number in range(job.request.images)]
+            for job, text in zip(jobs, embeds, strict=True)
         ]
         for samples in admitted:
             self._samples.extend(samples)
         return admitted
 
-    def _first_pass(self, admission: Admission, number: int, embeds: torch.Tensor) -> Sample:
-        request, start = admission.request, admission.start
+    def _first_pass(self, job: Job, number: int, embeds: torch.Tensor) -> Sample:
+        request, init = job.request, job.init_latents
         first, *later = tables_of(request, self._pipeline.model.scheduler_config)
         generator = torch.Generator().manual_seed(request.seed + number)
         noise = self._pipeline.noise(generator, self._pipeline.latent_shape(request))
-        latents = noise * first.start if start is None else _at_level(start.latents, noise, first.levels[0])
+        latents = noise * first.start if init is None else _at_level(init.latents, noise, first.levels[0])
         slab = self._slab(latents, embeds)
         return Sample(
-            job_id=admission.job_id,
-            owner=admission.owner,
+            job_id=job.job_id,
+            user_id=job.user_id,
             seed=request.seed + number,
             request=request,
             table=first,
@@ -129,16 +132,16 @@ class Batcher:
             slab=slab,
             slot=slab.put(latents, embeds),
             later_calls=sum(table.calls for table in later),
-            start=start,
-            start_noise=noise if start is not None and start.mask is not None else None,
+            init=init,
+            init_noise=noise if init is not None and init.mask is not None else None,
         )
 
     def _slab(self, latents: torch.Tensor, embeds: torch.Tensor) -> Slab:
         bucket = (*latents.shape[1:], embeds.shape[1])
         if bucket not in self._slabs:
             self._slabs[bucket] = Slab.like(bucket, latents, embeds)
-            if self._profile is not None:
-                self._turns.costs.learn(bucket, self._profile.seconds((bucket[0], bucket[1])))
+            if self._row_profile is not None:
+                self._selection.costs.learn(bucket, self._row_profile.seconds((bucket[0], bucket[1])))
         return self._slabs[bucket]
 
     def remove(self, samples: Sequence[Sample]) -> None:
@@ -179,18 +182,18 @@ class Batcher:
         return batch
 
     def _choose_bucket(self) -> Bucket:
-        people: dict[Bucket, set[int]] = {}
+        users: dict[Bucket, set[int]] = {}
         rows: dict[Bucket, int] = {}
         for sample in self._samples:
             if not sample.is_finished:
-                people.setdefault(sample.bucket, set()).add(sample.owner)
+                users.setdefault(sample.bucket, set()).add(sample.user_id)
                 rows[sample.bucket] = rows.get(sample.bucket, 0) + sample.rows
         capped = {bucket: min(count, self._room(bucket)) for bucket, count in rows.items()}
-        return self._turns.choose_bucket({bucket: len(owners) for bucket, owners in people.items()}, capped)
+        return self._selection.choose_bucket({bucket: len(ids) for bucket, ids in users.items()}, capped)
 
     def _choose_samples(self, bucket: Bucket) -> list[Sample]:
         waiting = [sample for sample in self._samples if sample.bucket == bucket and not sample.is_finished]
-        return self._turns.choose_samples(bucket, waiting, self._room(bucket))
+        return self._selection.choose_samples(bucket, waiting, self._room(bucket))
 
     def _room(self, bucket: Bucket) -> int:
         most = self._most_rows((bucket[0], bucket[1]))
@@ -253,7 +256,7 @@ class Batcher:
         )
 
     def _account(self, bucket: Bucket, batch: list[Sample], seconds: float, rows: int) -> None:
-        self._turns.served(bucket, batch, seconds, rows)
+        self._selection.served(bucket, batch, seconds, rows)
         self.step_seconds = seconds
         self.counters.seconds += seconds
         self._good_steps += 1
@@ -279,15 +282,15 @@ class Batcher:
         shape = self._pipeline.latent_shape(request)
         latents = torch.nn.functional.interpolate(sample.latents[None], shape[1:], mode="bicubic")[0]
         noise = self._pipeline.noise(sample.generator, shape)
-        start = None if sample.start is None or sample.start.mask is None else _enlarged_start(sample.start, shape)
+        init = None if sample.init is None else _enlarged(sample.init, shape)
         embeds = sample.slab.embeds[sample.slot].clone()
         sample.slab.free.append(sample.slot)
         latents = _at_level(latents, noise, second.levels[0])
         slab = self._slab(latents, embeds)
         sample.slab, sample.slot = slab, slab.put(latents, embeds)
         sample.done, sample.call, sample.later_calls = sample.done + first.calls, 0, 0
-        sample.table, sample.start = second, start
-        sample.start_noise = noise if start is not None else None
+        sample.table, sample.init = second, init
+        sample.init_noise = noise if init is not None else None
         self._drop_empty_slabs()
 
 
@@ -313,16 +316,18 @@ def _clean(sample: Sample, state: torch.Tensor, output: torch.Tensor) -> torch.T
 
 
 def _keep_outside_mask(sample: Sample) -> None:
-    """Inpainting: outside the mask the picture stays the start picture at the current noise level."""
-    if sample.start is None or sample.start.mask is None or sample.start_noise is None:
+    """Inpainting: outside the mask the picture stays the init image at the current noise level."""
+    if sample.init is None or sample.init.mask is None or sample.init_noise is None:
         return
-    kept = _at_level(sample.start.latents, sample.start_noise, sample.table.levels[sample.call])
-    mask = sample.start.mask
+    kept = _at_level(sample.init.latents, sample.init_noise, sample.table.levels[sample.call])
+    mask = sample.init.mask
     sample.slab.state[sample.slot, 0] = mask * sample.latents + (1 - mask) * kept
 
 
-def _enlarged_start(start: Start, shape: tuple[int, int, int]) -> Start:
-    assert start.mask is not None
-    latents = torch.nn.functional.interpolate(start.latents[None], shape[1:], mode="bicubic")[0]
-    mask = torch.nn.functional.interpolate(start.mask[None], shape[1:], mode="nearest")[0]
-    return Start(latents, mask)
+def _enlarged(init: InitLatents, shape: tuple[int, int, int]) -> InitLatents | None:
+    """Latents and mask at the second pass's size; None without a mask, because then nothing is kept of them."""
+    if init.mask is None:
+        return None
+    latents = torch.nn.functional.interpolate(init.latents[None], shape[1:], mode="bicubic")[0]
+    mask = torch.nn.functional.interpolate(init.mask[None], shape[1:], mode="nearest")[0]
+    return InitLatents(latents, mask)

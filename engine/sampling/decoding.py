@@ -1,8 +1,7 @@
-"""From finished latents to pictures: batched, but not so many at once that the others wait for more than two steps.
+"""From finished latents to images: batched, but never so long that the others wait for more than two steps.
 
 Pictures of people who have more to come wait a few steps for company; a person's last one never does.
 """
-# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 
@@ -15,20 +14,20 @@ import torch
 from PIL import Image
 
 from engine.sampling.pipeline import Pipeline, to_images
-from engine.sampling.sample import Bucket, Sample
+from engine.sampling.row_selection import Bucket
+from engine.sampling.sample import TOO_LARGE, Sample
 
 log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 8
 PATIENCE_STEPS = 3
 BROKEN = "This picture could not be decoded; nothing was charged."
-TOO_LARGE = "This picture does not fit into the machine's memory; a smaller one may. Nothing was charged."
 _SMOOTHING = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A sample's picture, or the sentence why there is none."""
+    """A sample's picture, or the sentence that says why there is none."""
 
     sample: Sample
     image: Image.Image | None
@@ -58,20 +57,20 @@ class Decoder:
         self._waiting = [pair for pair in self._waiting if pair[0].job_id != job_id]
 
     def is_due(self, expecting: Collection[int]) -> bool:
-        """Asked once after each step: whether to decode now, while these owners have more pictures to come."""
+        """Asked once after each step: whether to decode now, while these members have more pictures to come."""
         if not self._waiting:
             return False
         self._steps_waited += 1
-        urgent = any(sample.owner not in expecting for sample, _ in self._waiting)
+        urgent = any(sample.user_id not in expecting for sample, _ in self._waiting)
         return urgent or len(self._waiting) >= self._most_at_once or self._steps_waited > PATIENCE_STEPS
 
     def decode(self, budget_seconds: float, expecting: Collection[int] = ()) -> list[Decoded]:
         """As many pictures of one size as the budget allows, at least one.
 
-        If somebody waits for their last one, only such pictures: those of the owners in `expecting` have time.
+        Where somebody waits for their last picture, only such ones: those of the members in `expecting` have time.
         """
         self._steps_waited = 0
-        candidates = [pair for pair in self._waiting if pair[0].owner not in expecting] or self._waiting
+        candidates = [pair for pair in self._waiting if pair[0].user_id not in expecting] or self._waiting
         size = candidates[0][1].shape
         same = [pair for pair in candidates if pair[1].shape == size]
         part = same[: self._how_many(tuple(size), budget_seconds)]

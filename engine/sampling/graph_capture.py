@@ -1,10 +1,9 @@
-"""Calls of the UNet without its Python code: recorded once for each number of rows and size, then replayed.
+"""Calls of the UNet without its Python code: captured once for each number of rows and size, then replayed.
 
 A small network, or a large one on a fast device, spends much of a call in Python and not in arithmetic. On a CPU a call
-is recorded as a TorchScript trace, on CUDA as a CUDA graph; both run the same kernels on the same weights. A recording
+is captured as a TorchScript trace, on CUDA as a CUDA graph; both run the same kernels on the same weights. A capture
 whose numbers differ from the network's own in a single bit is thrown away.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -27,8 +26,8 @@ Call = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Shape = tuple[int, int, int, int]  # rows, height and width in latents, tokens
 
 
-class Recordings:
-    """The recorded calls of one UNet. Only the thread that runs the UNet may use it."""
+class GraphCapture:
+    """The captured calls of one UNet. Only the thread that runs the UNet may use it."""
 
     def __init__(self, unet: torch.nn.Module) -> None:
         self._unet = unet
@@ -36,26 +35,29 @@ class Recordings:
         self._memory: Any = None
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-        """The UNet's output, replayed if a call of this shape was recorded."""
+        """The UNet's output, replayed if a call of this shape was captured."""
         call = self._calls.get(_shape(latents, embeds)) or self._run
         return call(latents, timesteps, embeds)
 
     def knows(self, shape: Shape) -> bool:
-        """Whether calls of this shape were recorded, or found not worth it."""
+        """Whether calls of this shape were captured, or found not worth it."""
         return shape in self._calls
 
     @torch.inference_mode()
-    def record(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> None:
-        """Record calls of these inputs' shape. Takes as long as a few of them."""
+    def capture(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> None:
+        """Capture calls of these inputs' shape: latents [n, 4, h, w], timesteps [n], embeds [n, tokens, dim].
+
+        Takes as long as a few of them.
+        """
         key, inputs = _shape(latents, embeds), (latents, timesteps, embeds)
         self._calls[key] = None
         if self._seconds_of(inputs) > LONGEST_FIRST_SECONDS or self._seconds_of(inputs) > LONGEST_SECONDS:
             return
         expected = self._run(*inputs)
         try:
-            call = self._capture(inputs) if latents.is_cuda else self._trace(inputs)
+            call = self._cuda_graph(inputs) if latents.is_cuda else self._trace(inputs)
         except RuntimeError:
-            log.warning("calls with %d rows can't be recorded; they run as before", len(latents), exc_info=True)
+            log.warning("calls with %d rows can't be captured; they run as before", len(latents), exc_info=True)
             return
         if torch.equal(call(*inputs), expected):
             self._calls[key] = call
@@ -71,14 +73,14 @@ class Recordings:
 
     def _trace(self, inputs: tuple[torch.Tensor, ...]) -> Call:
         with warnings.catch_warnings():
-            # Branches on shapes become constants: the shapes are what a recording is for.
+            # Branches on shapes become constants: the shapes are what a capture is for.
             warnings.simplefilter("ignore")
             traced: Any = torch.jit.trace(_Plain(self._unet), inputs, check_trace=False)
         for _ in range(_WARM_UP_CALLS):
             traced(*inputs)
         return traced
 
-    def _capture(self, inputs: tuple[torch.Tensor, ...]) -> Call:
+    def _cuda_graph(self, inputs: tuple[torch.Tensor, ...]) -> Call:
         """A CUDA graph that reads from and writes to tensors of its own; all graphs share one pool of memory."""
         own = [tensor.clone() for tensor in inputs]
         side = torch.cuda.Stream()

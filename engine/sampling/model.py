@@ -12,15 +12,14 @@ from typing import Any
 from safetensors import SafetensorError
 
 from domain import ModelIdentity, ModelProfile, ModelUnavailable
-from engine.checkpoint.download import FILES, fetch, hub_name
+from engine.checkpoint.download import fetch
 from engine.checkpoint.loading import ensure_converted, hash_file, read_source
+from engine.checkpoint.published import FILES, hub_name
+from engine.request.schedulers import SCHEDULERS
 
 DEMO_FOLDER = Path(__file__).parents[2] / "models" / "demo"
 FULL_SIZE = 64  # a UNet's native side in latents: 512 pixels
 DOWNLOADS = Path("data") / "models"
-SCHEDULERS = (
-    "ddim", "pndm", "euler", "euler_a", "lms", "heun", "dpm2", "dpm2_a", "dpm++2m", "dpm++2m_karras", "unipc",
-)  # fmt: skip
 # Stable Diffusion's folders name PNDM for history's sake; DPM++ 2M reaches the same picture in 20 steps (arXiv
 # 2211.01095). A model that names another scheduler was trained or tuned with it.
 _DEFAULT_SCHEDULERS = {
@@ -178,7 +177,7 @@ def _load_part(folder: Path, name: str, kind: Any, dtype: str) -> Any:
 
 
 def _quiet() -> None:
-    """transformers and diffusers draw a bar and a warning for every part; a server's log needs neither."""
+    """transformers and diffusers show a progress bar and a warning for every part; a server's log needs neither."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
@@ -248,7 +247,7 @@ def make_profile(
             "square": (native, native),
             "landscape": (native + longer, native),
         },
-        schedulers=SCHEDULERS,
+        schedulers=tuple(SCHEDULERS),
         scheduler=_DEFAULT_SCHEDULERS.get(scheduler_config.get("_class_name", ""), "dpm++2m"),
         num_inference_steps=20,
         max_steps=100,

@@ -2,7 +2,6 @@
 
 Nothing here knows jobs or queues: a picture depends on the model, the request and the seed alone.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -18,12 +17,13 @@ from PIL import Image
 
 from domain import Request
 from engine.request.prompt import count_windows, encode
-from engine.sampling.graph_capture import Recordings
+from engine.sampling.graph_capture import GraphCapture
 from engine.sampling.model import LoadedModel
 
 PREVIEW_SIDE = 256
-# A VAE with so small a decoder (the demo model's) draws the previews itself. Stable Diffusion's is fifty times larger
-# and would hold up the painting, so there a linear map has to do; on its 64×64 latents that looks well enough.
+# A VAE with at most this many weights in its decoder (the demo model's) draws the previews itself. Stable Diffusion's
+# is fifty times larger and would hold up the painting, so there a linear map has to do; on its 64×64 latents that looks
+# well enough.
 LARGEST_PREVIEW_DECODER = 2_000_000
 MAX_TEXTS = 16
 KEPT_TEXTS = 256
@@ -45,11 +45,11 @@ class Pipeline:
         self.dtype: torch.dtype = model.unet.dtype
         self.vae_dtype: torch.dtype = model.vae.dtype
         self._threads = torch.get_num_threads()
-        self._recordings = Recordings(model.unet)
-        self._may_record = not low_vram and (cuda_graphs or self.device.type != "cuda")
+        self._graphs = GraphCapture(model.unet)
+        self._may_capture = not low_vram and (cuda_graphs or self.device.type != "cuda")
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
-        # An own copy: a tokenizer must not be used by two threads, and requests are validated in another.
+        # A copy: a tokenizer must not be used by two threads, and requests are validated in another.
         self._tokenizer = copy.deepcopy(model.tokenizer)
         self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
         self._windows = lru_cache(maxsize=4096)(self._count_windows)
@@ -60,9 +60,9 @@ class Pipeline:
             self._off_device(model.text_encoder)
 
     def enter_thread(self) -> None:
-        """Give the calling thread as many CPU threads for an operation as this one's maker had.
+        """Give the calling thread as many CPU threads for an operation as the thread had that made this pipeline.
 
-        OpenMP counts for every thread anew: without this call a new thread uses all cores, whatever was set.
+        OpenMP keeps a number for each thread: without this call a new thread uses all cores, whatever was set.
         """
         torch.set_num_threads(self._threads)
 
@@ -134,15 +134,15 @@ class Pipeline:
     @torch.inference_mode()
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
         """One UNet call: latents [n, 4, h, w], timesteps [n], embeds [n, tokens, dim] → [n, 4, h, w] in float32."""
-        return self._recordings(latents.to(self.dtype), timesteps, embeds).float()
+        return self._graphs(latents.to(self.dtype), timesteps, embeds).float()
 
-    def record(self, rows: int, size: tuple[int, int]) -> None:
-        """Make later calls with so many rows of that size in latents faster; takes as long as a few calls."""
-        self._recordings.record(*self.inputs(rows, size))
+    def capture(self, rows: int, size: tuple[int, int]) -> None:
+        """Make later calls with `rows` rows of a size in latents faster; takes as long as a few calls."""
+        self._graphs.capture(*self.inputs(rows, size))
 
-    def can_record(self, rows: int, size: tuple[int, int]) -> bool:
-        """Whether `record` would do anything new."""
-        return self._may_record and not self._recordings.knows((rows, *size, self._tokenizer.model_max_length))
+    def can_capture(self, rows: int, size: tuple[int, int]) -> bool:
+        """Whether `capture` would do anything new."""
+        return self._may_capture and not self._graphs.knows((rows, *size, self._tokenizer.model_max_length))
 
     def inputs(self, rows: int, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Inputs of a model call with no picture behind them: seeded noise, and timesteps in the middle."""
@@ -164,7 +164,7 @@ class Pipeline:
 
     @torch.inference_mode()
     def decode_exactly(self, latents: torch.Tensor) -> torch.Tensor:
-        """The same in float32, for latents that overflow the VAE's half precision."""
+        """`decode` in float32, for latents that overflow the VAE's half precision."""
         half = self.vae_dtype
         self._turn_vae_to(torch.float32)
         try:
@@ -195,7 +195,7 @@ class Pipeline:
         return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
 
     def _copy_small_vae(self) -> Any:
-        """An own copy for the second thread, on the CPU and in float32, or None if the decoder is too large for it."""
+        """A copy for the postprocess thread, on the CPU in float32, or None if the decoder is too large for it."""
         vae = self.model.vae
         if sum(weight.numel() for weight in vae.decoder.parameters()) > LARGEST_PREVIEW_DECODER:
             return None

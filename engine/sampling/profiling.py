@@ -1,9 +1,8 @@
 """How many rows a device should be given at once: as many as still make each of them cheaper.
 
-Calls of 2, 4, 8, … rows are recorded and timed for each size while the worker has nothing else to do, one after the
+Calls of 2, 4, 8, … rows are captured and timed for each size while the worker has nothing else to do, one after the
 other, so that nobody waits for more than one of them. What was measured is kept in a file and not measured again.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -128,7 +127,7 @@ def sizes_of(pipeline: Pipeline) -> list[Size]:
 
 
 class IdleWork:
-    """What the worker does for its own good while nobody waits: one UNet call's time after the other."""
+    """What the worker does while nobody waits: it times and captures UNet calls, one at a time."""
 
     def __init__(
         self,
@@ -143,28 +142,28 @@ class IdleWork:
     @property
     def is_due(self) -> bool:
         """Whether anything is left to do."""
-        return self._next_timing() is not None or self._next_recording() is not None
+        return self._next_timing() is not None or self._next_capture() is not None
 
     def do_some(self) -> None:
-        """Time the next row count of a size; later record the next of those that pay."""
-        timing, recording = self._next_timing(), self._next_recording()
+        """Time the next row count of a size; later capture the next of those that pay."""
+        timing, capture = self._next_timing(), self._next_capture()
         if timing is not None:
             rows, size = timing
-            if self._pipeline.can_record(rows, size):
-                self._pipeline.record(rows, size)
+            if self._pipeline.can_capture(rows, size):
+                self._pipeline.capture(rows, size)
             self._profile.record(size, rows, _time_call(self._pipeline, size, rows, self._clock))
-        elif recording is not None:
-            self._pipeline.record(*recording)
+        elif capture is not None:
+            self._pipeline.capture(*capture)
 
     def _next_timing(self) -> tuple[int, Size] | None:
         wanted = ((self._profile.next_count(size), size) for size in self._sizes)
         return next(((rows, size) for rows, size in wanted if rows is not None), None)
 
-    def _next_recording(self) -> tuple[int, Size] | None:
+    def _next_capture(self) -> tuple[int, Size] | None:
         for size in self._sizes:
             best = self._profile.best(size) or 0
             for rows in (1, *self._profile.counts):
-                if rows <= best and self._pipeline.can_record(rows, size):
+                if rows <= best and self._pipeline.can_capture(rows, size):
                     return rows, size
         return None
 
@@ -178,7 +177,7 @@ def _time_call(pipeline: Pipeline, size: Size, rows: int, clock: Callable[[], fl
         try:
             # Reading a number back waits for the device.
             float(pipeline.predict(*inputs)[0, 0, 0, 0])
-        except RuntimeError:  # out of memory, mostly: so many rows are no choice
+        except RuntimeError:  # mostly out of memory: this row count is ruled out
             log.warning("%d rows of %d x %d can't be painted at once", rows, *size)
             return math.inf
         times.append(clock() - started)

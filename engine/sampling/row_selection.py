@@ -1,15 +1,15 @@
-"""Whose turn it is inside the worker: which size bucket, and which of its samples.
+"""Which rows the next UNet call computes: the size bucket, and which of its samples.
 
-Buckets take turns by deficit round robin on measured seconds, weighted by the number of people in each. Within a
-bucket people share full batches, unless somebody asks for much more than somebody else: then every person gets as many
-rows as the one who asks for least, and what is left over is filled up as long as that does not slow down the small
-asker much. So a lone picture beside a flood runs at close to its own speed.
+Buckets take turns by deficit round robin on measured seconds, weighted by the number of members in each. Within a
+bucket members share full batches, unless one asks for much more than another: then everybody gets as many rows as the
+member who asks for least, and what is left over is filled up as long as that does not slow this member down much. So a
+lone picture beside a flood runs at close to its own speed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 ROW_COUNTS = (1, 2, 4, 8, 16, 32, 64)
@@ -18,7 +18,7 @@ DEFAULT_ROWS = 16
 MAX_CHOSEN_ROWS = 32
 # How much longer than alone a step may take because others' rows fill up the batch.
 MAX_SLOWDOWN = 1.6
-# From this many times the rows of the smallest asker on, the others count as a flood.
+# Members who ask for this many times the rows of the one who asks for least count as a flood.
 FLOOD = 4
 # Measured speeds within this share of each other are no reason to make a batch smaller.
 ABOUT_EQUAL = 0.95
@@ -32,20 +32,20 @@ def most_rows(wanted: int, *, reproducible: bool) -> int:
     return wanted or (DEFAULT_ROWS if reproducible else MAX_CHOSEN_ROWS)
 
 
-class Turn(Protocol):
-    """What the choice needs to know of a sample."""
+class Candidate(Protocol):
+    """What the selection needs to know of a sample."""
 
     @property
-    def owner(self) -> Hashable: ...
+    def user_id(self) -> int: ...
     @property
     def rows(self) -> int: ...
 
 
-TurnT = TypeVar("TurnT", bound=Turn)
+CandidateT = TypeVar("CandidateT", bound=Candidate)
 
 
 def padded(rows: int) -> int:
-    """The fixed row count that so many rows are padded to."""
+    """The fixed row count that `rows` rows are padded to."""
     return next(count for count in ROW_COUNTS if count >= rows)
 
 
@@ -91,61 +91,61 @@ class StepCosts:
         return max(count for count, speed in speeds.items() if speed >= ABOUT_EQUAL * max(speeds.values()))
 
 
-class Turns(Generic[TurnT]):
-    """Remembers what buckets and people were served. Pure bookkeeping: the batcher does the work."""
+class RowSelection(Generic[CandidateT]):
+    """Remembers what buckets and members were served. Pure bookkeeping: the batcher does the work."""
 
     def __init__(self, *, always_padded: bool = False) -> None:
         """With `always_padded` every call has as many rows as there is room, so that a smaller batch saves nothing."""
         self.costs = StepCosts()
         self._always_padded = always_padded
         self._deficits: dict[Bucket, float] = {}
-        self._served: dict[Bucket, dict[Hashable, float]] = {}
+        self._served: dict[Bucket, dict[int, float]] = {}
 
-    def choose_bucket(self, people: Mapping[Bucket, int], rows: Mapping[Bucket, int]) -> Bucket:
-        """The bucket to step next; `people` and `rows` say how many wait in each."""
-        cost = {bucket: self.costs.seconds(bucket, padded(rows[bucket])) for bucket in people}
+    def choose_bucket(self, users: Mapping[Bucket, int], rows: Mapping[Bucket, int]) -> Bucket:
+        """The bucket to step next; `users` and `rows` say how many wait in each."""
+        cost = {bucket: self.costs.seconds(bucket, padded(rows[bucket])) for bucket in users}
         # Insertion order is the round: a bucket stays first until its deficit is used up.
-        self._deficits = {bucket: owed for bucket, owed in self._deficits.items() if bucket in people}
-        self._served = {bucket: counters for bucket, counters in self._served.items() if bucket in people}
-        for bucket in people:
+        self._deficits = {bucket: owed for bucket, owed in self._deficits.items() if bucket in users}
+        self._served = {bucket: counters for bucket, counters in self._served.items() if bucket in users}
+        for bucket in users:
             self._deficits.setdefault(bucket, 0.0)
         quantum = max(cost.values())
         while True:
             bucket = next(iter(self._deficits))
             if self._deficits[bucket] >= cost[bucket]:
                 return bucket
-            self._deficits[bucket] = self._deficits.pop(bucket) + quantum * people[bucket]
+            self._deficits[bucket] = self._deficits.pop(bucket) + quantum * users[bucket]
             if len(self._deficits) == 1:
                 return bucket
 
-    def choose_samples(self, bucket: Bucket, samples: Sequence[TurnT], room: int) -> list[TurnT]:
+    def choose_samples(self, bucket: Bucket, samples: Sequence[CandidateT], room: int) -> list[CandidateT]:
         """The samples for one step: at least one, together at most `room` rows if there are more."""
-        waiting: dict[Hashable, list[TurnT]] = {}
+        waiting: dict[int, list[CandidateT]] = {}
         for sample in samples:
-            waiting.setdefault(sample.owner, []).append(sample)
+            waiting.setdefault(sample.user_id, []).append(sample)
         before = self._served.get(bucket, {})
-        start = min((before[owner] for owner in waiting if owner in before), default=0.0)
-        served = self._served[bucket] = {owner: before.get(owner, start) for owner in waiting}
-        queues = [waiting[owner] for owner in sorted(waiting, key=lambda owner: served[owner])]
+        start = min((before[user] for user in waiting if user in before), default=0.0)
+        served = self._served[bucket] = {user: before.get(user, start) for user in waiting}
+        queues = [waiting[user] for user in sorted(waiting, key=lambda user: served[user])]
         longest = max(len(queue) for queue in queues)
-        in_order = [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
+        in_order = [queue[place] for place in range(longest) for queue in queues if place < len(queue)]
         room = min(room, self._most_rows(bucket, queues, room))
         if not self._always_padded:
             room = min(room, self.costs.best_rows(bucket, sum(sample.rows for sample in samples), room))
         return _fill(in_order, room)
 
-    def served(self, bucket: Bucket, samples: Sequence[TurnT], seconds: float, rows: int) -> None:
+    def served(self, bucket: Bucket, samples: Sequence[CandidateT], seconds: float, rows: int) -> None:
         """Account for one step of `rows` padded rows."""
         if bucket in self._deficits:
-            # The price it was chosen at: paying less for a first step than was guessed would keep the turn for long.
+            # The price it was chosen at: with a first step cheaper than guessed the bucket would stay first for long.
             self._deficits[bucket] -= self.costs.seconds(bucket, rows)
         self.costs.measure(bucket, rows, seconds)
         own_rows = sum(sample.rows for sample in samples)
         counters = self._served.setdefault(bucket, {})
         for sample in samples:
-            counters[sample.owner] = counters.get(sample.owner, 0.0) + seconds * sample.rows / own_rows
+            counters[sample.user_id] = counters.get(sample.user_id, 0.0) + seconds * sample.rows / own_rows
 
-    def _most_rows(self, bucket: Bucket, queues: Sequence[Sequence[TurnT]], room: int) -> int:
+    def _most_rows(self, bucket: Bucket, queues: Sequence[Sequence[CandidateT]], room: int) -> int:
         demands = [sum(sample.rows for sample in queue) for queue in queues]
         least = min(demands)
         if max(demands) < FLOOD * least:
@@ -158,8 +158,8 @@ class Turns(Generic[TurnT]):
         return rows
 
 
-def _fill(samples: Sequence[TurnT], room: int) -> list[TurnT]:
-    chosen: list[TurnT] = []
+def _fill(samples: Sequence[CandidateT], room: int) -> list[CandidateT]:
+    chosen: list[CandidateT] = []
     for sample in samples:
         if not chosen or sample.rows <= room:
             chosen.append(sample)

@@ -1,25 +1,23 @@
 """One picture on its way from noise, and the memory that the pictures of one size share."""
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
 from domain import Request
+from engine.request.passes import strengths_of
+from engine.sampling.row_selection import Bucket
 from engine.sampling.solver_formulas import REMEMBERED
-from engine.sampling.solvers import SolverTable, calls_of, solver_table
+from engine.sampling.solvers import SolverTable, solver_table
 
-# Share of the steps that the second, larger pass of an upscaled picture repaints.
-SECOND_PASS_STRENGTH = 0.5
-
-Bucket = tuple[int, ...]
+TOO_LARGE = "This picture does not fit into the machine's memory; a smaller one may. Nothing was charged."
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """Where an image-to-image request begins: its latents [4, h, w], and for inpainting a mask [1, h, w]."""
+class InitLatents:
+    """What an image-to-image request begins with: latents [4, h, w], and for inpainting a mask [1, h, w]."""
 
     latents: torch.Tensor
     mask: torch.Tensor | None = None
@@ -27,14 +25,14 @@ class Start:
 
 @dataclass(slots=True, eq=False)
 class Sample:
-    """One picture being painted: its own solver table, noise and place in a slab, and the call it has reached.
+    """A picture that is being painted: its own solver table, noise and place in a slab, and the call it has reached.
 
     `done` counts the model calls of an earlier pass, `failure` is the sentence for the member when its numbers broke,
     `preview` the latents that it would have if it were finished now (only while `wants_preview`).
     """
 
     job_id: int
-    owner: int
+    user_id: int
     seed: int
     request: Request
     table: SolverTable
@@ -44,8 +42,8 @@ class Sample:
     later_calls: int = 0
     done: int = 0
     call: int = 0
-    start: Start | None = None
-    start_noise: torch.Tensor | None = None
+    init: InitLatents | None = None
+    init_noise: torch.Tensor | None = None
     wants_preview: bool = False
     preview: torch.Tensor | None = None
     failure: str | None = None
@@ -117,30 +115,6 @@ class Slab:
 
 
 def tables_of(request: Request, config: dict[str, object]) -> list[SolverTable]:
-    """The solver tables of a request's passes."""
-    strength = request.strength if request.init_image is not None else 1.0
-    tables = [solver_table(request.scheduler, config, request.num_inference_steps, strength)]
-    if request.upscale > 1.0:
-        tables.append(solver_table(request.scheduler, config, request.num_inference_steps, SECOND_PASS_STRENGTH))
-    return tables
-
-
-def calls_for(request: Request) -> int:
-    """Calls of the model for one picture of a request, over all passes (exact but for late starts)."""
-    strength = request.strength if request.init_image is not None else 1.0
-    calls = calls_of(request.scheduler, max(int(request.num_inference_steps * strength), 1))
-    if request.upscale > 1.0:
-        calls += calls_of(request.scheduler, max(int(request.num_inference_steps * SECOND_PASS_STRENGTH), 1))
-    return calls
-
-
-def enlarged(request: Request, unit: int) -> tuple[int, int]:
-    """Width and height of an upscaled request's second pass: the nearest multiples of `unit` pixels."""
-    width, height = (round(side * request.upscale / unit) * unit for side in (request.width, request.height))
-    return max(width, request.width), max(height, request.height)
-
-
-def second_pass(request: Request, unit: int) -> Request:
-    """The request that the second pass paints: larger, and not upscaled again."""
-    width, height = enlarged(request, unit)
-    return replace(request, width=width, height=height, upscale=1.0)
+    """The solver table of each of a request's passes."""
+    steps = request.num_inference_steps
+    return [solver_table(request.scheduler, config, steps, strength) for strength in strengths_of(request)]

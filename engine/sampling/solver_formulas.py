@@ -70,7 +70,7 @@ class Schedule:
                 raise ValueError(f"unknown prediction type {other!r}")
 
     def clean_at(self, sigma: float) -> Vector:
-        """The same for sigma-scaled latents (a = 1, s = sigma)."""
+        """The picture that the model predicts from sigma-scaled latents X (a = 1, s = sigma)."""
         a = signal(sigma)
         return self.clean(a * X, a, sigma * a)
 
@@ -152,8 +152,9 @@ def euler_ancestral(schedule: Schedule) -> Iterator[Call]:
         up = math.sqrt(after**2 * (sigma**2 - after**2) / sigma**2)
         down = math.sqrt(after**2 - up**2)
         clean = schedule.clean_at(sigma)
-        x = X + (down - sigma) * (X - clean) / sigma + up * Z
-        yield Call(x=x, clean=clean, level=(1.0, sigma), scale=signal(sigma))
+        yield Call(
+            x=X + (down - sigma) * (X - clean) / sigma + up * Z, clean=clean, level=(1.0, sigma), scale=signal(sigma)
+        )
 
 
 def lms(schedule: Schedule) -> Iterator[Call]:
@@ -187,11 +188,11 @@ def heun(schedule: Schedule) -> Iterator[Call]:
         slope = (X - clean) / sigma
         x = X + (after - sigma) * slope
         yield Call(x=x, clean=clean, level=(1.0, sigma), scale=signal(sigma), h1=slope, saved=X)
-        if number < schedule.steps - schedule.begin - 1:
-            clean = schedule.clean_at(after)
-            mean = (H1 + (X - clean) / after) / 2
-            x = SAVED + (after - sigma) * mean
-            yield Call(x=x, clean=clean, level=(1.0, after), scale=signal(after))
+        if number == schedule.steps - schedule.begin - 1:
+            return  # the last trial step is the result
+        clean = schedule.clean_at(after)
+        mean = (H1 + (X - clean) / after) / 2
+        yield Call(x=SAVED + (after - sigma) * mean, clean=clean, level=(1.0, after), scale=signal(after))
 
 
 def dpm2(schedule: Schedule) -> Iterator[Call]:
@@ -202,7 +203,7 @@ def dpm2(schedule: Schedule) -> Iterator[Call]:
 
 
 def dpm2_ancestral(schedule: Schedule) -> Iterator[Call]:
-    """The same down to a lower level, and noise on top."""
+    """DPM-Solver-2 down to a lower level, and noise on top."""
     names = ("sigmas", "sigmas_interpol", "sigmas_down", "sigmas_up")
     sigmas, middles, downs, ups = (schedule.array(name) for name in names)
     for step in range(schedule.begin, schedule.steps):

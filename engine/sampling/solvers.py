@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from domain import InvalidRequest
+from engine.request.schedulers import SCHEDULERS, Scheduler, canonical
 from engine.sampling import solver_formulas as formulas
 from engine.sampling.solver_formulas import REMEMBERED, Call, Schedule
 
@@ -29,36 +29,6 @@ _SHARED = (
     "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type", "rescale_betas_zero_snr",
     "timestep_spacing", "steps_offset",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Solver:
-    """A diffusers class with its settings, and the formula that follows it; `order` is its calls per step."""
-
-    class_name: str
-    formula: Callable[[Schedule], Iterable[Call]]
-    settings: Config = ()
-    order: int = 1
-
-
-_SOLVERS = {
-    "ddim": _Solver("DDIMScheduler", formulas.ddim, (("clip_sample", False),)),
-    "pndm": _Solver("PNDMScheduler", formulas.plms, (("skip_prk_steps", True),)),
-    "euler": _Solver("EulerDiscreteScheduler", formulas.euler),
-    "euler_a": _Solver("EulerAncestralDiscreteScheduler", formulas.euler_ancestral),
-    # The same noise levels as Euler's; diffusers' own LMS class needs SciPy.
-    "lms": _Solver("EulerDiscreteScheduler", formulas.lms),
-    "heun": _Solver("HeunDiscreteScheduler", formulas.heun, order=2),
-    "dpm2": _Solver("KDPM2DiscreteScheduler", formulas.dpm2, order=2),
-    "dpm2_a": _Solver("KDPM2AncestralDiscreteScheduler", formulas.dpm2_ancestral, order=2),
-    "dpm++2m": _Solver("DPMSolverMultistepScheduler", formulas.dpm_multistep),
-    "dpm++2m_karras": _Solver(
-        "DPMSolverMultistepScheduler", formulas.dpm_multistep, (("use_karras_sigmas", True),)
-    ),
-    "unipc": _Solver("UniPCMultistepScheduler", formulas.unipc),
-}  # fmt: skip
-SCHEDULERS = tuple(_SOLVERS)
-_ALIASES = {"plms": "pndm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +59,7 @@ def solver_table(name: str, config: dict[str, Any], steps: int, strength: float 
     Raises InvalidRequest for an unknown name.
     """
     begin = steps - max(min(int(steps * strength), steps), 1)
-    return _table(_canonical(name), _key(config), steps, begin)
+    return _table(canonical(name), _key(config), steps, begin)
 
 
 def make_scheduler(name: str, config: dict[str, Any]) -> Any:
@@ -97,16 +67,10 @@ def make_scheduler(name: str, config: dict[str, Any]) -> Any:
 
     Raises InvalidRequest for an unknown name.
     """
-    solver = _SOLVERS[_canonical(name)]
-    if solver.formula is formulas.lms:
-        solver = replace(solver, class_name="LMSDiscreteScheduler")
-    return _make(solver, dict(config))
-
-
-def calls_of(name: str, steps: int) -> int:
-    """How often a scheduler calls the model, which is not always once a step."""
-    solver = _SOLVERS[_canonical(name)]
-    return 2 * steps - 1 if solver.order == 2 else steps + (solver.formula is formulas.plms and steps > 1)
+    scheduler = SCHEDULERS[canonical(name)]
+    if scheduler.formula == "lms":
+        scheduler = replace(scheduler, class_name="LMSDiscreteScheduler")
+    return _make(scheduler, dict(config))
 
 
 def advance(
@@ -126,24 +90,17 @@ def advance(
     return result
 
 
-def _canonical(name: str) -> str:
-    name = _ALIASES.get(name, name)
-    if name not in _SOLVERS:
-        raise InvalidRequest(f"There is no scheduler {name!r}. There are: {', '.join(_SOLVERS)}.")
-    return name
-
-
 def _key(config: dict[str, Any]) -> Config:
     wanted = (*_SHARED, "set_alpha_to_one")
     return tuple((key, config[key]) for key in wanted if key in config)
 
 
-def _make(solver: _Solver, config: dict[str, Any]) -> Any:
+def _make(wanted: Scheduler, config: dict[str, Any]) -> Any:
     import diffusers
 
-    shared = {key: config[key] for key in _SHARED if key in config} | dict(solver.settings)
-    scheduler_class = getattr(diffusers, solver.class_name)
-    if solver.class_name in ("DDIMScheduler", "PNDMScheduler"):
+    shared = {key: config[key] for key in _SHARED if key in config} | dict(wanted.settings)
+    scheduler_class = getattr(diffusers, wanted.class_name)
+    if wanted.class_name in ("DDIMScheduler", "PNDMScheduler"):
         shared["set_alpha_to_one"] = config.get("set_alpha_to_one", False)
     if shared.get("rescale_betas_zero_snr") and not _takes_zero_snr(scheduler_class):
         shared["trained_betas"] = _zero_snr_betas(config)
@@ -167,15 +124,19 @@ def _zero_snr_betas(config: dict[str, Any]) -> list[float]:
     return (1 - ratios).tolist()
 
 
+def _formula(scheduler: Scheduler) -> Callable[[Schedule], Iterable[Call]]:
+    return getattr(formulas, scheduler.formula)
+
+
 @lru_cache(maxsize=512)
 def _table(name: str, config: Config, steps: int, begin: int) -> SolverTable:
-    solver = _SOLVERS[name]
-    scheduler = _make(solver, dict(config))
+    row = SCHEDULERS[name]
+    scheduler = _make(row, dict(config))
     scheduler.set_timesteps(steps)
     schedule = Schedule(scheduler, steps, begin)
-    calls = list(solver.formula(schedule))
-    timesteps = [float(t) for t in scheduler.timesteps][begin * solver.order :]
-    if solver.formula is formulas.plms:
+    calls = list(_formula(row)(schedule))
+    timesteps = [float(t) for t in scheduler.timesteps][begin * row.order :]
+    if row.formula == "plms":
         timesteps = [float(t) for t in formulas.plms_timesteps(schedule)]
     assert len(timesteps) == len(calls), f"{name} with {steps} steps: {len(timesteps)} timesteps, {len(calls)} calls"
     matrices = [[call.x, call.h1, call.h2, call.h3, call.saved] for call in calls]

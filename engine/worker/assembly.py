@@ -1,4 +1,4 @@
-"""A backend from plain settings: the model on its device, the picture check, and the one worker thread."""
+"""A backend from plain settings: the model on its device, the safety checker, and the two threads of the worker."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def make_backend(
         cuda_graphs=settings.cuda_graphs,
     )
     most = most_rows(settings.max_rows, reproducible=settings.reproducible)
-    profile = RowProfile(rows_file, machine_name(pipeline), max_rows=most, fixed=settings.reproducible)
+    row_profile = RowProfile(rows_file, machine_name(pipeline), max_rows=most, fixed=settings.reproducible)
     return LocalBackend(
         model,
         load_safety_checker() if checker is None else checker,
         max_queue=settings.max_queue,
         max_rows=most,
         pipeline=pipeline,
-        profile=profile,
-        idle_work=None if rows_file is None else IdleWork(pipeline, profile),
+        row_profile=row_profile,
+        idle_work=None if rows_file is None else IdleWork(pipeline, row_profile),
     )

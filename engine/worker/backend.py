@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Protocol
 
 from domain import ModelProfile, Progress, Request, Result, Standing, Task
+from domain.queue import EngineReport
 from engine.request.prompt import TokenReport
 
 OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineReport:
-    """What the engine is doing.
-
-    `seconds_per_picture` is a recent mean, `rows_per_call` the mean of needed UNet rows a call, `padding_waste` the
-    share of all computed rows that only filled up.
-    """
-
-    queued: int
-    running: int
-    users_waiting: int
-    seconds_per_picture: float
-    rows_per_call: float
-    paused: bool
-    alive: bool
-    padding_waste: float = 0.0
 
 
 class Backend(Protocol):

@@ -1,62 +1,42 @@
-"""What the second thread does so that the GPU thread never waits for it: start pictures, previews, checks, PNG files.
+"""What becomes of images after the VAE: safety check, PNG files with metadata, previews.
 
-Nothing leaves this module that the picture check has not released.
+Nothing leaves this module that the safety checker has not released.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from PIL import Image
 
-from domain import ApprovedRequest, ModelIdentity, Picture, PictureRefused, Request
+from domain import ApprovedRequest, ModelIdentity, Picture
 from engine.images.metadata import write_png
-from engine.request.init_image import read_mask, read_start_picture
 from engine.safety import SafetyChecker
 from engine.sampling.pipeline import Pipeline
-from engine.sampling.sample import Start
+from engine.worker.init_image import InitImage, read_checked
 
 PREVIEW_QUALITY = 80
-REFUSED = "The start picture did not pass the picture check, so it can't be used."
 
 
-@dataclass(frozen=True, slots=True)
-class StartPicture:
-    """A start picture and mask that may be used: decoded, of the request's size, released by the check."""
+class Postprocessor:
+    """The safety checker with what is made of the images that it releases. Only for the postprocess thread.
 
-    image: Image.Image
-    mask: torch.Tensor | None
-
-    def encoded(self, pipeline: Pipeline) -> Start:
-        """Its latents. Only for the GPU thread."""
-        mask = None if self.mask is None else self.mask.to(pipeline.device)
-        return Start(pipeline.encode_image(self.image), mask)
-
-
-class Finisher:
-    """The picture check with what is made of the pictures it releases."""
+    `identity` is the model that painted.
+    """
 
     def __init__(self, pipeline: Pipeline, checker: SafetyChecker, identity: ModelIdentity) -> None:
         self._pipeline = pipeline
         self._checker = checker
-        self._identity = identity
+        self.identity = identity
 
-    def read_start(self, approved: ApprovedRequest) -> StartPicture:
-        """Decode and check a request's start picture. Raises PictureRefused."""
-        request = approved.request
-        assert request.init_image is not None
-        size = (request.width, request.height)
-        image = read_start_picture(request.init_image, size)
-        if not self._checker.check([image], approved.place.level, strict=True)[0].is_safe:
-            raise PictureRefused(REFUSED)
-        mask = None if request.mask_image is None else read_mask(request.mask_image, size, self._pipeline.factor)
-        return StartPicture(image, mask)
+    def read_init_image(self, approved: ApprovedRequest, data: bytes) -> InitImage:
+        """Decode and check an init image that came as an encoded file. Raises PictureRefused."""
+        return read_checked(approved, data, self._checker, self._pipeline.factor)
 
     def make_preview(self, approved: ApprovedRequest, latents: torch.Tensor) -> bytes | None:
-        """A small JPEG of unfinished latents [4, h, w], or None if the check withholds it."""
+        """A small JPEG of unfinished latents [4, h, w], or None if the safety checker withholds it."""
         image = self._pipeline.preview(latents)
         strict = approved.verdict.strict_picture
         if not self._checker.check([image], approved.place.level, strict=strict)[0].is_safe:
@@ -68,7 +48,7 @@ class Finisher:
     def make_pictures(
         self, job_id: int, approved: ApprovedRequest, images: Sequence[tuple[int, Image.Image]]
     ) -> tuple[Picture, ...]:
-        """Paintings of (seed, picture) pairs; what the check withholds has no file."""
+        """Pictures of (seed, image) pairs; what the safety checker withholds has no file."""
         strict = approved.verdict.strict_picture
         reports = self._checker.check([image for _, image in images], approved.place.level, strict=strict)
         return tuple(
@@ -76,11 +56,8 @@ class Finisher:
                 seed=seed,
                 width=image.width,
                 height=image.height,
-                png=self._png(image, approved.request, seed, job_id) if report.is_safe else None,
+                png=write_png(image, approved.request, seed, self.identity, job_id) if report.is_safe else None,
                 safety=report,
             )
             for (seed, image), report in zip(images, reports, strict=True)
         )
-
-    def _png(self, image: Image.Image, request: Request, seed: int, job_id: int) -> bytes:
-        return write_png(image, request, seed, self._identity, job_id)

@@ -1,4 +1,4 @@
-"""A task inside the worker, and the worker's own pace."""
+"""The one object that carries a job through the engine, from `submit` to its `Result`."""
 
 from __future__ import annotations
 
@@ -7,50 +7,63 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from domain import ModelProfile, Request, Result, Task, UserError
+from domain import ModelProfile, Progress, Request, Result, Task, UserError
 from engine.request.cost import millicredits_for
-from engine.sampling.sample import Sample, calls_for
+from engine.request.passes import calls_for
+from engine.sampling.sample import InitLatents, Sample
 from engine.worker.backend import OnProgress
-from engine.worker.fair_queue import Entry
-from engine.worker.postprocess import StartPicture
+from engine.worker.init_image import InitImage
 
-_SMOOTHING = 0.05
+
+def ignore_progress(_progress: Progress) -> None:
+    """For those who want the result alone."""
 
 
 @dataclass(slots=True, eq=False)
-class Work:
-    """A task with its way back. `cost` is in thousandths of a picture credit, `calls` model calls for each picture."""
+class RunningJob:
+    """A task with all that becomes of it: the queue orders it, the batcher admits it, its future answers for it.
+
+    `cost` is in thousandths of a picture credit, `calls` are model calls for each picture. Times are seconds of the
+    worker's clock. `attempts` counts how often the loop failed while the job was in it.
+    """
 
     task: Task
-    on_progress: OnProgress
-    future: Future[Result]
     cost: float
     calls: int
+    on_progress: OnProgress = ignore_progress
+    future: Future[Result] = field(default_factory=Future[Result])
+    init_image: InitImage | None = None
+    init_latents: InitLatents | None = None
+    refusal: UserError | None = None
     samples: list[Sample] = field(default_factory=list[Sample])
     images: dict[int, Image.Image] = field(default_factory=dict[int, Image.Image])
-    start: StartPicture | None = None
-    refusal: UserError | None = None
     started_at: float = 0.0
     previewed_at: float = float("-inf")
     is_cancelled: bool = False
     is_over: bool = False
     attempts: int = 0
+    # Read from the task, for the queue and the batcher.
+    job_id: int = field(init=False)
+    user_id: int = field(init=False)
+    guild_key: int = field(init=False)
+    weight: float = field(init=False)
+    guild_weight: float = field(init=False)
+    request: Request = field(init=False)
+
+    def __post_init__(self) -> None:
+        task = self.task
+        self.job_id, self.user_id, self.request = task.job_id, task.user_id, task.approved.request
+        # A member's direct messages are a server of their own.
+        self.guild_key = task.approved.place.guild_id or -task.user_id
+        self.weight, self.guild_weight = task.weight, task.guild_weight
 
     @classmethod
-    def of(cls, task: Task, on_progress: OnProgress, profile: ModelProfile) -> Work:
+    def of(cls, task: Task, profile: ModelProfile, on_progress: OnProgress = ignore_progress) -> RunningJob:
         """A task that was just submitted; it costs its request's price for the calls that it really takes."""
         request = task.approved.request
         calls = calls_for(request)
         cost = millicredits_for(request, profile) * calls / request.num_inference_steps
-        return cls(task, on_progress, Future(), cost, calls)
-
-    @property
-    def job_id(self) -> int:
-        return self.task.job_id
-
-    @property
-    def request(self) -> Request:
-        return self.task.approved.request
+        return cls(task, cost, calls, on_progress)
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -65,48 +78,24 @@ class Work:
         step, total = self.progress
         return self.cost * (1 - step / total)
 
-    def entry(self) -> Entry[Work]:
-        """What the queue needs to know of it. Everybody's direct messages are a server of their own."""
-        task = self.task
-        guild_key = task.approved.place.guild_id or -task.user_id
-        return Entry(task.job_id, guild_key, task.user_id, self.cost, self, task.weight, task.guild_weight)
+    def tell_progress(self, preview: bytes | None = None) -> None:
+        """Report how far the job is, with a preview (a JPEG file) where there is one."""
+        step, total = self.progress
+        self.on_progress(Progress(job_id=self.job_id, step=step, total_steps=total, preview=preview))
 
     def begin_again(self) -> None:
         """Forget all that was painted so far."""
-        self.samples, self.images, self.start = [], {}, None
+        self.samples, self.images = [], {}
+        self.init_image = self.init_latents = None
         self.previewed_at = float("-inf")
         self.attempts += 1
 
+    def succeed(self, result: Result) -> None:
+        """Answer with a result, unless nobody waits for it any more."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_result(result)
 
-class Pace:
-    """How fast the worker is: moving means over its last turns and pictures."""
-
-    def __init__(self) -> None:
-        self._seconds = 5.0
-        self._cost = 1000.0
-        self._painted = 0.0
-        self.seconds_per_picture = 5.0
-        self._is_measured = False
-
-    @property
-    def seconds_per_cost(self) -> float:
-        """Seconds for a thousandth of a credit; 5 s a credit before anything was painted."""
-        return self._seconds / self._cost
-
-    def paint(self, cost: float) -> None:
-        """Some of a job was painted in this turn."""
-        self._painted += cost
-
-    def tick(self, seconds: float) -> None:
-        """A turn is over."""
-        if self._painted == 0.0:
-            return
-        if not self._is_measured:
-            self._seconds, self._cost, self._is_measured = seconds, self._painted, True
-        self._seconds += _SMOOTHING * (seconds - self._seconds)
-        self._cost += _SMOOTHING * (self._painted - self._cost)
-        self._painted = 0.0
-
-    def finish(self, seconds: float) -> None:
-        """A picture was delivered `seconds` after it was begun."""
-        self.seconds_per_picture += 0.2 * (seconds - self.seconds_per_picture)
+    def fail(self, error: Exception) -> None:
+        """Answer with an error, unless nobody waits for it any more."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)

@@ -20,7 +20,6 @@ from sandbox.world.world import DM, THREAD, ApiError, Channel, Event, Interactio
 Json = dict[str, Any]
 FILES = Path(__file__).parent
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-PATIENCE_SECONDS = 5.0
 
 
 class PageServer:
@@ -146,12 +145,9 @@ class PageServer:
         data = await request.json()
         person = self._person(data["user"])
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                answer = await self._do(person, data)
+            answer = await self._do(person, data)
         except (Refused, ApiError) as error:
             return web.json_response({"error": str(error)})
-        except TimeoutError:
-            return web.json_response({"error": "The application did not respond."})
         return web.json_response(answer)
 
     async def _do(self, person: Person, data: Json) -> Json:

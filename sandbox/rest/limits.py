@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,7 +29,7 @@ CUT = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Standing:
     """Where a bucket stands after one more request."""
 
     bucket: str
@@ -40,26 +39,35 @@ class Answer:
     is_over: bool
 
 
+@dataclass(slots=True)
+class Window:
+    ends_at: float
+    count: int = 0
+
+
 class RateLimits:
-    """Sliding windows per (method, route, channel or token)."""
+    """A window per (method, route, channel or token): its first request opens it, and when it ends the count is zero.
+
+    That is what Discord's headers tell ("remaining", "reset after"). A client that obeys them is never told to slow
+    down, however long a busy machine holds up its requests: it sees each window end later than we do.
+    """
 
     def __init__(self, clock: Callable[[], float], limits: dict[tuple[str, str], Limit] | None = None) -> None:
         self._clock = clock
         self.limits = LIMITS if limits is None else limits
-        self._times: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._windows: dict[str, Window] = {}
 
-    def count(self, method: str, route: str, major: str) -> Answer:
+    def count(self, method: str, route: str, major: str) -> Standing:
         """Count one request against its bucket; one that is over the limit is not counted."""
         limit = self.limits.get((method, route), WIDE)
         bucket, now = f"{method}:{route}:{major}", self._clock()
-        times = self._times[bucket]
-        while times and now - times[0] >= limit.seconds:
-            times.popleft()
-        is_over = len(times) >= limit.count
+        window = self._windows.get(bucket)
+        if window is None or now >= window.ends_at:
+            window = self._windows[bucket] = Window(now + limit.seconds)
+        is_over = window.count >= limit.count
         if not is_over:
-            times.append(now)
-        reset = max(times[0] + limit.seconds - now, 0.0) if times else 0.0
-        return Answer(bucket, limit.count, max(limit.count - len(times), 0), reset, is_over)
+            window.count += 1
+        return Standing(bucket, limit.count, limit.count - window.count, window.ends_at - now, is_over)
 
 
 @dataclass(slots=True)

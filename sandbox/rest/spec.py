@@ -11,12 +11,13 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).parents[3] / "shared" / "discord-api-spec" / "openapi.json"
 BASE = "https://discord.invalid/openapi.json"
+KEPT_VERDICTS = 2048
 # Keys that discord.py sends and Discord takes, although the description does not name them, and the schemas in which.
 KEYS_THE_DESCRIPTION_LACKS = {
     "nsfw": [
@@ -65,13 +66,11 @@ class OpenApi:
             yield "no such operation in the description"
             return
         yield from self._query_violations(template or "", operation, query)
-        for kind, media in operation.get("requestBody", {}).get("content", {}).items():
-            if kind == "application/json" and body:
-                pointer = (
-                    f"/paths/{_escape(template or '')}/{method.lower()}/requestBody/content/{_escape(kind)}/schema"
-                )
-                yield from self._body_violations(pointer, body)
-                assert media
+        if body and "application/json" in operation.get("requestBody", {}).get("content", {}):
+            content = f"/paths/{_escape(template or '')}/{method.lower()}/requestBody/content/"
+            yield from _body_violations(
+                id(self.document), f"{content}{_escape('application/json')}/schema", json.dumps(body)
+            )
 
     def _query_violations(self, template: str, operation: dict[str, Any], query: dict[str, str]) -> Iterator[str]:
         assert self.document is not None
@@ -81,12 +80,22 @@ class OpenApi:
             if name not in known:
                 yield f"unknown query parameter {name}"
 
-    def _body_violations(self, pointer: str, body: Any) -> Iterator[str]:
-        from jsonschema import Draft202012Validator
 
-        validator = Draft202012Validator({"$ref": f"{BASE}#{pointer}"}, registry=_registry(id(self.document)))
-        for error in validator.iter_errors(body):
-            yield _deepest(error)
+@lru_cache(maxsize=KEPT_VERDICTS)
+def _body_violations(key: int, pointer: str, body: str) -> tuple[str, ...]:
+    """What is wrong with a JSON body by the schema at `pointer`.
+
+    Kept for later servers of this process: a bot registers its hundred commands again at every start, and to judge
+    those takes a second.
+    """
+    return tuple(_deepest(error) for error in _validator(key, pointer).iter_errors(json.loads(body)))
+
+
+@cache
+def _validator(key: int, pointer: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator({"$ref": f"{BASE}#{pointer}"}, registry=_registry(key))
 
 
 def _deepest(error: Any) -> str:

@@ -117,14 +117,17 @@ class Message:
 
 @dataclass(slots=True)
 class Interaction:
-    """`acknowledged` is the callback type of the first answer; `is_missed` tells that it came too late."""
+    """`acknowledged` is the callback type of the first answer; `is_missed` tells that none came in time.
+
+    `opened_at` is a moment on the clock of the deadlines (`World.elapsed`).
+    """
 
     id: int
     token: str
     user_id: int
     channel_id: int
     guild_id: int | None
-    created_at: float
+    opened_at: float
     payload: dict[str, Any]
     source_message_id: int | None = None
     acknowledged: int | None = None

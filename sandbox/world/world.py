@@ -1,6 +1,8 @@
 """A small Discord in memory: users, servers, channels, messages, interactions, and the rules of who may do what.
 
 Pure state, no network. Times are Unix seconds of a clock that tests can move; ids are snowflakes made from it.
+Discord's deadlines (three seconds for an answer, fifteen minutes for a token) have a clock of their own. Only `advance`
+moves that, so a busy machine makes nobody late; with `real_deadlines=True`, as in the demo, it runs with the machine's.
 Everything that happens is told to subscribers as `Event`s: the gateway passes them to the bot, the page to people.
 """
 
@@ -45,11 +47,12 @@ NONCE_SECONDS = 300.0
 
 
 class World:
-    """All of it. `advance` moves the clock."""
+    """All of it. `advance` moves both clocks: `now`, which dates things, and `elapsed`, which the deadlines go by."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, *, real_deadlines: bool = False) -> None:
         self._clock = clock
         self._offset = 0.0
+        self.real_deadlines = real_deadlines
         self._last_id = 0
         self.users: dict[int, User] = {}
         self.guilds: dict[int, Guild] = {}
@@ -57,6 +60,7 @@ class World:
         self.messages: dict[int, Message] = {}
         self.interactions: dict[str, Interaction] = {}  # by token
         self.interactions_by_id: dict[int, Interaction] = {}
+        self._nonces: dict[tuple[str, int, int], tuple[int, float]] = {}  # to the message's id and when it came
         self.commands: dict[int | None, list[dict[str, Any]]] = {None: []}
         self.upload_limit = 10 * 2**20
         self.ack_seconds, self.token_seconds = ACK_SECONDS, TOKEN_SECONDS
@@ -69,10 +73,19 @@ class World:
     # ---- time and ids ----------------------------------------------------------------------------------------------
 
     def now(self) -> float:
+        """Unix seconds, for dates and ids and the windows of rate limits."""
         return self._clock() + self._offset
 
+    def elapsed(self) -> float:
+        """Seconds that count against a deadline: those of `advance`, and the machine's own with `real_deadlines`."""
+        return self.now() if self.real_deadlines else self._offset
+
     def advance(self, seconds: float) -> None:
+        """Let time pass. Interactions that are unanswered for too long then fail, as they do at Discord."""
         self._offset += seconds
+        for interaction in list(self.interactions.values()):
+            if self._age(interaction) > self.ack_seconds:
+                self.fail(interaction)
 
     def new_id(self) -> int:
         self._last_id = max(self._last_id + 1, (int(self.now() * 1000) - EPOCH_MS) << 22)
@@ -202,20 +215,15 @@ class World:
 
     def post(self, message: Message) -> Message:
         """Put a message into its channel, or give back the one that carried the same nonce a moment ago."""
-        earlier = self._same_nonce(message) if message.nonce is not None else None
-        if earlier is not None:
-            return earlier
+        if message.nonce is not None:
+            key = (message.nonce, message.author_id, message.channel_id)
+            message_id, posted_at = self._nonces.get(key, (0, 0.0))
+            if message_id in self.messages and self.elapsed() - posted_at < NONCE_SECONDS:
+                return self.messages[message_id]
+            self._nonces[key] = message.id, self.elapsed()
         message.created_at = self.now()
         self.messages[message.id] = message
         return message
-
-    def _same_nonce(self, message: Message) -> Message | None:
-        wanted = (message.nonce, message.author_id, message.channel_id)
-        for earlier in self.messages.values():
-            is_same = (earlier.nonce, earlier.author_id, earlier.channel_id) == wanted
-            if is_same and self.now() - earlier.created_at < NONCE_SECONDS:
-                return earlier
-        return None
 
     def delete(self, message: Message) -> None:
         del self.messages[message.id]
@@ -236,7 +244,7 @@ class World:
             user_id,
             channel.id,
             channel.guild_id,
-            self.now(),
+            self.elapsed(),
             payload,
             source_message_id,
         )
@@ -248,24 +256,31 @@ class World:
         interaction = self.interactions.get(token)
         if interaction is None:
             raise ApiError(404, 10015 if answered else 10062, "Unknown Webhook" if answered else "Unknown interaction")
-        age = self.now() - interaction.created_at
         if answered:
-            if age > self.token_seconds:
+            if self._age(interaction) > self.token_seconds:
                 raise ApiError(401, 50027, "Invalid Webhook Token")
             if interaction.acknowledged is None:
                 raise ApiError(404, 10015, "Unknown Webhook")
         elif interaction.acknowledged is not None:
             raise ApiError(400, 40060, "Interaction has already been acknowledged.")
-        elif age > self.ack_seconds:
-            interaction.is_missed = True
-            self.tell("INTERACTION_FAILED", {"id": str(interaction.id)}, interaction.channel_id, interaction.user_id)
+        elif interaction.is_missed or self._age(interaction) > self.ack_seconds:
+            self.fail(interaction)
             raise ApiError(404, 10062, "Unknown interaction")
         return interaction
 
+    def fail(self, interaction: Interaction) -> None:
+        """Give up an interaction that nobody answered in time: from now on Discord takes no answer."""
+        if interaction.acknowledged is None and not interaction.is_missed:
+            interaction.is_missed = True
+            self.tell("INTERACTION_FAILED", {"id": str(interaction.id)}, interaction.channel_id, interaction.user_id)
 
-def default_world(clock: Callable[[], float] = time.time) -> World:
+    def _age(self, interaction: Interaction) -> float:
+        return self.elapsed() - interaction.opened_at
+
+
+def default_world(clock: Callable[[], float] = time.time, *, real_deadlines: bool = False) -> World:
     """One server: an ordinary, an age-restricted, a prompt and a moderators' channel; two members, one moderator."""
-    world = World(clock)
+    world = World(clock, real_deadlines=real_deadlines)
     guild = world.add_guild("Paint Club", world.add_user("rosa"))
     moderators = world.add_role(guild, "moderators", MODERATOR)
     world.add_member(guild, "ana")

@@ -180,7 +180,7 @@ def _measure_flood(bench: Bench, rounds: Sequence[list[Order]], _options: argpar
 
 
 def _measure_compiled(model: LoadedModel, bench: Bench, rounds: Sequence[list[Order]]) -> Runs:
-    """The same once more with layout and compile switches, for the baselines and for the engine."""
+    """The rounds once more with layout and compile switches, for the baselines and for the engine."""
     accelerate(model, compile_blocks=True)
     variants = {"B0c": bench.one_by_one, "B1c": bench.naive, "E": bench.engine}
     for variant in variants.values():  # warm up

@@ -16,12 +16,13 @@ from engine.images.metadata import write_png
 from engine.policy import approve
 from engine.request.presets import PRESETS
 from engine.safety import FixedScores
-from engine.sampling.batcher import Admission, Batcher
+from engine.sampling.batcher import Batcher
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.profiling import IdleWork, RowProfile, Size
 from engine.sampling.row_selection import most_rows
 from engine.worker.local_backend import LocalBackend
+from engine.worker.running_job import RunningJob
 from scripts.benchmark.baselines import Picture, Stock, groups_of_equals
 from scripts.benchmark.workloads import Order
 
@@ -69,7 +70,7 @@ def asked_sizes(pipeline: Pipeline, orders: Sequence[Order]) -> list[Size]:
 def idled_profile(
     pipeline: Pipeline, orders: Sequence[Order], *, max_rows: int, reproducible: bool, clock: Clock
 ) -> RowProfile:
-    """The profile after what the bot does in idle moments: rows are measured, the pipeline's calls recorded."""
+    """The profile after what the bot does in idle moments: rows are measured, the pipeline's calls captured."""
     profile = RowProfile(max_rows=most_rows(max_rows, reproducible=reproducible), fixed=reproducible)
     idle_work = IdleWork(pipeline, profile, clock, asked_sizes(pipeline, orders))
     while idle_work.is_due:
@@ -99,7 +100,7 @@ class Bench:
         profile = idled_profile(self.pipeline, orders, max_rows=max_rows, reproducible=reproducible, clock=self.clock)
         self.most_rows = max(profile.best(size) or 0 for size in asked_sizes(self.pipeline, orders))
         self.backend = LocalBackend(
-            model, self._checker, max_rows=self.most_rows, pipeline=self.pipeline, profile=profile,
+            model, self._checker, max_rows=self.most_rows, pipeline=self.pipeline, row_profile=profile,
             preview_every=10**6, clock=self.clock if model.device == "cpu" else time.monotonic,
         )  # fmt: skip
 
@@ -168,8 +169,8 @@ class Bench:
 
     def paint_exactly(self, orders: Sequence[Order]) -> dict[int, Picture]:
         """The engine's pictures as floats, all requests together: for comparing, not for timing."""
-        batcher = Batcher(self.pipeline, self.most_rows)
-        jobs = [Admission(job_id=n, owner=order.user_id, request=order.request) for n, order in enumerate(orders)]
+        batcher, profile = Batcher(self.pipeline, self.most_rows), self._model.profile
+        jobs = [RunningJob.of(_task(n, order.user_id, order.request), profile) for n, order in enumerate(orders)]
         samples = [own[0] for own in batcher.admit(jobs)]
         while any(not sample.is_finished for sample in samples):
             batcher.step()
@@ -186,7 +187,11 @@ class Bench:
         request = order.request
         if self._preset is not None:
             request = replace(request, guidance_interval=PRESETS[self._preset].guidance_interval)
-        return Task(job_id=number, user_id=order.user_id, approved=approve(request, PLACE))
+        return _task(number, order.user_id, request)
+
+
+def _task(number: int, user_id: int, request: Request) -> Task:
+    return Task(job_id=number, user_id=user_id, approved=approve(request, PLACE))
 
 
 class _Session:

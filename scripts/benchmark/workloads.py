@@ -1,4 +1,4 @@
-"""What is painted: the same requests, prompts and seeds for every variant."""
+"""What is painted: requests, prompts and seeds that do not change from variant to variant."""
 
 from __future__ import annotations
 

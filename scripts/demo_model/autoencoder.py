@@ -6,19 +6,12 @@ import math
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
 from scripts.demo_model.networks import build_half_autoencoder
-from scripts.demo_model.parallel import (
-    Average,
-    Clock,
-    average_gradients,
-    learning_rate,
-    save_atomically,
-    set_learning_rate,
-)
+from scripts.demo_model.optimizing import Average, apply_gradients, learning_rate, set_learning_rate
+from scripts.demo_model.parallel import Clock, save_atomically
 from scripts.demo_model.pictures import halve, load_pictures
 from scripts.demo_model.plan import Plan, Worker, load_state
 
@@ -73,10 +66,7 @@ def train(plan: Plan, worker: Worker) -> None:
             chosen = pictures[torch.randint(len(pictures), (BATCH,))].to(worker.device).float() / 127.5 - 1
             loss = _loss(model, chosen, weight)
             loss.backward()
-            average_gradients(list(model.parameters()), worker.world)
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            apply_gradients(model, [optimizer], worker.world)
             average.update(model)
             step += 1
             bar.update()

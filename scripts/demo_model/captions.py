@@ -1,6 +1,6 @@
 """Captions of a portrait: Danbooru-style tags in random order, with synonyms, left-out tags, sentences and idle words.
 
-Made anew each time a picture is drawn. Expression and eye colour are small in the picture, so they are seldom left
+Made again each time a picture is drawn. Expression and eye colour are small in the picture, so they are seldom left
 out; presence tags (glasses, cat ears) nearly never, so that "not mentioned" comes to mean "absent".
 """
 

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
-from tqdm import tqdm
 
 from scripts.demo_model.adversary import PEAK as ADVERSARY_PEAK
 from scripts.demo_model.adversary import Adversary, adversary_loss, combined_gradient, painter_loss
@@ -28,14 +27,8 @@ from scripts.demo_model.networks import (
     encode_text,
     grow_autoencoder,
 )
-from scripts.demo_model.parallel import (
-    Average,
-    Clock,
-    average_gradients,
-    learning_rate,
-    save_atomically,
-    set_learning_rate,
-)
+from scripts.demo_model.optimizing import Average, apply_gradients, learning_rate, set_learning_rate, train_until
+from scripts.demo_model.parallel import Clock, save_atomically
 from scripts.demo_model.pictures import load_pictures, load_portraits, to_planes
 from scripts.demo_model.plan import Plan, Worker, load_state
 from scripts.demo_model.tokens import load_tokenizer
@@ -160,10 +153,10 @@ class Trainer:
             error.backward()
         if not self.continued and self.step % ENCODER_EVERY == 0:
             _encoder_loss(self.model, rendered, mean, deviation).backward()
-        self._update(self.model, self.optimizer)
+        apply_gradients(self.model, [self.optimizer], self.worker.world)
         if adverse:
             adversary_loss(self.adversary, painted, rendered).backward()
-            self._update(self.adversary, self.adversary_optimizer)
+            apply_gradients(self.adversary, [self.adversary_optimizer], self.worker.world)
         self.average.update(self.model)
         self.step += 1
         return error.item()
@@ -175,29 +168,19 @@ class Trainer:
         captions = [portrait_caption(self.portraits[i], self.rng) for i in chosen[:half].tolist()]
         return torch.cat([self.guesser.repaint(mean[:half], captions), latents[half:]])
 
-    def _update(self, trained: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        average_gradients(list(trained.parameters()), self.worker.world)
-        nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
 
 def train(plan: Plan, worker: Worker) -> None:
     """Train for the planned minutes; goes on from the checkpoint if there is one."""
     trainer = Trainer(plan, worker)
     clock = Clock(plan.decoder_minutes, worker.world, trainer.spent)
-    with tqdm(desc="decoder", unit="step", disable=not worker.leads, mininterval=5, initial=trainer.step) as bar:
-        while (fraction := clock.fraction()) < 1:
-            rate = learning_rate(fraction, PEAK, trainer.step, flat=0.3)
-            set_learning_rate(trainer.optimizer, rate)
-            set_learning_rate(trainer.adversary_optimizer, rate * ADVERSARY_PEAK / PEAK)
-            error = trainer.train_step(adverse=fraction > ADVERSARY_FROM)
-            bar.update()
-            bar.set_postfix(error=f"{error:.3f}", done=f"{fraction:.0%}", refresh=False)
-            if worker.leads and trainer.step % 200 == 0:
-                trainer.save(clock.spent_seconds, finished=False)
-    if worker.leads:
-        trainer.save(clock.spent_seconds, finished=True)
+
+    def take_step(fraction: float) -> float:
+        rate = learning_rate(fraction, PEAK, trainer.step, flat=0.3)
+        set_learning_rate(trainer.optimizer, rate)
+        set_learning_rate(trainer.adversary_optimizer, rate * ADVERSARY_PEAK / PEAK)
+        return trainer.train_step(adverse=fraction > ADVERSARY_FROM)
+
+    train_until(clock, trainer, worker, "decoder", take_step, save_every=200)
 
 
 def load_autoencoder(plan: Plan) -> Any:

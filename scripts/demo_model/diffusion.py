@@ -30,14 +30,8 @@ from scripts.demo_model.networks import (
     build_unet,
     encode_text,
 )
-from scripts.demo_model.parallel import (
-    Average,
-    Clock,
-    average_gradients,
-    learning_rate,
-    save_atomically,
-    set_learning_rate,
-)
+from scripts.demo_model.optimizing import Average, apply_gradients, learning_rate, set_learning_rate, train_until
+from scripts.demo_model.parallel import Clock, save_atomically
 from scripts.demo_model.pictures import load_portraits
 from scripts.demo_model.plan import Plan, Worker, load_state
 from scripts.demo_model.tokens import load_tokenizer
@@ -167,12 +161,7 @@ class Trainer:
         return noisy, wanted, times.to(device)
 
     def _update(self, trained: nn.Module) -> None:
-        parameters = [*trained.parameters(), *self.reader.parameters()]
-        average_gradients(parameters, self.worker.world)
-        nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-        for optimizer in (self.optimizer, self.reader_optimizer):
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        apply_gradients(trained, [self.optimizer, self.reader_optimizer], self.worker.world, beside=[self.reader])
 
 
 def train(plan: Plan, worker: Worker) -> None:
@@ -182,17 +171,13 @@ def train(plan: Plan, worker: Worker) -> None:
         _read_captions(trainer)
     clock = Clock(plan.diffusion_minutes, worker.world, trainer.spent)
     peak = PEAK_CONTINUED if trainer.continued else PEAK
-    with tqdm(desc="diffusion", unit="step", disable=not worker.leads, mininterval=5, initial=trainer.step) as bar:
-        while (fraction := clock.fraction()) < 1:
-            set_learning_rate(trainer.optimizer, learning_rate(fraction, peak, trainer.step, warm=100))
-            trainer.level(late=trainer.continued or fraction > LAST_PART)
-            loss = trainer.picture_step()
-            bar.update()
-            bar.set_postfix(loss=f"{loss:.3f}", done=f"{fraction:.0%}", refresh=False)
-            if worker.leads and trainer.step % 250 == 0:
-                trainer.save(clock.spent_seconds, finished=False)
-    if worker.leads:
-        trainer.save(clock.spent_seconds, finished=True)
+
+    def take_step(fraction: float) -> float:
+        set_learning_rate(trainer.optimizer, learning_rate(fraction, peak, trainer.step, warm=100))
+        trainer.level(late=trainer.continued or fraction > LAST_PART)
+        return trainer.picture_step()
+
+    train_until(clock, trainer, worker, "diffusion", take_step, save_every=250)
 
 
 def draw_times(count: int, extra: float) -> torch.Tensor:

@@ -1,12 +1,10 @@
-"""Training on few CPU cores: one single-threaded process a core, gradients averaged once a step, time-based schedules.
+"""Training on few CPU cores: one single-threaded process a core, gradients averaged once a step, a shared clock.
 
 Two processes of one thread beat one process of two: a barrier in every operator costs more than one all-reduce a step.
 """
 
 from __future__ import annotations
 
-import copy
-import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -43,25 +41,6 @@ def average_gradients(parameters: Sequence[nn.Parameter], world: int) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
-class Average:
-    """Exponential moving average of a module's weights, warmed up so that early steps are soon forgotten."""
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
-        self.decay = decay
-        self.steps = 0
-
-    @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
-        """Take in the module's present weights."""
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - decay)
-        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
-            mine.copy_(theirs)
-
-
 class Clock:
     """The share of a stage's wall time that is spent, agreed between the processes; a resumed stage counts on."""
 
@@ -81,18 +60,6 @@ class Clock:
         if self.world > 1:
             distributed.broadcast(share, 0)
         return float(share)
-
-
-def learning_rate(fraction: float, peak: float, step: int, *, warm: int = 60, flat: float = 0.35) -> float:
-    """Linear warm-up over `warm` steps, flat until `flat` of the time, then a cosine to one hundredth."""
-    late = min(1.0, max(0.0, fraction - flat) / (1 - flat))
-    return peak * min(1.0, (step + 1) / warm) * max(0.01, 0.5 * (1 + math.cos(math.pi * late)))
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every parameter group this rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:

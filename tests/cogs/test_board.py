@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cogs.imagine.progress import EDIT_INTERVAL_SECONDS
+from cogs.imagine.progress import EDIT_INTERVAL_SECONDS, Progress
 from sandbox.world.world import Message
 from tests.support.stage import FAST_EDITS_SECONDS, Stage, is_delivered
 
@@ -25,7 +25,7 @@ class Clock:
 def clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The board's clock, which stands still unless a test moves it."""
     clock = Clock()
-    monkeypatch.setattr(stage.bot.board, "_clock", clock)
+    monkeypatch.setattr(stage.bot.cog(Progress), "_clock", clock)
     return clock
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cogs.core.rate_limit import Pace
+from cogs.core.rate_limit import RateLimit
 from domain import JobStatus
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
@@ -89,7 +89,7 @@ async def test_a_picture_that_fails_the_check_is_never_shown_and_costs_nothing(
         await stage.ana.until(lambda: message.embeds[0].get("title") == "Picture withheld" or None)
         assert message.attachments == []
         await stage.until_status(1, JobStatus.WITHHELD)
-        assert [painting.png for painting in await stage.service.pictures(1)] == [None]
+        assert [painting.png for painting in await stage.service.jobs.fetch_pictures(1)] == [None]
 
 
 class FakeTime:
@@ -105,7 +105,7 @@ class FakeTime:
 
 async def test_writes_to_one_channel_keep_within_discords_pace() -> None:
     time = FakeTime()
-    pace = Pace(clock=lambda: time.now, sleep=time.sleep)
+    pace = RateLimit(clock=lambda: time.now, sleep=time.sleep)
     moments: list[float] = []
     for _ in range(20):
         await pace.take(1)
@@ -115,7 +115,7 @@ async def test_writes_to_one_channel_keep_within_discords_pace() -> None:
 
 async def test_progress_gives_way_when_the_channel_is_busy() -> None:
     time = FakeTime()
-    pace = Pace(clock=lambda: time.now, sleep=time.sleep, writes=2)
+    pace = RateLimit(clock=lambda: time.now, sleep=time.sleep, writes=2)
     assert pace.try_take(1)
     assert pace.try_take(1)
     assert not pace.try_take(1)

@@ -121,9 +121,9 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
         await ben.submit(await ben.click(picture, "Report"), reason="not nice")
     announcement, chooser, entry = await leave_a_challenge(stage)
     held = await hold_two(stage)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     # Paused last: what waits here, and for its agreement, waits across the restart.
-    await stage.service.set_queue_state(PAUSED, mira.id)
+    await stage.service.queue.set_state(PAUSED, mira.id)
     waiting = ana.answer(await ana.slash(here, "imagine", prompt="1girl, hat"))
     await zoe.say(stage.channel("prompts"), "1girl, umbrella")
     in_channel = await zoe.until(
@@ -173,11 +173,11 @@ async def ana_is_refused_in_public(stage: Stage) -> Message:
 async def leave_a_challenge(stage: Stage) -> tuple[Message, Message, Message]:
     """The announcement, ana's menu of her pictures, and ben's entry."""
     await stage.mira.slash(stage.paintings, "challenge start", theme="snow", ends="3d")
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     (announcement,) = titled(stage, "Challenge: snow")
     chooser = stage.ben.answer(await stage.ben.click(announcement, "Enter"))
     await choose_picture(stage.ben, chooser, -1)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     (entry,) = titled(stage, "Entry")
     return announcement, stage.ana.answer(await stage.ana.click(announcement, "Enter")), entry
 
@@ -235,7 +235,7 @@ async def press_cases(stage: Stage, presses: Presses, left: Left) -> None:
         await presses.press(mira, left.cards[name], label)
     await mira.submit(await presses.opens(mira, left.cards["here"], "Allow here from now on"))
     await mira.submit(await presses.opens(mira, left.cards["block"], "Block member"), reason="enough")
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     ends = {name: card.embeds[0]["title"].partition(": ")[2] for name, card in left.cards.items()}
     assert ends == {
         "once": "allowed once",
@@ -264,10 +264,10 @@ async def press_the_rest(stage: Stage, presses: Presses, left: Left) -> None:
         await presses.opens(stage.mira, left.panel, label)
     await presses.press(stage.ben, left.erase, "Erase everything")
     await stage.ben.until(lambda: left.erase.content.startswith("Erased"))
-    rows = await stage.service.database.fetch_all("SELECT status FROM jobs WHERE user_id = ?", (stage.ben.id,))
+    rows = await stage.database.fetch_all("SELECT status FROM jobs WHERE user_id = ?", (stage.ben.id,))
     assert rows == []
-    assert JobStatus.CANCELLED in {(await stage.service.job(job_id)).status for job_id in await job_ids(stage)}
+    assert JobStatus.CANCELLED in {(await stage.service.jobs.fetch(job_id)).status for job_id in await job_ids(stage)}
 
 
 async def job_ids(stage: Stage) -> list[int]:
-    return [row["id"] for row in await stage.service.database.fetch_all("SELECT id FROM jobs")]
+    return [row["id"] for row in await stage.database.fetch_all("SELECT id FROM jobs")]

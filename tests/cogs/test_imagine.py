@@ -80,7 +80,7 @@ async def test_a_start_picture_and_a_mask_are_painted_on_from(stage: Stage) -> N
     await stage.agree(stage.ana)
     start, mask = ("start.jpg", picture_file(form="JPEG")), ("mask.png", picture_file("L", 255))
     message = await stage.picture(stage.ana, start_picture=start, mask=mask, strength=0.5)
-    job = await stage.service.job(1)
+    job = await stage.service.jobs.fetch(1)
     assert (job.request.init_image, job.request.mask_image, job.request.strength) == (start[1], mask[1], 0.5)
     assert len(message.attachments) == 1
 
@@ -102,19 +102,19 @@ async def test_a_file_that_cannot_be_painted_on_from_is_refused_at_no_cost(
     asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", **options)
     answer = stage.ana.answer(asked)
     await stage.ana.until(lambda: sentence in answer.content or sentence in str(answer.embeds))
-    standing = await stage.service.admission.standing(Asker(user_id=stage.ana.id), stage.service.clock())
+    standing = await stage.service.admission.standing(Asker(user_id=stage.ana.id), stage.service.now())
     assert standing.used_hour == 0
     assert standing.open_jobs == 0
 
 
 async def test_new_terms_are_asked_again(stage: Stage) -> None:
-    async with stage.service.database.transaction() as connection:
-        await agreements.agree(connection, stage.ana.id, "of another day", stage.service.clock())
+    async with stage.database.transaction() as connection:
+        await agreements.agree(connection, stage.ana.id, "of another day", stage.service.now())
     consent = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile"))
     assert consent.only_for == stage.ana.id
     message = stage.ana.answer(await stage.ana.click(consent, "I agree"))
     await stage.ana.until(lambda: is_delivered(message))
-    rows = await stage.service.database.fetch_all("SELECT terms_version FROM agreements ORDER BY agreed_at")
+    rows = await stage.database.fetch_all("SELECT terms_version FROM agreements ORDER BY agreed_at")
     assert [row["terms_version"] for row in rows] == ["of another day", TERMS_VERSION]
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from engine.request.cost import credits_in_words
+from domain.credits import credits_in_words
 from sandbox.world import changes
 from tests.support.cards import text_of, told
 from tests.support.stage import Stage
@@ -21,7 +21,7 @@ async def test_quota_changes_hold_from_the_next_request_and_all_views_agree(stag
     assert "**1 credit** left now" in own
     assert "What the usual picture costs" in own
     await stage.picture(stage.ana, steps=4)
-    cost = (await stage.service.database.fetch_one("SELECT cost FROM jobs"))["cost"]  # pyright: ignore[reportOptionalSubscript]
+    cost = (await stage.database.fetch_one("SELECT cost FROM jobs"))["cost"]  # pyright: ignore[reportOptionalSubscript]
     assert 0 < cost < 1000
     left = f"**{(1000 - cost) / 1000:.2f}".rstrip("0")
     own, shown = await told(stage, "ana", "quota me"), await told(stage, "mira", "quota show", member=stage.ana.id)
@@ -46,7 +46,7 @@ async def left_in_all_views(stage: Stage) -> set[float]:
             await told(stage, "mira", "quota explain", member=stage.ana.id),
         )
     }
-    row = await stage.service.database.fetch_one(
+    row = await stage.database.fetch_one(
         """SELECT (SELECT per_hour FROM quota_rules WHERE subject = 'member')
                + coalesce(sum(amount) FILTER (WHERE kind = 'grant'), 0)
                + coalesce(sum(amount) FILTER (WHERE kind IN ('spend', 'refund') AND coalesce(anchor_id, id) >
@@ -121,7 +121,7 @@ async def test_what_holds_for_a_role_a_channel_and_everyone_is_shown_with_its_le
     await told(stage, "mira", "quota grant", member=stage.ana.id, amount=0.01, reason="a crumb")
     await told(stage, "mira", "quota reset", channel=here, reason="a new month")
     await stage.picture(stage.ana, steps=4)
-    cost = (await stage.service.job(1)).cost
+    cost = (await stage.service.jobs.fetch(1)).cost
     role = await told(stage, "mira", "quota show", role=artists.id)
     assert "30 credits an hour, weight 2" in role
     assert "they earned it" in role
@@ -147,7 +147,7 @@ async def test_weights_of_roles_and_servers_are_what_the_queue_gets(stage: Stage
     await owner.slash(stage.paintings, "owner budget", server_id=str(guild.id), weight=2.0)
     for person in (stage.ana, stage.ben):
         await stage.picture(person, steps=4)
-    mine, other = await stage.service.job(1), await stage.service.job(2)
+    mine, other = await stage.service.jobs.fetch(1), await stage.service.jobs.fetch(2)
     assert (mine.weight, mine.guild_weight) == (3.0, 2.0)
     assert (other.weight, other.guild_weight) == (1.0, 2.0)
     assert "**Weight**: 3, by the role" in await told(stage, "mira", "quota explain", member=stage.ana.id)
@@ -178,7 +178,7 @@ async def test_a_block_takes_waiting_pictures_back_and_returns_their_cost(stage:
     waiting = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl"))
     assert "1 picture in the queue cancelled" in await told(stage, "mira", "block", member=stage.ana.id, reason="spam")
     await stage.ana.until(lambda: "Cancelled" in text_of(waiting))
-    row = await stage.service.database.fetch_one("SELECT sum(amount) FROM ledger")
+    row = await stage.database.fetch_one("SELECT sum(amount) FROM ledger")
     assert row is not None
     assert row[0] == 0
 
@@ -209,7 +209,7 @@ async def test_the_owner_pauses_drains_and_blocks_for_all(stage: Stage) -> None:
 
     paused = owner.answer(await owner.slash(stage.paintings, "owner pause"))
     assert "Painting is paused" in paused.content
-    assert stage.service.report().paused
+    assert stage.service.queue.report().paused
     drained = owner.answer(await owner.slash(stage.paintings, "owner drain"))
     assert "nothing new is accepted" in drained.content
     assert "takes no new pictures" in await told(stage, "ana", "imagine", prompt="1girl")

@@ -24,7 +24,7 @@ async def test_a_decision_on_minors_is_told_to_the_owner_and_kept_nowhere(stage:
     assert "Appeal" not in str(answer.components)
     owner = stage.owner
     for _ in range(2):
-        await stage.bot.rounds.go()
+        await stage.bot.background.run_all()
     told = [one.content for one in owner.sees(owner.dm()) if "Clause (b)" in one.content]
     assert len(told) == 1
     assert f"<@{stage.ana.id}>" in told[0]
@@ -34,7 +34,7 @@ async def test_a_decision_on_minors_is_told_to_the_owner_and_kept_nowhere(stage:
 
 async def words_kept(stage: Stage) -> list[str]:
     """Every table that still holds a word of the prompt."""
-    database = stage.service.database
+    database = stage.database
     tables = await database.fetch_all("SELECT name FROM sqlite_master WHERE type = 'table'")
     return [
         table["name"]

@@ -21,13 +21,13 @@ PUBLIC_HINT = "gore"
 
 
 async def jobs_in(stage: Stage) -> int:
-    row = await stage.service.database.fetch_one("SELECT count(*) FROM jobs")
+    row = await stage.database.fetch_one("SELECT count(*) FROM jobs")
     assert row is not None
     return int(row[0])
 
 
 async def decisions_in(stage: Stage) -> list[tuple[str, str, str]]:
-    rows = await stage.service.database.fetch_all("SELECT action, clause, prompt FROM decisions ORDER BY id")
+    rows = await stage.database.fetch_all("SELECT action, clause, prompt FROM decisions ORDER BY id")
     return [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
 
 
@@ -93,7 +93,7 @@ async def test_a_restart_judges_what_was_waiting(
         world = stage.server.world
     async with make_stage(tmp_path, tiny_model, checker, world) as stage:
         await stage.until_status(1, JobStatus.REFUSED)
-        assert [painting.png for painting in await stage.service.pictures(1)] == []
+        assert [painting.png for painting in await stage.service.jobs.fetch_pictures(1)] == []
 
 
 def test_the_command_line_is_judged(
@@ -113,7 +113,7 @@ def test_the_command_line_is_judged(
 
 async def forbid_first_job(stage: Stage) -> None:
     """As if the rules had changed since: the first job's words are now forbidden ones."""
-    async with stage.service.database.transaction() as connection:
+    async with stage.database.transaction() as connection:
         await connection.execute(
             "UPDATE jobs SET request = json_set(request, '$.prompt', ?) WHERE id = 1", (f"1girl, {FORBIDDEN}",)
         )

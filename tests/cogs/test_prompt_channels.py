@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from cogs.core.rate_limit import Pace
+from cogs.core.rate_limit import RateLimit
 from cogs.prompt_channels.prompt_text import changed, prompt_in, request_for
 from db import prompt_channels
 from sandbox.people.person import Refused
@@ -49,7 +49,7 @@ def test_without_the_intent_only_mentions_are_prompts() -> None:
 
 async def test_a_reply_adds_and_takes_away_tags_or_replaces_the_words(stage: Stage) -> None:
     channel = prompt_channels.PromptChannel(channel_id=1, guild_id=2, opened_by=3, suffix="night")
-    request = request_for("1girl, hat", channel, stage.service.profile)
+    request = request_for("1girl, hat", channel, stage.service.queue.profile)
     assert request.prompt == "1girl, hat, night"
     assert changed(request, "- HAT, + red hair", channel).prompt == "1girl, night, red hair"
     assert changed(request, "1boy", channel).prompt == "1boy, night"
@@ -68,7 +68,7 @@ async def test_a_message_becomes_a_picture_by_the_channels_rules(open_stage: Sta
     request = request_of(picture)
     assert request["prompt"] == "masterpiece, 1girl, smile, night"
     assert (request["negative_prompt"], request["preset"], request["seed"]) == ("hat", "fast", 5)
-    portrait = open_stage.service.profile.shapes["portrait"]
+    portrait = open_stage.service.queue.profile.shapes["portrait"]
     assert (request["width"], request["height"]) == portrait
 
 
@@ -77,7 +77,7 @@ async def test_other_channels_and_talk_are_left_alone(open_stage: Stage) -> None
     await open_stage.ana.say(prompts(open_stage), "// how does this work?")
     said = await open_stage.ben.say(prompts(open_stage), "1boy, smile")
     await picture_for(open_stage, said)
-    row = await open_stage.service.database.fetch_one("SELECT count(*) FROM jobs")
+    row = await open_stage.database.fetch_one("SELECT count(*) FROM jobs")
     assert row is not None
     assert row[0] == 1
 
@@ -133,7 +133,7 @@ async def test_a_new_prompt_channel_takes_the_servers_own_preset_and_shape(open_
 
 
 async def test_a_first_message_asks_for_the_agreement_and_then_goes_on(open_stage: Stage) -> None:
-    async with open_stage.service.database.transaction() as connection:
+    async with open_stage.database.transaction() as connection:
         await connection.execute("DELETE FROM agreements")
     said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
     hint = await answer_to(open_stage, said)
@@ -200,10 +200,10 @@ async def test_what_was_written_while_the_bot_was_away_is_painted(open_stage: St
 async def test_a_message_that_was_only_claimed_when_the_process_ended_is_painted(open_stage: Stage) -> None:
     await open_stage.bot.close()
     said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
-    channel = await prompt_channels.fetch(open_stage.service.database, prompts(open_stage).id)
+    channel = await prompt_channels.fetch(open_stage.database, prompts(open_stage).id)
     assert channel is not None
-    async with open_stage.service.database.transaction() as connection:
-        await prompt_channels.take_message(connection, channel, said.id, open_stage.ana.id, open_stage.service.clock())
+    async with open_stage.database.transaction() as connection:
+        await prompt_channels.take_message(connection, channel, said.id, open_stage.ana.id, open_stage.service.now())
     async with restarted(open_stage) as after:
         await picture_for(after, said)
 
@@ -217,9 +217,9 @@ async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitti
     async def sleep(seconds: float) -> None:
         world.advance(seconds)
 
-    open_stage.bot.pace = Pace(clock=world.now, sleep=sleep)
+    open_stage.bot.rate_limit = RateLimit(clock=world.now, sleep=sleep)
     await edit_channel(open_stage, preset="fast")
-    async with open_stage.service.database.transaction() as connection:
+    async with open_stage.database.transaction() as connection:
         await connection.execute(
             """INSERT INTO quota_rules (guild_id, subject, per_hour, per_day, max_jobs, reason, actor_id, set_at)
                VALUES (?, 'everyone', 900000, 900000, 100, 'burst', 1, 0)""",
@@ -231,7 +231,7 @@ async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitti
         for number in range(100, 100 + messages):
             words = f"1girl, {FORBIDDEN} cafe, number {number}" if number % 10 == 9 else f"1girl, hat, number {number}"
             said.append(await person.say(prompts(open_stage), words))
-    await open_stage.ana.until(lambda: open_stage.service.report().queued == 45, seconds=200)
+    await open_stage.ana.until(lambda: open_stage.service.queue.report().queued == 45, seconds=200)
     open_stage.backend.resume()
 
     def is_answered() -> bool:
@@ -244,7 +244,7 @@ async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitti
     assert all(len(answers_to(open_stage, message)) == 1 for message in said)
     public = "".join(one.content for one in open_stage.ben.sees(prompts(open_stage)) if one.author_id == world.bot.id)
     assert FORBIDDEN not in public
-    rows = await open_stage.service.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
+    rows = await open_stage.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
     painted_for = [row["user_id"] for row in rows]
     assert Counter(painted_for) == {open_stage.ana.id: 27, open_stage.ben.id: 9, open_stage.mira.id: 9}
     assert_turns_were_taken(painted_for, (open_stage.ana.id, open_stage.ben.id, open_stage.mira.id))

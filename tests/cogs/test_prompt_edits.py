@@ -33,7 +33,7 @@ async def test_a_message_edited_while_it_waits_is_painted_once(open_stage: Stage
     open_stage.backend.resume()
     picture = await picture_for(open_stage, said)
     assert request_of(picture)["prompt"] == "1girl, umbrella"
-    row = await open_stage.service.database.fetch_one("SELECT count(*) FROM jobs WHERE status = 'cancelled'")
+    row = await open_stage.database.fetch_one("SELECT count(*) FROM jobs WHERE status = 'cancelled'")
     assert row is not None
     assert row[0] == 1
 
@@ -69,7 +69,7 @@ async def test_an_edit_that_is_refused_while_it_waits_leaves_nothing_waiting(ope
     await open_stage.ana.until(lambda: waiting.id not in open_stage.server.world.messages)
     hint = await answer_to(open_stage, said)
     assert "can't paint" in hint.content
-    assert await open_stage.service.open_jobs() == []
+    assert await open_stage.service.jobs.fetch_open() == []
 
 
 async def test_a_deleted_message_takes_its_picture_with_it(open_stage: Stage) -> None:
@@ -78,4 +78,4 @@ async def test_a_deleted_message_takes_its_picture_with_it(open_stage: Stage) ->
     job = await job_of(open_stage, said)
     await open_stage.ana.delete(said)
     await open_stage.ana.until(lambda: picture.id not in open_stage.server.world.messages)
-    assert [painting.png for painting in await open_stage.service.pictures(job.id)] == [None]
+    assert [painting.png for painting in await open_stage.service.jobs.fetch_pictures(job.id)] == [None]

@@ -31,7 +31,7 @@ async def appeal(stage: Stage, refusal: Message, words: str = "It is a café's n
     opened = await stage.ana.click(refusal, "Appeal")
     answer = stage.ana.answer(await stage.ana.submit(opened, statement=words))
     assert "with the moderators" in answer.content
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     return review_cards(stage)[-1]
 
 
@@ -41,13 +41,13 @@ def letters(stage: Stage) -> list[str]:
 
 async def decide(stage: Stage, card: Message, label: str) -> Interaction:
     pressed = await stage.mira.click(card, label)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     return pressed
 
 
 async def actions(stage: Stage) -> list[str]:
     assert stage.paintings.guild_id is not None
-    return [row.action for row in await audit.search(stage.service.database, stage.paintings.guild_id)]
+    return [row.action for row in await audit.search(stage.database, stage.paintings.guild_id)]
 
 
 async def test_the_card_shows_the_moderators_everything_with_the_words_behind_a_spoiler(review: Stage) -> None:
@@ -80,7 +80,7 @@ async def test_allow_here_lets_everybody_use_the_phrase_and_can_be_taken_back(re
     opened = await review.mira.click(card, "Allow here from now on")
     assert opened.modal is not None
     await review.mira.submit(opened)
-    await review.bot.rounds.go()
+    await review.bot.background.run_all()
     await review.ben.until(lambda: any(is_delivered(m) for m in review.ben.sees(review.paintings)))
     await review.picture(review.ben, prompt=f"1boy, {PHRASE}")
     listed = review.mira.answer(await review.mira.slash(review.paintings, "review allowed"))
@@ -136,10 +136,10 @@ async def test_a_granted_appeal_takes_its_strike_back(review: Stage) -> None:
     assert guild_id is not None
     for place in ("hill", "beach", "street"):
         refusal = await refused(review, f"{LIFTABLE}, {place}")
-    assert await strikes.fetch_all(review.service.database, guild_id, review.ana.id)
+    assert await strikes.fetch_all(review.database, guild_id, review.ana.id)
     await decide(review, await appeal(review, refusal), "Allow once")
-    now = review.service.clock()
-    live = [s for s in await strikes.fetch_all(review.service.database, guild_id, review.ana.id) if s.is_live(now)]
+    now = review.service.now()
+    live = [s for s in await strikes.fetch_all(review.database, guild_id, review.ana.id) if s.is_live(now)]
     assert live == []
 
 
@@ -148,10 +148,10 @@ async def test_without_a_review_channel_the_appeal_waits_for_one(stage: Stage) -
     opened = await stage.ana.click(await refused(stage), "Appeal")
     answer = stage.ana.answer(await stage.ana.submit(opened))
     assert "not chosen a review channel" in answer.content
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     assert review_cards(stage) == []
     await stage.choose_review_channel()
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     assert len(review_cards(stage)) == 1
 
 
@@ -160,7 +160,7 @@ async def test_appeal_and_decision_work_after_restarts(review: Stage) -> None:
     async with restarted(review) as after:
         opened = await after.ana.click(refusal, "Appeal")
         await after.ana.submit(opened)
-        await after.bot.rounds.go()
+        await after.bot.background.run_all()
         card = review_cards(after)[-1]
         async with restarted(after) as later:
             await decide(later, card, "Uphold")
@@ -172,7 +172,7 @@ async def test_a_reported_picture_is_removed_and_both_are_told(review: Stage) ->
     opened = await review.ben.click(picture, "Report")
     answer = review.ben.answer(await review.ben.submit(opened, reason="not nice"))
     assert "Thank you" in answer.content
-    await review.bot.rounds.go()
+    await review.bot.background.run_all()
     card = review_cards(review)[-1]
     assert card.attachments[0].filename.startswith("SPOILER_")
     await decide(review, card, "Remove the picture")
@@ -189,7 +189,7 @@ async def test_the_cards_of_reports_and_approvals_show_what_the_picture_check_fo
         await stage.agree(stage.ana)
         picture = await stage.picture(stage.ana, steps=4)
         await stage.ben.submit(await stage.ben.click(picture, "Report"), reason="not nice")
-        await stage.bot.rounds.go()
+        await stage.bot.background.run_all()
         fields = fields_of(review_cards(stage)[-1])
         assert fields["The picture check's scores"] == "nsfwjs.neutral 0.90, nsfwjs.sexy 0.07"
         assert fields["Prompt"].startswith("||")
@@ -206,7 +206,7 @@ async def test_one_withheld_of_several_pictures_can_be_appealed(tmp_path: Path, 
         message = await stage.picture(stage.ana, images=2, steps=4)
         assert len(message.attachments) == 1
         await stage.ana.submit(await stage.ana.click(message, "Appeal"), statement="an umbrella")
-        await stage.bot.rounds.go()
+        await stage.bot.background.run_all()
         (card,) = review_cards(stage)
         assert "Allow here from now on" not in labels_of(card)
         await decide(stage, card, "Allow once")
@@ -258,7 +258,7 @@ async def test_in_approval_mode_a_no_withholds_the_picture(review: Stage) -> Non
     await decide(review, card, "Don't show it")
     await review.ana.until(lambda: message.embeds[0]["title"] == "Picture withheld")
     assert not is_delivered(message)
-    row = await review.service.database.fetch_one("SELECT status FROM jobs")
+    row = await review.database.fetch_one("SELECT status FROM jobs")
     assert row is not None
     assert row["status"] == JobStatus.WITHHELD
 

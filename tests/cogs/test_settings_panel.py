@@ -23,9 +23,9 @@ async def test_what_the_forms_say_holds_from_the_next_request_on(stage: Stage) -
     assert "at most 2 pictures at once" in await told(stage, "ana", "imagine", prompt="1girl", images=3)
     assert "these sizes only: portrait" in await told(stage, "ana", "imagine", prompt="1girl", shape="square")
     message = await stage.picture(stage.ana, steps=4)
-    width, height = stage.service.profile.shapes["portrait"]
+    width, height = stage.service.queue.profile.shapes["portrait"]
     assert f"{width}×{height}" in text_of(message)
-    job = (await stage.service.database.fetch_one("SELECT request FROM jobs"))[0]  # pyright: ignore[reportOptionalSubscript]
+    job = (await stage.database.fetch_one("SELECT request FROM jobs"))[0]  # pyright: ignore[reportOptionalSubscript]
     assert '"preset": "fast"' in job
 
     _, form = await open_form(stage, "Start pictures")
@@ -51,13 +51,13 @@ async def test_channels_roles_and_keeping_are_saved_and_audited_in_the_chosen_ch
     panel, form = await open_form(stage, "Audit, review, language")
     await stage.mira.submit(form, audit=log.id, review=log.id, retention="30")
     assert "Pictures are kept: 30 days" in text_of(panel)
-    settings = await guild_settings.load(stage.service.database, stage.paintings.guild_id or 0)
+    settings = await guild_settings.load(stage.database, stage.paintings.guild_id or 0)
     assert (settings.audit_channel_id, settings.review_channel_id, settings.retention_days) == (log.id, log.id, 30)
     await stage.mira.until(lambda: any("settings.change" in text_of(one) for one in stage.mira.sees(log)))
 
     await told(stage, "mira", "quota set", everyone=True, per_hour=9.0, reason="a reason of my own")
     await stage.mira.until(lambda: any("a reason of my own" in text_of(one) for one in stage.mira.sees(log)))
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     posted = [text_of(one) for one in stage.mira.sees(log)]
     assert sum(text.count("a reason of my own") for text in posted) == 1
 

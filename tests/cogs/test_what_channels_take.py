@@ -29,8 +29,8 @@ async def test_a_starboard_shows_what_its_own_level_admits(stage: Stage, level: 
     await stage.ben.react(picture, "⭐")
     row = None
     while row is None or not row["is_closed"]:  # the reaction is on its way through the gateway
-        await stage.bot.rounds.go()
-        row = await stage.service.database.fetch_one("SELECT is_closed FROM starred")
+        await stage.bot.background.run_all()
+        row = await stage.database.fetch_one("SELECT is_closed FROM starred")
     assert bool(stage.ana.sees(board)) == is_shown
 
 
@@ -65,7 +65,7 @@ async def test_where_the_bot_may_not_post_nothing_is_announced(
     close_to_the_bot(stage, place)
     answer = await told(stage, "mira", command, channel=place.id, **options)
     assert f"I can't post in <#{place.id}>: I am missing attach files" in answer
-    rows = await stage.service.database.fetch_one("SELECT (SELECT count(*) FROM challenges) + count(*) FROM starboards")
+    rows = await stage.database.fetch_one("SELECT (SELECT count(*) FROM challenges) + count(*) FROM starboards")
     assert rows is not None
     assert rows[0] == 0
 

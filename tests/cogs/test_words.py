@@ -67,7 +67,7 @@ async def test_a_server_that_chose_german_reads_german_in_public_and_english_in_
     assert "KI-generiert" in text_of(picture)
     assert labels_of(picture) == ["Noch einmal", "Variieren", "Ändern", "Löschen", "Melden"]
     await stage.mira.slash(stage.paintings, "challenge start", theme="Schnee", ends="3d")
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     (announcement,) = titled(stage, "Wettbewerb: Schnee")
     assert labels_of(announcement) == ["Teilnehmen", "Meinen Beitrag zurückziehen"]
     assert "left now" in await told(stage, "ana", "quota me")

@@ -16,9 +16,11 @@ from db import jobs, ledger, quotas
 from db.database import Database
 from db.quota_sql import Asker, QuotaDefaults
 from domain import JobStatus, Origin, Place, QuotaExceeded
-from engine.request.cost import credits_in_words, millicredits_for
-from engine.worker.fair_queue import Entry, FairQueue
+from domain.credits import credits_in_words
+from engine.request.cost import millicredits_for
+from engine.worker.fair_queue import FairQueue
 from service.admission import Admission, Limits
+from tests.support.engine import WaitingJob
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW, PROFILE
 from tests.support.requests import ORIGIN as PLAIN_ORIGIN
@@ -207,7 +209,7 @@ class Worker:
     """One worker on a simulated clock: members ask again when a picture is done, the flooder asks for 300 at once."""
 
     def __init__(self, weights: dict[tuple[int, int], tuple[float, float]], flooder: tuple[int, int]) -> None:
-        self.queue: FairQueue[None] = FairQueue(10_000)
+        self.queue: FairQueue[WaitingJob] = FairQueue(10_000)
         self.weights = weights
         self.seconds = 0.0
         self.served: Counter[tuple[int, int]] = Counter()
@@ -220,7 +222,7 @@ class Worker:
         weight, guild_weight = self.weights[who]
         # Costs differ from member to member: shares are of the worker's time, not of the number of pictures.
         cost = 1.0 + who[1] % 3
-        self.queue.push(Entry(next(self._job_ids), who[0], who[1], cost, None, weight, guild_weight))
+        self.queue.push(WaitingJob(next(self._job_ids), who[0], who[1], cost, weight, guild_weight))
 
     def work(self, seconds: float) -> None:
         while self.seconds < seconds:

@@ -14,12 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import Request
-from engine.sampling.batcher import Admission, Batcher
-from engine.sampling.decoding import Decoder
+from engine.request.passes import enlarged
+from engine.sampling.batcher import Batcher
+from engine.sampling.decoding import Decoded, Decoder
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
-from engine.sampling.row_selection import ROW_COUNTS, Turns, padded
-from engine.sampling.sample import Sample, Start, enlarged
+from engine.sampling.row_selection import ROW_COUNTS, RowSelection, padded
+from engine.sampling.sample import InitLatents, Sample
+from engine.worker.running_job import RunningJob
+from tests.support.engine import PROFILE, make_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
@@ -55,14 +58,21 @@ class RecordingPipeline(Pipeline):
         return output
 
 
+def job(job_id: int, user_id: int, request: Request, init: InitLatents | None = None) -> RunningJob:
+    """A job as the worker hands it to the batcher."""
+    made = RunningJob.of(make_task(job_id, request, user_id), PROFILE)
+    made.init_latents = init
+    return made
+
+
 def paint(pipeline: Pipeline, requests: list[Request], *, stagger: int = 0, max_rows: int = 16) -> list[torch.Tensor]:
-    """Latents of every request's first picture; with a stagger, one joins every so many steps."""
+    """Latents of every request's first picture; with a stagger, one joins every `stagger` steps."""
     batcher = Batcher(pipeline, max_rows)
     waiting, samples = list(enumerate(requests)), list[Sample]()
     while waiting or any(not sample.is_finished for sample in samples):
         while waiting and (not stagger or len(samples) * stagger <= batcher.counters.calls or not len(batcher)):
             number, request = waiting.pop(0)
-            samples.extend(own[0] for own in batcher.admit([Admission(job_id=number, owner=number, request=request)]))
+            samples.extend(own[0] for own in batcher.admit([job(number, number, request)]))
         batcher.step()
     assert all(sample.failure is None for sample in samples)
     return [sample.latents.clone() for sample in samples]
@@ -112,7 +122,7 @@ def test_steps_outside_the_guidance_interval_take_one_row(tiny_model: LoadedMode
 def test_image_number_i_is_painted_with_seed_plus_i(tiny_model: LoadedModel) -> None:
     pipeline = Pipeline(tiny_model, reproducible=True)
     batcher = Batcher(pipeline)
-    (samples,) = batcher.admit([Admission(job_id=1, owner=1, request=replace(BASE, images=3))])
+    (samples,) = batcher.admit([job(1, 1, replace(BASE, images=3))])
     while not samples[0].is_finished:
         batcher.step()
     for number, sample in enumerate(samples):
@@ -124,7 +134,7 @@ def test_image_number_i_is_painted_with_seed_plus_i(tiny_model: LoadedModel) -> 
 def test_a_removed_request_takes_no_rows_at_the_next_step(tiny_model: LoadedModel) -> None:
     pipeline = RecordingPipeline(tiny_model)
     batcher = Batcher(pipeline)
-    first, second = batcher.admit([Admission(job_id=n, owner=n, request=BASE) for n in (1, 2)])
+    first, second = batcher.admit([job(n, n, BASE) for n in (1, 2)])
     batcher.step()
     batcher.remove(first)
     batcher.step()
@@ -135,7 +145,7 @@ def test_a_removed_request_takes_no_rows_at_the_next_step(tiny_model: LoadedMode
 def test_sizes_take_turns(tiny_model: LoadedModel) -> None:
     batcher = Batcher(Pipeline(tiny_model))
     requests = [BASE, replace(BASE, width=80), replace(BASE, height=80)]
-    batcher.admit([Admission(job_id=n, owner=n, request=request) for n, request in enumerate(requests)])
+    batcher.admit([job(n, n, request) for n, request in enumerate(requests)])
     moved = [batcher.step()[0].job_id for _ in range(6)]
     assert set(moved[:4]) == {0, 1, 2}
 
@@ -153,7 +163,7 @@ def test_running_out_of_memory_at_random_steps_changes_no_picture(tiny_model: Lo
 def test_out_of_memory_with_one_row_fails_that_job_alone(tiny_model: LoadedModel) -> None:
     pipeline = RecordingPipeline(tiny_model)
     batcher = Batcher(pipeline)
-    first, second = batcher.admit([Admission(job_id=n, owner=n, request=BASE) for n in (1, 2)])
+    first, second = batcher.admit([job(n, n, BASE) for n in (1, 2)])
     pipeline.out_of_memory = itertools.chain([True] * 5, itertools.repeat(False))
     (failed,) = batcher.step()
     assert failed.failure is not None
@@ -169,7 +179,7 @@ def test_a_row_that_is_not_a_number_fails_its_sample_alone(tiny_model: LoadedMod
     (expected,) = paint(Pipeline(tiny_model), [MIXED[2]])
     pipeline = RecordingPipeline(tiny_model)
     batcher = Batcher(pipeline)
-    samples = [own[0] for own in batcher.admit([Admission(job_id=n, owner=n, request=MIXED[n]) for n in (1, 2)])]
+    samples = [own[0] for own in batcher.admit([job(n, n, MIXED[n]) for n in (1, 2)])]
     pipeline.nan_rows = {0}
     moved = batcher.step()
     pipeline.nan_rows = set()
@@ -190,7 +200,7 @@ def test_a_start_picture_is_kept_outside_the_mask(tiny_model: LoadedModel) -> No
     mask[:, :, 4:] = 1
     request = replace(BASE, init_image=b"given", mask_image=b"given", strength=0.8, num_inference_steps=10)
     batcher = Batcher(pipeline)
-    ((sample,),) = batcher.admit([Admission(job_id=1, owner=1, request=request, start=Start(latents, mask))])
+    ((sample,),) = batcher.admit([job(1, 1, request, InitLatents(latents, mask))])
     assert sample.total_steps == 8
     while not sample.is_finished:
         batcher.step()
@@ -204,7 +214,7 @@ def test_less_strength_stays_closer_to_the_start_picture(tiny_model: LoadedModel
     for strength in (0.2, 0.9):
         batcher = Batcher(Pipeline(tiny_model))
         request = replace(BASE, init_image=b"given", strength=strength, num_inference_steps=10)
-        ((sample,),) = batcher.admit([Admission(job_id=1, owner=1, request=request, start=Start(latents))])
+        ((sample,),) = batcher.admit([job(1, 1, request, InitLatents(latents))])
         while not sample.is_finished:
             batcher.step()
         distances.append(float((sample.latents - latents).abs().mean()))
@@ -214,7 +224,7 @@ def test_less_strength_stays_closer_to_the_start_picture(tiny_model: LoadedModel
 def test_upscaling_paints_a_second_larger_pass(tiny_model: LoadedModel) -> None:
     request = replace(BASE, upscale=1.5, num_inference_steps=6)
     batcher = Batcher(Pipeline(tiny_model))
-    ((sample,),) = batcher.admit([Admission(job_id=1, owner=1, request=request)])
+    ((sample,),) = batcher.admit([job(1, 1, request)])
     steps = [sample.step]
     while not sample.is_finished:
         batcher.step()
@@ -226,7 +236,7 @@ def test_upscaling_paints_a_second_larger_pass(tiny_model: LoadedModel) -> None:
 def test_decoding_stays_within_its_budget_and_loses_nothing(tiny_model: LoadedModel) -> None:
     pipeline = Pipeline(tiny_model)
     batcher = Batcher(pipeline)
-    samples = [own[0] for own in batcher.admit([Admission(job_id=n, owner=n, request=BASE) for n in range(3)])]
+    samples = [own[0] for own in batcher.admit([job(n, n, BASE) for n in range(3)])]
     decoder = Decoder(pipeline)
     for sample in samples:
         decoder.add(sample)
@@ -238,18 +248,27 @@ def test_decoding_stays_within_its_budget_and_loses_nothing(tiny_model: LoadedMo
 
 def test_pictures_wait_for_company_but_nobodys_last_one_does(tiny_model: LoadedModel) -> None:
     pipeline = Pipeline(tiny_model)
-    flood = Batcher(pipeline).admit([Admission(job_id=n, owner=1, request=BASE) for n in range(2)])
-    (light,) = Batcher(pipeline).admit([Admission(job_id=9, owner=2, request=BASE)])
+    flood = Batcher(pipeline).admit([job(n, 1, BASE) for n in range(2)])
+    (light,) = Batcher(pipeline).admit([job(9, 2, BASE)])
     decoder = Decoder(pipeline)
     for own in flood:
         decoder.add(own[0])
     assert [decoder.is_due({1, 2}) for _ in range(4)] == [False, False, False, True]
     decoder.add(light[0])
     assert decoder.is_due({1})
-    assert [decoded.sample.owner for decoded in decoder.decode(float("inf"), {1})] == [2]
+    assert [decoded.sample.user_id for decoded in decoder.decode(float("inf"), {1})] == [2]
     assert not decoder.is_due({1})
     assert decoder.is_due(set())
     assert len(decoder.decode(float("inf"))) == 2
+
+
+def decoded_noise(pipeline: Pipeline) -> Decoded:
+    """What the decoder makes of a picture that has not been painted yet."""
+    ((sample,),) = Batcher(pipeline).admit([job(1, 1, BASE)])
+    decoder = Decoder(pipeline)
+    decoder.add(sample)
+    (decoded,) = decoder.decode(float("inf"))
+    return decoded
 
 
 class FaultyDecoding(Pipeline):
@@ -268,11 +287,7 @@ class FaultyDecoding(Pipeline):
 
 def test_a_vae_out_of_memory_decodes_in_tiles(tiny_model: LoadedModel) -> None:
     pipeline = FaultyDecoding(tiny_model)
-    (own,) = Batcher(pipeline).admit([Admission(job_id=1, owner=1, request=BASE)])
-    decoder = Decoder(pipeline)
-    decoder.add(own[0])
-    (decoded,) = decoder.decode(float("inf"))
-    assert decoded.image is not None
+    assert decoded_noise(pipeline).image is not None
     assert pipeline.is_tiled
 
 
@@ -287,11 +302,7 @@ class Overflowing(Pipeline):
 def test_a_vae_that_overflows_in_half_precision_decodes_once_more_in_float32(tiny_model: LoadedModel) -> None:
     model = replace(tiny_model, vae=copy.deepcopy(tiny_model.vae).to(torch.bfloat16))
     pipeline = Overflowing(model)
-    (own,) = Batcher(pipeline).admit([Admission(job_id=1, owner=1, request=BASE)])
-    decoder = Decoder(pipeline)
-    decoder.add(own[0])
-    (decoded,) = decoder.decode(float("inf"))
-    assert decoded.image is not None
+    assert decoded_noise(pipeline).image is not None
     assert model.vae.dtype == torch.bfloat16
 
 
@@ -302,46 +313,46 @@ def test_low_vram_gives_the_same_picture(tiny_model: LoadedModel) -> None:
 
 
 class Row:
-    """A stand-in sample: who owns it and how many rows it takes."""
+    """A stand-in sample: whose it is and how many rows it takes."""
 
-    def __init__(self, owner: int, rows: int = 2) -> None:
-        self.owner, self.rows = owner, rows
+    def __init__(self, user_id: int, rows: int = 2) -> None:
+        self.user_id, self.rows = user_id, rows
 
 
-def measured(seconds: dict[int, float]) -> Turns[Row]:
-    turns: Turns[Row] = Turns()
+def measured(seconds: dict[int, float]) -> RowSelection[Row]:
+    selection: RowSelection[Row] = RowSelection()
     for rows, cost in seconds.items():
-        turns.costs.measure((8, 8), rows, cost)
-    return turns
+        selection.costs.measure((8, 8), rows, cost)
+    return selection
 
 
 def test_a_lone_picture_beside_a_flood_is_not_slowed_down_where_rows_cost_time() -> None:
-    turns = measured({2: 2.0, 4: 4.0, 8: 8.0, 16: 16.0})
-    chosen = turns.choose_samples((8, 8), [Row(1) for _ in range(8)] + [Row(2)], 16)
-    assert sorted(row.owner for row in chosen) == [1, 2]
+    selection = measured({2: 2.0, 4: 4.0, 8: 8.0, 16: 16.0})
+    chosen = selection.choose_samples((8, 8), [Row(1) for _ in range(8)] + [Row(2)], 16)
+    assert sorted(row.user_id for row in chosen) == [1, 2]
 
 
 def test_a_flood_fills_the_batch_where_rows_are_almost_free() -> None:
-    turns = measured({2: 2.0, 4: 2.1, 8: 2.2, 16: 2.3})
-    chosen = turns.choose_samples((8, 8), [Row(1) for _ in range(8)] + [Row(2)], 16)
+    selection = measured({2: 2.0, 4: 2.1, 8: 2.2, 16: 2.3})
+    chosen = selection.choose_samples((8, 8), [Row(1) for _ in range(8)] + [Row(2)], 16)
     assert len(chosen) == 8
-    assert any(row.owner == 2 for row in chosen)
+    assert any(row.user_id == 2 for row in chosen)
 
 
 def test_equal_askers_share_full_batches() -> None:
-    turns = measured({2: 2.0, 16: 16.0})
-    assert len(turns.choose_samples((8, 8), [Row(owner) for owner in range(8)], 16)) == 8
+    selection = measured({2: 2.0, 16: 16.0})
+    assert len(selection.choose_samples((8, 8), [Row(user_id) for user_id in range(8)], 16)) == 8
 
 
 def test_a_batch_is_left_smaller_where_padding_would_cost_more_than_another_step() -> None:
-    turns = measured({2: 4.0, 8: 6.0, 16: 10.0, 32: 18.0})
-    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 8, "16 rows for 10, not 18 for 18"
-    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(15)], 32)) == 15
+    selection = measured({2: 4.0, 8: 6.0, 16: 10.0, 32: 18.0})
+    assert len(selection.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 8, "16 rows for 10, not 18 for 18"
+    assert len(selection.choose_samples((8, 8), [Row(1) for _ in range(15)], 32)) == 15
 
 
 def test_a_step_that_is_padded_to_the_full_is_also_filled() -> None:
-    turns: Turns[Row] = Turns(always_padded=True)
-    assert len(turns.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 9
+    selection: RowSelection[Row] = RowSelection(always_padded=True)
+    assert len(selection.choose_samples((8, 8), [Row(1) for _ in range(9)], 32)) == 9
 
 
 def test_unknown_costs_lie_between_the_known_ones() -> None:
@@ -357,22 +368,22 @@ def test_unknown_costs_lie_between_the_known_ones() -> None:
     st.lists(st.tuples(st.integers(1, 5), st.integers(1, 2)), min_size=1, max_size=40), st.sampled_from(ROW_COUNTS[1:])
 )
 def test_a_choice_is_never_empty_and_never_too_large(rows: list[tuple[int, int]], room: int) -> None:
-    turns: Turns[Row] = Turns()
-    chosen = turns.choose_samples((8, 8), [Row(owner, count) for owner, count in rows], room)
+    selection: RowSelection[Row] = RowSelection()
+    chosen = selection.choose_samples((8, 8), [Row(user_id, count) for user_id, count in rows], room)
     assert 1 <= sum(row.rows for row in chosen) <= room
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0.01, 2.0), min_size=2, max_size=4))
 def test_buckets_get_equal_time(costs: list[float]) -> None:
-    turns: Turns[Row] = Turns()
+    selection: RowSelection[Row] = RowSelection()
     buckets: dict[tuple[int, ...], float] = {(number,): cost for number, cost in enumerate(costs)}
     for bucket, cost in buckets.items():
-        turns.costs.measure(bucket, 2, cost)
+        selection.costs.measure(bucket, 2, cost)
     spent = dict.fromkeys(buckets, 0.0)
     for _ in range(400):
-        bucket = turns.choose_bucket(dict.fromkeys(buckets, 1), dict.fromkeys(buckets, 2))
-        turns.served(bucket, [Row(1)], buckets[bucket], 2)
+        bucket = selection.choose_bucket(dict.fromkeys(buckets, 1), dict.fromkeys(buckets, 2))
+        selection.served(bucket, [Row(1)], buckets[bucket], 2)
         spent[bucket] += buckets[bucket]
     assert max(spent.values()) - min(spent.values()) <= 3 * max(costs)
 

@@ -12,7 +12,7 @@ from scripts.bench import main
 from scripts.benchmark.baselines import groups_of_equals
 from scripts.benchmark.measures import jain_index
 from scripts.benchmark.workloads import SCALES, WORKLOADS, Order, make_orders
-from tests.support.requests import PROFILE, USUAL_REQUEST
+from tests.support.engine import GOOD, PROFILE
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 KEYS = {
@@ -46,11 +46,11 @@ def test_orders_are_the_same_every_time(workload: str) -> None:
 
 
 def test_naive_batching_takes_equal_settings_together() -> None:
-    requests = [USUAL_REQUEST] * 10
+    requests = [GOOD] * 10
     assert [len(group) for group in groups_of_equals(requests)] == [8, 2]
 
 
 def test_jain_index_is_one_for_equals_and_less_for_the_rest() -> None:
-    orders = [Order(0, USUAL_REQUEST), Order(1, USUAL_REQUEST)]
+    orders = [Order(0, GOOD), Order(1, GOOD)]
     assert jain_index({0: 2.0, 1: 2.0}, orders) == pytest.approx(1.0)
     assert jain_index({0: 1.0, 1: 9.0}, orders) < 0.65

@@ -21,8 +21,9 @@ from domain import ModelUnavailable
 from engine.checkpoint.__main__ import main
 from engine.checkpoint.archive import UnsafeCheckpoint, open_archive
 from engine.checkpoint.hyperparameters import V1_INFERENCE, hyperparameters_yaml, read_hyperparameters
+from engine.checkpoint.inspection import inspect
 from engine.checkpoint.ldm_keys import ldm_keys
-from engine.checkpoint.loading import ensure_converted, inspect, read_source
+from engine.checkpoint.loading import ensure_converted, read_source
 from engine.checkpoint.safe_pickle import DAMAGED, read_pickle
 from scripts.random_checkpoint import EMA_SHIFT, LAYOUTS, build_random_checkpoint, ldm_state_dict, save, with_ema
 from scripts.random_model import SIZES, build_parts, hyperparameters
@@ -109,7 +110,7 @@ def test_the_second_start_takes_the_converted_folder(tmp_path: Path):
     assert not list(tmp_path.glob("*.partial-*"))
 
 
-def test_a_changed_file_is_converted_anew(tmp_path: Path):
+def test_a_changed_file_is_converted_again(tmp_path: Path):
     path = build_random_checkpoint(tmp_path / "model.ckpt", seed=0)
     first = ensure_converted(path)
     build_random_checkpoint(path, seed=1)

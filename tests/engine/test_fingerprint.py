@@ -29,7 +29,7 @@ def drawing(number: int) -> bytes:
 
 @cache
 def line_art(number: int) -> bytes:
-    """The same with thin dark outlines on light colours, as drawn pictures have them."""
+    """A seeded picture of shapes with thin dark outlines on light colours, as drawn pictures have them."""
     random = np.random.default_rng(1000 + number)
     image = Image.new("RGB", (SIDE, SIDE), tuple(random.integers(190, 255, 3)))
     draw = ImageDraw.Draw(image)

@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from domain import ModelUnavailable
-from engine.checkpoint.download import HubFile, fetch, hub_name
+from engine.checkpoint.download import fetch
+from engine.checkpoint.published import HubFile, hub_name
 from engine.sampling import model as model_module
 from engine.sampling.model import LoadedModel, find_folder, load_model
 from scripts.random_checkpoint import EMA_SHIFT, build_random_checkpoint

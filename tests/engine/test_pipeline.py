@@ -11,12 +11,14 @@ import torch
 from PIL import Image
 
 from domain import Request
-from engine.sampling.batcher import Admission, Batcher
+from engine.request.schedulers import SCHEDULERS
+from engine.sampling.batcher import Batcher
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline, to_images
 from engine.sampling.sample import Sample
-from engine.sampling.solvers import SCHEDULERS
+from engine.worker.running_job import RunningJob
 from scripts.benchmark.baselines import Stock
+from tests.support.engine import PROFILE, make_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
@@ -29,7 +31,7 @@ BASE = Request(
 def pixels(pipeline: Pipeline, *requests: Request) -> list[torch.Tensor]:
     """Pixels in 0…1 [3, h, w] of requests painted together; first pictures only."""
     batcher = Batcher(pipeline)
-    jobs = [Admission(job_id=number, owner=number, request=request) for number, request in enumerate(requests)]
+    jobs = [RunningJob.of(make_task(number, request, number), PROFILE) for number, request in enumerate(requests)]
     samples = [own[0] for own in batcher.admit(jobs)]
     finish(batcher, samples)
     return [(pipeline.decode(sample.latents[None])[0] / 2 + 0.5).clamp(0, 1) for sample in samples]

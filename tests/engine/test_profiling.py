@@ -1,4 +1,4 @@
-"""Which row count pays is measured once for each size, in idle moments, and recorded calls give the same bits."""
+"""Which row count pays is measured once for each size, in idle moments, and captured calls give the same bits."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import Place, Request, Task
-from engine.policy import approve
+from domain import Request
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
@@ -23,7 +22,9 @@ from engine.sampling.profiling import IdleWork, RowProfile, machine_name, sizes_
 from engine.sampling.row_selection import ROW_COUNTS
 from engine.worker.assembly import make_backend
 from engine.worker.local_backend import LocalBackend
+from engine.worker.running_job import ignore_progress
 from settings import Settings
+from tests.support.engine import make_task
 
 SIZE = (8, 8)
 REQUEST = Request(
@@ -83,7 +84,7 @@ def test_a_profile_survives_a_restart_and_belongs_to_its_machine(tmp_path: Path)
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"one": 3}', '{"one": {"wide": {"2": 1}}}', '{"one": {"8x8": {"2": null}}}']
 )
-def test_a_damaged_file_is_measured_anew(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_is_measured_again(tmp_path: Path, text: str) -> None:
     (tmp_path / "rows.json").write_text(text)
     assert RowProfile(tmp_path / "rows.json", "one").next_count(SIZE) == 2
 
@@ -93,7 +94,7 @@ def ticks() -> Iterator[float]:
     return itertools.count(0.0, 1.0)
 
 
-def test_idle_work_measures_and_records_every_size_and_then_ends(tiny_model: LoadedModel) -> None:
+def test_idle_work_measures_and_captures_every_size_and_then_ends(tiny_model: LoadedModel) -> None:
     pipeline, clock = Pipeline(tiny_model), ticks()
     profile = RowProfile(max_rows=4)
     work = IdleWork(pipeline, profile, lambda: next(clock))
@@ -101,10 +102,10 @@ def test_idle_work_measures_and_records_every_size_and_then_ends(tiny_model: Loa
     while work.is_due:
         work.do_some()
     assert [profile.best(size) for size in sizes_of(pipeline)] == [4, 4, 4]
-    assert not any(pipeline.can_record(rows, size) for rows in (1, 2, 4) for size in sizes_of(pipeline))
+    assert not any(pipeline.can_capture(rows, size) for rows in (1, 2, 4) for size in sizes_of(pipeline))
 
 
-def test_a_known_profile_leaves_only_the_recording_of_what_pays(tiny_model: LoadedModel) -> None:
+def test_a_known_profile_leaves_only_the_capture_of_what_pays(tiny_model: LoadedModel) -> None:
     pipeline = Pipeline(tiny_model)
     (size, *_), profile = sizes_of(pipeline), RowProfile(max_rows=4)
     for rows, seconds in ((2, 1.1), (4, 2.3)):
@@ -112,32 +113,32 @@ def test_a_known_profile_leaves_only_the_recording_of_what_pays(tiny_model: Load
     work = IdleWork(pipeline, profile, sizes=[size])
     while work.is_due:
         work.do_some()
-    assert [pipeline.can_record(rows, size) for rows in (1, 2, 4)] == [False, False, True]
+    assert [pipeline.can_capture(rows, size) for rows in (1, 2, 4)] == [False, False, True]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 8])
-def test_a_recorded_call_gives_the_same_bits_for_any_input(tiny_model: LoadedModel, rows: int) -> None:
-    plain, recorded = Pipeline(tiny_model), Pipeline(tiny_model)
-    recorded.record(rows, SIZE)
-    assert not recorded.can_record(rows, SIZE)
+def test_a_captured_call_gives_the_same_bits_for_any_input(tiny_model: LoadedModel, rows: int) -> None:
+    plain, captured = Pipeline(tiny_model), Pipeline(tiny_model)
+    captured.capture(rows, SIZE)
+    assert not captured.can_capture(rows, SIZE)
     generator = torch.Generator().manual_seed(3)
     for _ in range(3):
         latents, _, embeds = (5 * torch.randn(one.shape, generator=generator) for one in plain.inputs(rows, SIZE))
         timesteps = torch.randint(0, 1000, (rows,), generator=generator).float()
         expected = plain.predict(latents, timesteps, embeds)
-        assert torch.equal(recorded.predict(latents, timesteps, embeds), expected)
+        assert torch.equal(captured.predict(latents, timesteps, embeds), expected)
 
 
-def test_other_shapes_than_the_recorded_ones_run_as_before(tiny_model: LoadedModel) -> None:
-    plain, recorded = Pipeline(tiny_model), Pipeline(tiny_model)
-    recorded.record(2, SIZE)
+def test_other_shapes_than_the_captured_ones_run_as_before(tiny_model: LoadedModel) -> None:
+    plain, captured = Pipeline(tiny_model), Pipeline(tiny_model)
+    captured.capture(2, SIZE)
     for rows, size in ((3, SIZE), (2, (8, 10))):
         inputs = plain.inputs(rows, size)
-        assert torch.equal(recorded.predict(*inputs), plain.predict(*inputs))
+        assert torch.equal(captured.predict(*inputs), plain.predict(*inputs))
 
 
-def test_low_memory_records_nothing(tiny_model: LoadedModel) -> None:
-    assert not Pipeline(replace(tiny_model), low_vram=True).can_record(2, SIZE)
+def test_low_memory_captures_nothing(tiny_model: LoadedModel) -> None:
+    assert not Pipeline(replace(tiny_model), low_vram=True).can_capture(2, SIZE)
 
 
 def test_measurements_belong_to_model_and_machine(tiny_model: LoadedModel) -> None:
@@ -164,12 +165,12 @@ def test_a_backend_measures_while_idle_and_still_paints_the_same(tiny_model: Loa
     path, pipeline = tmp_path / "rows.json", Pipeline(tiny_model)
     profile = RowProfile(path, "here", max_rows=2)
     work = WatchedIdleWork(pipeline, profile)
-    task = Task(job_id=1, user_id=1, approved=approve(REQUEST, Place(guild_id=1, channel_id=1)))
-    backend = LocalBackend(tiny_model, FixedScores(), pipeline=pipeline, profile=profile, idle_work=work)
+    task = make_task(1, REQUEST)
+    backend = LocalBackend(tiny_model, FixedScores(), pipeline=pipeline, row_profile=profile, idle_work=work)
     try:
-        before = backend.submit(task, lambda _progress: None).result(60)
+        before = backend.submit(task, ignore_progress).result(60)
         assert work.is_over.wait(60)
-        after = backend.submit(task, lambda _progress: None).result(60)
+        after = backend.submit(task, ignore_progress).result(60)
     finally:
         backend.close()
     assert [one.png for one in before.pictures] == [one.png for one in after.pictures]

@@ -9,56 +9,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import QueueFull
-from engine.worker.fair_queue import Entry, FairQueue
+from engine.worker.fair_queue import FairQueue
+from tests.support.engine import WaitingJob
 
 
-def entry(job_id: int, user_id: int = 1, guild: int = 1, cost: float = 1.0, weight: float = 1.0) -> Entry[str]:
-    return Entry(job_id, guild, user_id, cost, f"item {job_id}", weight)
+def job(job_id: int, user_id: int = 1, guild: int = 1, cost: float = 1.0, weight: float = 1.0) -> WaitingJob:
+    return WaitingJob(job_id, guild, user_id, cost, weight)
 
 
-def drain(queue: FairQueue[str]) -> list[Entry[str]]:
-    taken: list[Entry[str]] = []
-    while (next_entry := queue.pop()) is not None:
-        taken.append(next_entry)
+def drain(queue: FairQueue[WaitingJob]) -> list[WaitingJob]:
+    taken: list[WaitingJob] = []
+    while (next_job := queue.pop()) is not None:
+        taken.append(next_job)
     return taken
 
 
-def filled(*entries: Entry[str]) -> FairQueue[str]:
-    queue: FairQueue[str] = FairQueue()
-    for one in entries:
+def filled(*waiting: WaitingJob) -> FairQueue[WaitingJob]:
+    queue: FairQueue[WaitingJob] = FairQueue()
+    for one in waiting:
         queue.push(one)
     return queue
 
 
 def test_one_member_is_served_in_order_of_arrival() -> None:
-    assert [taken.job_id for taken in drain(filled(entry(3), entry(1), entry(2)))] == [3, 1, 2]
+    assert [taken.job_id for taken in drain(filled(job(3), job(1), job(2)))] == [3, 1, 2]
 
 
 def test_members_of_a_server_take_turns() -> None:
-    queue = filled(*(entry(number, user_id=1) for number in range(3)), *(entry(10 + n, user_id=2) for n in range(3)))
+    queue = filled(*(job(number, user_id=1) for number in range(3)), *(job(10 + n, user_id=2) for n in range(3)))
     assert [taken.user_id for taken in drain(queue)] == [1, 2, 1, 2, 1, 2]
 
 
 def test_a_flood_delays_a_newcomer_by_one_job_only() -> None:
-    queue = filled(*(entry(number, user_id=1) for number in range(100)))
+    queue = filled(*(job(number, user_id=1) for number in range(100)))
     for _ in range(50):
         queue.pop()
-    queue.push(entry(999, user_id=2))
+    queue.push(job(999, user_id=2))
     position = queue.position(999)
     assert position is not None
     assert position.ahead <= 1
 
 
 def test_a_large_server_does_not_crowd_out_a_small_one() -> None:
-    crowd = [entry(number, user_id=number, guild=1) for number in range(20)]
-    queue = filled(*crowd, entry(100, user_id=100, guild=2), entry(101, user_id=100, guild=2))
+    crowd = [job(number, user_id=number, guild=1) for number in range(20)]
+    queue = filled(*crowd, job(100, user_id=100, guild=2), job(101, user_id=100, guild=2))
     assert Counter(taken.guild_key for taken in drain(queue)[:4]) == {1: 2, 2: 2}
 
 
 def test_costly_jobs_count_for_more() -> None:
-    queue = filled(
-        *(entry(n, user_id=1, cost=3) for n in range(4)), *(entry(10 + n, user_id=2, cost=1) for n in range(12))
-    )
+    queue = filled(*(job(n, user_id=1, cost=3) for n in range(4)), *(job(10 + n, user_id=2, cost=1) for n in range(12)))
     cost = Counter[int]()
     for taken in drain(queue)[:12]:
         cost[taken.user_id] += int(taken.cost)
@@ -67,43 +66,41 @@ def test_costly_jobs_count_for_more() -> None:
 
 def test_weights_are_shares() -> None:
     queue = filled(
-        *(entry(n, user_id=1, weight=2) for n in range(20)), *(entry(100 + n, user_id=2, weight=1) for n in range(20))
+        *(job(n, user_id=1, weight=2) for n in range(20)), *(job(100 + n, user_id=2, weight=1) for n in range(20))
     )
     assert Counter(taken.user_id for taken in drain(queue)[:15]) == {1: 10, 2: 5}
 
 
 def test_staying_away_saves_nothing_up() -> None:
-    queue = filled(*(entry(number, user_id=1) for number in range(10)), entry(50, user_id=2))
+    queue = filled(*(job(number, user_id=1) for number in range(10)), job(50, user_id=2))
     for _ in range(8):
         queue.pop()
     for number in range(60, 70):
-        queue.push(entry(number, user_id=3))
+        queue.push(job(number, user_id=3))
     assert {taken.user_id for taken in drain(queue)[:2]} == {1, 3}
 
 
 def test_a_full_queue_says_so() -> None:
-    queue: FairQueue[str] = FairQueue(limit=1)
-    queue.push(entry(1))
+    queue: FairQueue[WaitingJob] = FairQueue(limit=1)
+    queue.push(job(1))
     with pytest.raises(QueueFull, match="queue is full"):
-        queue.push(entry(2))
+        queue.push(job(2))
 
 
 def test_the_same_job_does_not_wait_twice() -> None:
     with pytest.raises(ValueError, match="already"):
-        filled(entry(1), entry(1))
+        filled(job(1), job(1))
 
 
 def test_a_cancelled_job_is_gone_and_costs_nothing() -> None:
-    queue = filled(entry(1, user_id=1, cost=100), entry(2, user_id=1), entry(3, user_id=2))
+    queue = filled(job(1, user_id=1, cost=100), job(2, user_id=1), job(3, user_id=2))
     assert queue.remove(1) is not None
     assert queue.remove(1) is None
     assert [taken.job_id for taken in drain(queue)] == [2, 3]
 
 
 def test_what_was_not_painted_is_given_back() -> None:
-    queue = filled(
-        *(entry(number, user_id=1, cost=10) for number in range(3)), entry(9, user_id=2), entry(10, user_id=2)
-    )
+    queue = filled(*(job(number, user_id=1, cost=10) for number in range(3)), job(9, user_id=2), job(10, user_id=2))
     first = queue.pop()
     assert first is not None
     queue.charge(first, -10)
@@ -111,7 +108,7 @@ def test_what_was_not_painted_is_given_back() -> None:
 
 
 def test_only_what_fits_is_taken_and_the_rest_keeps_its_place() -> None:
-    queue = filled(entry(1, cost=5), entry(2, user_id=2, cost=1))
+    queue = filled(job(1, cost=5), job(2, user_id=2, cost=1))
     taken = queue.pop(lambda one: one.cost < 2)
     assert taken is not None
     assert taken.job_id == 2
@@ -127,7 +124,7 @@ jobs = st.lists(
 @given(jobs)
 def test_positions_foretell_the_order(plan: list[tuple[int, int, float, float]]) -> None:
     queue = filled(
-        *(entry(n, user, guild, cost, weight) for n, (guild, user, cost, weight) in enumerate(plan))
+        *(job(n, user, guild, cost, weight) for n, (guild, user, cost, weight) in enumerate(plan))
     )  # fmt: skip
     foretold = {n: queue.position(n) for n in range(len(plan))}
     total = 0.0
@@ -143,8 +140,8 @@ def test_positions_foretell_the_order(plan: list[tuple[int, int, float, float]])
 def test_backlogged_members_differ_by_one_job_at_most(costs: list[float]) -> None:
     """VTC's bound: between two members who always wait, the served cost differs by no more than two largest jobs."""
     queue = filled(
-        *(entry(n, user_id=1, cost=cost) for n, cost in enumerate(costs)),
-        *(entry(1000 + n, user_id=2, cost=cost) for n, cost in enumerate(reversed(costs))),
+        *(job(n, user_id=1, cost=cost) for n, cost in enumerate(costs)),
+        *(job(1000 + n, user_id=2, cost=cost) for n, cost in enumerate(reversed(costs))),
     )
     served = {1: 0.0, 2: 0.0}
     left = {1: len(costs), 2: len(costs)}
@@ -158,6 +155,6 @@ def test_backlogged_members_differ_by_one_job_at_most(costs: list[float]) -> Non
 
 def test_long_queues_answer_quickly() -> None:
     """Every board asks for its position; the order of 5,000 jobs is computed once, not 5,000 times."""
-    queue = filled(*(entry(n, user_id=n % 300, guild=n % 20) for n in range(5000)))
+    queue = filled(*(job(n, user_id=n % 300, guild=n % 20) for n in range(5000)))
     positions = [queue.position(n) for n in range(5000)]
     assert sorted(position.ahead for position in positions if position) == list(range(5000))

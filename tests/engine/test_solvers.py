@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from domain import InvalidRequest
-from engine.sampling.solvers import SCHEDULERS, SolverTable, advance, calls_of, make_scheduler, solver_table, stack_rows
+from engine.request.schedulers import SCHEDULERS, calls_of
+from engine.sampling.solvers import SolverTable, advance, make_scheduler, solver_table, stack_rows
 
 WAIFU_DIFFUSION: dict[str, Any] = {
     "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",

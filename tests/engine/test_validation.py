@@ -13,8 +13,7 @@ from domain import InvalidRequest
 from engine.request.presets import PRESETS, apply_preset
 from engine.request.prompt import TokenReport
 from engine.request.validation import validate
-from tests.support.requests import PROFILE
-from tests.support.requests import USUAL_REQUEST as GOOD
+from tests.support.engine import GOOD, PROFILE
 
 SHORT = TokenReport(3, 75, "")
 

@@ -18,34 +18,22 @@ from domain import (
     JobCancelled,
     PaintingFailed,
     PictureRefused,
-    Place,
     Progress,
     QueueFull,
-    Request,
     Result,
-    Task,
 )
-from engine.policy import approve
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
 from engine.worker.local_backend import LocalBackend
+from engine.worker.running_job import ignore_progress as ignore
+from tests.support.engine import SMALL as BASE
+from tests.support.engine import make_task as task
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
 SECONDS = 120  # for a busy machine; nothing here waits that long on purpose
-BASE = Request(
-    prompt="1girl, tree", width=64, height=64, num_inference_steps=4, guidance_scale=5.0, scheduler="ddim", seed=11
-)
 UNSAFE = {"hentai": 0.99}
-
-
-def task(job_id: int, request: Request = BASE, user_id: int = 1) -> Task:
-    return Task(job_id=job_id, user_id=user_id, approved=approve(request, Place(guild_id=5, channel_id=6)))
-
-
-def ignore(_progress: Progress) -> None:
-    """For tests that look at the result alone."""
 
 
 @contextmanager
@@ -86,7 +74,7 @@ class Faulty(Pipeline):
 
 
 def png_pixels(result: Result) -> list[bytes]:
-    return [Image.open(io.BytesIO(painting.png)).tobytes() for painting in result.released if painting.png]
+    return [Image.open(io.BytesIO(picture.png)).tobytes() for picture in result.released if picture.png]
 
 
 def start_picture(colour: str = "red") -> bytes:
@@ -100,7 +88,7 @@ def test_a_task_becomes_pictures_with_progress_and_previews(tiny_model: LoadedMo
     request = replace(BASE, images=2, num_inference_steps=8)
     with backend(tiny_model, preview_every=2, preview_seconds=0.0) as engine:
         result = engine.submit(task(3, request), seen.append).result(SECONDS)
-    assert [painting.seed for painting in result.pictures] == [11, 12]
+    assert [picture.seed for picture in result.pictures] == [11, 12]
     assert len(png_pixels(result)) == 2
     assert result.request == request
     assert result.model == tiny_model.profile.identity

@@ -19,8 +19,6 @@ CHANNEL = Place(guild_id=1)
 GROWN_UP = Place(guild_id=1, age_restricted=True, adult_opt_in=True)
 
 
-
-
 @pytest.mark.parametrize(
     "prompt",
     [

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from domain import SafetyLevel, SafetyReport
+from domain import SafetyLevel, SafetyReport, SafetyVerdict
 from engine.safety import FixedScores, PictureChecker
 from engine.safety.checker import TimedRunner, as_rgb
 from engine.safety.thresholds import LIMITS, judge_scores
@@ -114,7 +114,7 @@ def test_each_picture_gets_its_own_report_in_order() -> None:
 @pytest.mark.parametrize("fault", [RuntimeError("broken"), MemoryError(), FileNotFoundError("model")])
 def test_a_failing_model_withholds_every_picture(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
     reports = FixedScores(fault).check(PICTURES, ADULT)
-    assert reports == [SafetyReport(verdict="error")] * 2
+    assert reports == [SafetyReport(verdict=SafetyVerdict.ERROR)] * 2
     assert "the picture check failed" in caplog.text
 
 

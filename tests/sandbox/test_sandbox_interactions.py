@@ -10,10 +10,10 @@ from typing import Any
 import discord
 import pytest
 
-from sandbox.people.person import Person, Refused
+from sandbox.people.person import WAIT_SECONDS, NoAnswer, Person, Refused
 from sandbox.server import LoopbackDiscord
 from sandbox.testing import channel_named, discord_server, person
-from sandbox.world.world import Channel
+from sandbox.world.world import Channel, default_world
 from tests.support.sandbox_bot import SandboxBot, logged_in
 
 __all__ = ["discord_server"]
@@ -82,7 +82,7 @@ async def test_an_ephemeral_answer_is_seen_by_one_person_and_not_dispatched(
     answer = ana.answer(await ana.slash(paintings, "echo", text="psst", hidden=True))
     assert answer in ana.sees(paintings)
     assert answer not in ben.sees(paintings)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_SECONDS):
         marker = asyncio.create_task(bot.wait_for("message", check=lambda one: one.content == "marker"))
         await asyncio.sleep(0)
         await ben.say(paintings, "marker")
@@ -212,6 +212,50 @@ async def test_an_answer_after_three_seconds_is_unknown(
 
     with pytest.raises(Refused, match="too late"):
         await run(bot, ana, paintings, body)
+
+
+async def test_a_bot_that_hangs_does_not_respond_once_three_seconds_are_over(
+    discord_server: LoopbackDiscord, bot: SandboxBot, ana: Person, paintings: Channel
+) -> None:
+    hangs, given_up = asyncio.Event(), asyncio.Event()
+
+    async def to_run(_: discord.Interaction[Any]) -> None:
+        hangs.set()
+        await given_up.wait()
+
+    bot.to_run = to_run
+    asking = asyncio.create_task(ana.slash(paintings, "run"))
+    await hangs.wait()
+    discord_server.world.advance(2.9)
+    assert not next(iter(discord_server.world.interactions.values())).is_missed
+    discord_server.world.advance(0.2)
+    with pytest.raises(NoAnswer, match="did not respond"):
+        await asking
+    given_up.set()
+
+
+async def test_however_slow_the_machine_is_only_advance_makes_an_answer_late() -> None:
+    machine = [1_800_000_000.0]
+    async with LoopbackDiscord(default_world(clock=lambda: machine[0])) as server, logged_in(server) as bot:
+        ana, paintings = person(server, "ana"), channel_named(server.world, "paintings")
+
+        async def body(interaction: discord.Interaction[Any]) -> None:
+            machine[0] += 3600
+            await interaction.response.send_message("in time")
+            await interaction.edit_original_response(content="in time, too")
+
+        await run(bot, ana, paintings, body)
+        assert [one.content for one in ana.sees(paintings)] == ["in time, too"]
+
+
+async def test_with_real_deadlines_the_machines_clock_counts() -> None:
+    world = default_world(real_deadlines=True)
+    world.ack_seconds = 0.01
+    async with LoopbackDiscord(world) as server:
+        ana, paintings = person(server, "ana"), channel_named(world, "paintings")
+        world.commands[None] = [{"id": "1", "name": "run", "type": 1, "options": []}]
+        with pytest.raises(NoAnswer, match="did not respond"):
+            await ana.slash(paintings, "run")  # no bot is there to answer
 
 
 async def test_a_second_first_answer_is_refused(bot: SandboxBot, ana: Person, paintings: Channel) -> None:

@@ -11,9 +11,9 @@ import aiohttp
 import discord
 import pytest
 
-from sandbox.people.person import Person
+from sandbox.people.person import WAIT_SECONDS, Person
 from sandbox.rest.limits import CUT, Fault, Limit
-from sandbox.server import LoopbackDiscord
+from sandbox.server import API, LoopbackDiscord
 from sandbox.testing import channel_named, discord_server, person
 from sandbox.world import changes
 from sandbox.world.things import ApiError, Channel, Message
@@ -49,7 +49,7 @@ def at(bot: SandboxBot, channel: Channel) -> discord.TextChannel:
 
 async def heard(bot: SandboxBot, content: str) -> discord.Message:
     """The bot's message with this content; waits for it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_SECONDS):
         while True:
             for message in bot.heard:
                 if message.content == content:
@@ -99,7 +99,7 @@ async def test_direct_messages_may_be_closed(bot: SandboxBot, ana: Person) -> No
 async def test_an_age_restricted_channel_is_one_for_the_bot_and_can_change(bot: SandboxBot, ana: Person) -> None:
     after_dark = channel_named(ana.world, "after-dark")
     assert at(bot, after_dark).is_nsfw()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_SECONDS):
         told = asyncio.create_task(bot.wait_for("guild_channel_update"))
         await asyncio.sleep(0)
         changes.edit_channel(ana.world, after_dark, nsfw=False)
@@ -167,7 +167,7 @@ async def test_threads_pins_and_bulk_deletion(bot: SandboxBot, ana: Person, pain
 
 async def test_reactions_reach_the_bot_and_can_be_listed(bot: SandboxBot, ana: Person, paintings: Channel) -> None:
     message = await at(bot, paintings).send("look")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_SECONDS):
         told = asyncio.create_task(bot.wait_for("raw_reaction_add"))
         await asyncio.sleep(0)
         await ana.react(ana.world.messages[message.id], "⭐")
@@ -220,6 +220,26 @@ async def test_a_full_bucket_makes_the_bot_wait_not_fail(
     assert times[4] - times[0] >= 0.5
 
 
+async def test_a_client_that_does_not_count_is_told_to_slow_down_until_the_window_ends() -> None:
+    async with (
+        LoopbackDiscord(default_world(clock=lambda: 1_800_000_000.0)) as server,
+        aiohttp.ClientSession() as client,
+    ):
+        paintings = channel_named(server.world, "paintings")
+
+        async def post() -> int:
+            url = f"{server.base_url}{API}/channels/{paintings.id}/messages"
+            async with client.post(url, json={"content": "x"}) as response:
+                return response.status
+
+        assert [await post() for _ in range(7)] == [200] * 5 + [429] * 2
+        server.world.advance(4.9)
+        assert await post() == 429
+        server.world.advance(0.2)
+        assert await post() == 200
+        assert len(server.rate_limited) == 3
+
+
 async def test_faults_are_what_discord_py_makes_of_them(
     discord_server: LoopbackDiscord, bot: SandboxBot, ana: Person, paintings: Channel
 ) -> None:
@@ -251,7 +271,7 @@ async def test_a_dropped_socket_resumes_and_replays_what_was_missed(
 async def test_a_reconnect_request_resumes_and_an_invalid_session_identifies_anew(
     discord_server: LoopbackDiscord, bot: SandboxBot, ana: Person, paintings: Channel
 ) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_SECONDS):
         resumed = asyncio.create_task(bot.wait_for("resumed"))
         await asyncio.sleep(0)
         await discord_server.gateway.ask_to_reconnect()
@@ -290,7 +310,7 @@ async def test_refused_intents_and_tokens_end_the_login(discord_server: Loopback
 
 async def test_joining_and_leaving_a_server_is_told(bot: SandboxBot, ana: Person) -> None:
     guild = ana.world.add_guild("Second", ana.world.users[ana.id])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_SECONDS):
         joined = asyncio.create_task(bot.wait_for("guild_join"))
         await asyncio.sleep(0)
         changes.invite_bot(ana.world, guild)
@@ -317,7 +337,7 @@ async def test_events_are_those_before_a_persons_eyes(discord_server: LoopbackDi
     mira = person(discord_server, "mira")
     await mira.say(channel_named(ana.world, "mod-review"), "among us")
     await ben.say(paintings, "end")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_SECONDS):
         await watching
     assert seen == ["MESSAGE_CREATE"]
 

@@ -90,7 +90,7 @@ async def test_where_the_bot_may_not_attach_files_it_says_so_privately(stage: Si
     refused = await stage.imagine(stage.ana, closed)
     assert "I am missing attach files" in refused.content
     assert refused.ephemeral
-    assert await stage.bot.service.open_jobs() == []
+    assert await stage.bot.service.jobs.fetch_open() == []
 
 
 # ---- only for the one who asked --------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ async def test_the_owner_and_moderators_delete_and_nobody_else(stage: SimStage) 
     await stage.mira.click(second, label="Delete")
     assert not stage.sees(stage.ben, first)
     assert not stage.sees(stage.ben, second)
-    assert [one.png for job_id in (1, 2) for one in await stage.bot.service.pictures(job_id)] == [None, None]
+    assert [one.png for job_id in (1, 2) for one in await stage.bot.service.jobs.fetch_pictures(job_id)] == [None, None]
 
 
 async def test_suggestions_come_from_the_model_and_match_what_is_typed(stage: SimStage) -> None:
@@ -220,7 +220,7 @@ async def test_a_picture_asked_for_before_a_restart_is_shown_after_it_in_its_own
 async def test_an_hour_after_it_was_spent_the_hourly_quota_is_back(stage: SimStage) -> None:
     await stage.agree(stage.ana)
     await stage.picture(stage.ana)
-    cost = (await stage.bot.service.job(1)).cost
+    cost = (await stage.bot.service.jobs.fetch(1)).cost
     await stage.mira.slash(stage.paintings, "quota set", everyone=True, per_hour=cost / 1000)
     assert "credits left" in (await stage.imagine(stage.ana)).content
     await stage.env.advance_time(HOUR - 60)
@@ -246,6 +246,6 @@ async def test_a_picture_that_took_longer_than_an_interaction_lives_is_shown_all
     stage.backend.resume()
     await stage.delivered()
     assert message.attachments
-    assert (await stage.bot.service.job(1)).status is JobStatus.DELIVERED
+    assert (await stage.bot.service.jobs.fetch(1)).status is JobStatus.DELIVERED
     last = stage.env.http_requests[-1]
     assert (last.method, last.path) == ("PATCH", f"/channels/{stage.paintings.id}/messages/{message.id}")

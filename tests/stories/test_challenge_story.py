@@ -45,19 +45,19 @@ async def test_a_challenge_from_start_to_hall_of_fame_with_restarts_in_between(s
         assert "2" not in str(second.embeds[0].get("fields", ""))
         async with restarted(stage_2) as stage_3:
             stage_3.advance(timedelta(days=3, minutes=1))
-            await stage_3.bot.rounds.go()
+            await stage_3.bot.background.run_all()
             (results,) = titled(stage_3, "Challenge over: snow")
             assert f"<@{stage_3.ben.id}>" in results.embeds[0]["description"]
             assert "2 votes" in results.embeds[0]["description"]
             late = stage_3.ana.answer(await stage_3.ana.click(first, "Vote"))
             assert "over" in late.content
-            await stage_3.bot.rounds.go()
+            await stage_3.bot.background.run_all()
             assert len(titled(stage_3, "Challenge over: snow")) == 1
             assert titled(stage_3, "Challenge: sea") == []
             fame = stage_3.ana.answer(await stage_3.ana.slash(stage_3.paintings, "challenges"))
             assert f"<@{stage_3.ben.id}>" in fame.embeds[1]["description"]
             stage_3.advance(timedelta(days=4))
-            await stage_3.bot.rounds.go()
+            await stage_3.bot.background.run_all()
             assert len(titled(stage_3, "Challenge: sea")) == 1
 
 
@@ -71,12 +71,12 @@ async def test_entering_by_menu_taking_back_and_ending_by_hand(stage: Stage) -> 
     assert "only that you asked for yourself" in other.content
     assert "no pictures" in stage.ben.answer(await stage.ben.click(announcement, "Enter")).content
     await stage.ana.menu(stage.paintings, "Enter in challenge", picture)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     (entry,) = titled(stage, "Entry")
     await stage.ana.click(announcement, "Take my entry back")
     await stage.ana.until(lambda: entry.id not in stage.server.world.messages)
     await stage.mira.slash(stage.paintings, "challenge end", challenge=1)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     assert "Nobody entered" in titled(stage, "Challenge over")[0].embeds[0]["description"]
 
 
@@ -98,14 +98,14 @@ async def test_a_picture_with_enough_stars_is_shown_once_more(stage: Stage) -> N
     shown = await stage.ana.until(lambda: next(iter(stage.ana.sees(board)), None))
     assert f"<@{stage.ana.id}>" in shown.embeds[0]["description"]
     assert shown.attachments
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     assert len(stage.ana.sees(board)) == 1
 
 
 async def test_a_picture_of_an_age_restricted_channel_does_not_leave_it(stage: Stage) -> None:
     await stage.agree(stage.ana)
     board, dark = stage.channel("prompts"), stage.channel("after-dark")
-    async with stage.service.database.transaction() as connection:
+    async with stage.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO place_settings (guild_id, channel_id, name, value) VALUES (?, ?, 'level', '\"adult\"')",
             (dark.guild_id, dark.id),
@@ -113,12 +113,12 @@ async def test_a_picture_of_an_age_restricted_channel_does_not_leave_it(stage: S
     await stage.mira.slash(stage.paintings, "starboard set", channel=board.id, stars=1)
     picture = await stage.picture(stage.ana, dark)
     await stage.ben.react(picture, "⭐")
-    await stage.bot.rounds.go()
-    row = await stage.service.database.fetch_one("SELECT is_closed, message_id FROM starred")
+    await stage.bot.background.run_all()
+    row = await stage.database.fetch_one("SELECT is_closed, message_id FROM starred")
     while row is None:  # the reaction is on its way through the gateway
-        await stage.bot.rounds.go()
-        row = await stage.service.database.fetch_one("SELECT is_closed, message_id FROM starred")
-    await stage.bot.rounds.go()
+        await stage.bot.background.run_all()
+        row = await stage.database.fetch_one("SELECT is_closed, message_id FROM starred")
+    await stage.bot.background.run_all()
     assert stage.ana.sees(board) == []
     announcement = await start_challenge(stage)
     refused = stage.ana.answer(await stage.ana.menu(dark, "Enter in challenge", picture))

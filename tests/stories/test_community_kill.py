@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from db import agreements, challenges, guild_settings
 from db.database import Database
-from sandbox.people.person import Person
-from sandbox.server import LoopbackDiscord
+from sandbox.people.person import WAIT_SECONDS, Person
+from sandbox.server import Call, LoopbackDiscord
 from sandbox.world.world import Channel, Message, default_world
 from tests.support.kills import BotProcess, Killer, agree, bot_process, until
 from tests.support.review import LIFTABLE
 
 POST = ("POST", "/channels/{channel_id}/messages")
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
+ANSWER = ("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}")
 MOMENTS = ("arriving", "done")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -45,12 +47,21 @@ class Theatre:
         await self.bot.start()
         await until(lambda: self.server.gateway.sessions and self.server.world.commands[None])
 
-    def kill_at(self, route: tuple[str, str], moment: str) -> Killer:
-        killer = self.server.on_call = Killer(self.bot, route, 0, moment)
+    def kill_at(self, route: tuple[str, str], moment: str, matches: Callable[[Call], bool]) -> Killer:
+        killer = self.server.on_call = Killer(self.bot, route, 0, moment, matches)
         return killer
 
-    async def die_and_come_back(self, killer: Killer) -> None:
-        await asyncio.wait_for(killer.struck.wait(), 60)
+    async def die_and_come_back(self, killer: Killer, doing: Coroutine[Any, Any, object] | None = None) -> None:
+        """Let the bot die, while somebody is `doing` what leads to it, and start it again.
+
+        Whether those people still get their answer is open, so nobody waits for it.
+        """
+        asked = None if doing is None else asyncio.create_task(doing)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await killer.struck.wait()
+        if asked is not None:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
         self.server.on_call = None
         await self.start()
 
@@ -77,6 +88,14 @@ async def opened(database: Path, model: Path) -> AsyncGenerator[Theatre]:
         assert server.violations == []
 
 
+def with_nonce(nonce: str) -> Callable[[Call], bool]:
+    return lambda call: call.body.get("nonce") == nonce
+
+
+def below(path: str) -> Callable[[Call], bool]:
+    return lambda call: call.path.startswith(path)
+
+
 def cards(theatre: Theatre) -> list[Message]:
     return [message for message in theatre.mira.sees(theatre.channel("mod-review")) if message.embeds]
 
@@ -91,13 +110,14 @@ async def test_an_appeal_survives_a_kill_at_every_message_of_its_story(theatre: 
     paintings = theatre.channel("paintings")
     refusal = theatre.ana.answer(await theatre.ana.slash(paintings, "imagine", prompt=LIFTABLE))
     form = await theatre.ana.click(refusal, "Appeal")
-    killer = theatre.kill_at(POST, moment)  # the card
-    await theatre.ana.submit(form, statement="please")
-    await theatre.die_and_come_back(killer)
+    posts_the_card = below(f"/channels/{theatre.channel('mod-review').id}/")
+    killer = theatre.kill_at(POST, moment, posts_the_card)
+    await theatre.die_and_come_back(killer, theatre.ana.submit(form, statement="please"))
     await until(lambda: cards(theatre))
-    killer = theatre.kill_at(EDIT, moment)  # the card shows the decision
-    await theatre.mira.click(cards(theatre)[0], "Allow once")
-    await theatre.die_and_come_back(killer)
+    (card,) = cards(theatre)
+    shows_the_decision = below(f"/channels/{card.channel_id}/messages/{card.id}")
+    killer = theatre.kill_at(EDIT, moment, shows_the_decision)
+    await theatre.die_and_come_back(killer, theatre.mira.click(card, "Allow once"))
     await until(lambda: pictures(theatre))
     await until(lambda: "allowed once" in cards(theatre)[0].embeds[0]["title"])
     assert len(cards(theatre)) == 1
@@ -112,14 +132,12 @@ async def test_an_approval_survives_a_kill_before_the_card_and_before_the_pictur
 ) -> None:
     paintings = theatre.channel("paintings")
     await theatre.mira.slash(paintings, "review approval", channel=paintings.id, on=True)
-    killer = theatre.kill_at(POST, moment)
-    await theatre.ana.slash(paintings, "imagine", prompt="1girl, smile")
-    await theatre.die_and_come_back(killer)
+    killer = theatre.kill_at(POST, moment, below(f"/channels/{theatre.channel('mod-review').id}/"))
+    await theatre.die_and_come_back(killer, theatre.ana.slash(paintings, "imagine", prompt="1girl, smile"))
     await until(lambda: cards(theatre))
     assert pictures(theatre) == []
-    killer = theatre.kill_at(EDIT, moment)
-    await theatre.mira.click(cards(theatre)[0], "Show it")
-    await theatre.die_and_come_back(killer)
+    killer = theatre.kill_at(EDIT, moment, lambda call: call.files > 0)  # shows the picture
+    await theatre.die_and_come_back(killer, theatre.mira.click(cards(theatre)[0], "Show it"))
     await until(lambda: pictures(theatre))
     assert len(cards(theatre)) == len(pictures(theatre)) == 1
 
@@ -146,7 +164,7 @@ async def test_a_challenge_that_ends_while_the_bot_dies_has_one_result(theatre: 
         await challenges.mark_posted(connection, entry.id, 1)
         await challenges.vote(connection, entry.id, theatre.ben.id, now)
         await connection.execute("UPDATE challenges SET ends_at = ?", (now.timestamp() - 1,))
-    killer = theatre.kill_at(POST, moment)
+    killer = theatre.kill_at(POST, moment, with_nonce("results-1"))
     theatre.server.gateway.sessions.clear()
     await theatre.bot.start()
     await theatre.die_and_come_back(killer)
@@ -170,20 +188,19 @@ async def test_a_challenge_survives_a_kill_at_its_start_at_an_entry_and_at_its_e
     paintings = theatre.channel("paintings")
     await theatre.ana.slash(paintings, "imagine", prompt="1girl, snow")
     await until(lambda: pictures(theatre))
-    killer = theatre.kill_at(POST, moment)
-    await theatre.mira.slash(paintings, "challenge start", theme="snow", ends="3d")
-    await theatre.die_and_come_back(killer)
+    killer = theatre.kill_at(POST, moment, with_nonce("challenge-1"))
+    starting = theatre.mira.slash(paintings, "challenge start", theme="snow", ends="3d")
+    await theatre.die_and_come_back(killer, starting)
     await until(lambda: titled(theatre, "Challenge: snow"))
     (announcement,) = titled(theatre, "Challenge: snow")
-    killer = theatre.kill_at(POST, moment)
-    await theatre.ana.menu(paintings, "Enter in challenge", pictures(theatre)[0])
-    await theatre.die_and_come_back(killer)
+    killer = theatre.kill_at(POST, moment, with_nonce("entry-1"))
+    entering = theatre.ana.menu(paintings, "Enter in challenge", pictures(theatre)[0])
+    await theatre.die_and_come_back(killer, entering)
     await until(lambda: titled(theatre, "Entry"))
     (entry,) = titled(theatre, "Entry")
     await theatre.ben.click(entry, "Vote")
-    killer = theatre.kill_at(POST, moment)
-    await theatre.mira.slash(paintings, "challenge end", challenge=1)
-    await theatre.die_and_come_back(killer)
+    killer = theatre.kill_at(POST, moment, with_nonce("results-1"))
+    await theatre.die_and_come_back(killer, theatre.mira.slash(paintings, "challenge end", challenge=1))
     await until(lambda: titled(theatre, "Challenge over"))
     late = theatre.mira.answer(await theatre.mira.click(entry, "Vote"))
     assert "over" in late.content
@@ -200,9 +217,8 @@ async def test_an_erasure_is_whole_although_the_bot_dies_before_it_can_say_so(th
     await theatre.ana.slash(paintings, "imagine", prompt=f"1girl, {words}")
     await until(lambda: pictures(theatre))
     asked = theatre.ana.answer(await theatre.ana.slash(paintings, "privacy delete"))
-    killer = theatre.kill_at(("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}"), "arriving")
-    await theatre.ana.click(asked, "Erase everything")
-    await theatre.die_and_come_back(killer)
+    killer = theatre.kill_at(ANSWER, "arriving", lambda _: True)
+    await theatre.die_and_come_back(killer, theatre.ana.click(asked, "Erase everything"))
     await theatre.ana.slash(paintings, "privacy show")
     async with Database(theatre.database) as database:
         assert not await agreements.has_agreed(database, theatre.ana.id, "2026-11-23")

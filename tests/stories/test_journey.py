@@ -60,7 +60,7 @@ async def test_a_waiting_job_shows_its_place_and_can_be_cancelled_at_no_cost(sta
     await stage.ben.until(lambda: title_of(waiting) == "Next in line")
     stage.backend.resume()
     await stage.ben.until(lambda: is_delivered(waiting))
-    job = await stage.service.job(1)
+    job = await stage.service.jobs.fetch(1)
     assert job.status is JobStatus.CANCELLED
 
 
@@ -73,7 +73,7 @@ async def test_a_running_job_stops_at_the_next_step(stage: Stage) -> None:
     await stage.ana.until(lambda: title_of(message) == "Cancelled")
     assert not is_delivered(message)
     await stage.until_status(1, JobStatus.CANCELLED)
-    assert stage.service.report().running == 0
+    assert stage.service.queue.report().running == 0
 
 
 async def test_only_the_owner_and_moderators_cancel_and_delete(stage: Stage) -> None:
@@ -84,7 +84,7 @@ async def test_only_the_owner_and_moderators_cancel_and_delete(stage: Stage) -> 
     assert stage.ben.answer(refused).only_for == stage.ben.id
     await stage.mira.click(message, "Delete")
     await stage.mira.until(lambda: message.id not in stage.server.world.messages)
-    assert [painting.png for painting in await stage.service.pictures(1)] == [None]
+    assert [painting.png for painting in await stage.service.jobs.fetch_pictures(1)] == [None]
 
 
 async def test_again_paints_the_same_words_with_a_new_seed_for_whoever_presses_it(stage: Stage) -> None:
@@ -96,7 +96,7 @@ async def test_again_paints_the_same_words_with_a_new_seed_for_whoever_presses_i
     assert info is not None
     assert info.request["prompt"] == "1girl, smile"
     assert info.seed != 3
-    job = await stage.service.job(2)
+    job = await stage.service.jobs.fetch(2)
     assert (job.user_id, job.parent_id) == (stage.ben.id, 1)
 
 
@@ -117,7 +117,7 @@ async def test_vary_paints_on_from_the_picture(stage: Stage) -> None:
     message = await stage.picture(stage.ana)
     varied = stage.ana.answer(await stage.ana.click(message, "Vary"))
     await stage.ana.until(lambda: is_delivered(varied))
-    job = await stage.service.job(2)
+    job = await stage.service.jobs.fetch(2)
     assert job.parent_id == 1
     assert job.request.init_image is not None
 
@@ -128,7 +128,7 @@ async def test_a_message_deleted_while_waiting_takes_its_job_back(stage: Stage) 
     asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl")
     await stage.mira.delete(stage.ana.answer(asked))
     await stage.until_status(1, JobStatus.CANCELLED)
-    assert stage.service.report().queued == 0
+    assert stage.service.queue.report().queued == 0
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_bad_input_gets_one_private_sentence_and_costs_nothing(
     answer = stage.ana.answer(asked)
     assert sentence in answer.content
     assert answer.only_for == stage.ana.id
-    assert await stage.service.open_jobs() == []
+    assert await stage.service.jobs.fetch_open() == []
 
 
 async def test_a_seed_out_of_range_is_not_taken_by_the_client(stage: Stage) -> None:

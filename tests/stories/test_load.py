@@ -47,7 +47,7 @@ async def test_ten_members_with_ten_jobs_each(tmp_path: Path, tiny_model: Loaded
             info = read_png(message.attachments[0].data)
             assert info is not None
             assert (info.seed, info.request["prompt"]) == (seed, f"picture {seed}")
-        finished = await stage.service.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
+        finished = await stage.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
         order = [row["user_id"] for row in finished]
         assert len(order) == USERS * JOBS
         # Round robin: when the first member is served for the k-th time, nobody else is more than the jobs that

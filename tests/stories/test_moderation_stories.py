@@ -56,7 +56,7 @@ async def test_the_last_rung_tells_the_moderators_once_in_their_review_channel(s
     for number in range(4):
         await told(stage, "ana", "imagine", prompt=f"{LICENSED}, number {number}")
     for _ in range(2):
-        await stage.bot.rounds.go()
+        await stage.bot.background.run_all()
     (news,) = [one for one in stage.mira.sees(review) if "live strikes" in one.content]
     assert f"<@{stage.ana.id}> has 2 live strikes" in news.content
     assert news.mentions == []
@@ -75,7 +75,7 @@ async def test_settings_quotas_and_a_pause_outlive_a_restart_and_old_buttons_sti
     backend = LocalBackend(stage.backend._model, FixedScores())  # pyright: ignore[reportPrivateUsage]
     async with running_bot(stage.server, stage.settings, backend) as bot:
         after = replace(stage, bot=bot, backend=backend)
-        assert after.service.report().paused
+        assert after.service.queue.report().paused
         form = await after.mira.click(panel, "Painting")
         await after.mira.submit(form, max_images="1")
         assert "at most 1" in text_of(panel)
@@ -93,7 +93,7 @@ async def test_the_owner_drains_is_told_and_announces(stage: Stage) -> None:
     assert "1 picture in work" in drained.content
     await stage.ana.until(lambda: bool(waiting.attachments))
     await stage.until_status(1, JobStatus.DELIVERED)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     assert any("The queue is empty" in one.content for one in owner.sees(owner.dm()))
     said = owner.answer(await owner.slash(stage.paintings, "owner announce", text="Back at eight."))
     await owner.until(lambda: "Said in 1 of 1 server" in said.content)

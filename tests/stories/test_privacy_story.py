@@ -55,14 +55,14 @@ async def test_erasing_takes_waiting_pictures_back(stage: Stage) -> None:
     asked = stage.ana.answer(await stage.ana.slash(stage.paintings, "privacy delete"))
     await stage.ana.click(asked, "Erase everything")
     await stage.ana.until(lambda: asked.content.startswith("Erased"))
-    assert await jobs.fetch_open(stage.service.database) == []
+    assert await jobs.fetch_open(stage.database) == []
     assert not in_files(stage, WORDS)
 
 
 async def test_a_server_that_was_left_while_the_bot_was_away_is_erased_in_time(stage: Stage) -> None:
     await stage.agree(stage.ana)
     await stage.picture(stage.ana, prompt=WORDS)
-    async with stage.service.database.transaction() as connection:
+    async with stage.database.transaction() as connection:
         await connection.execute("UPDATE jobs SET guild_id = 77")
         await connection.execute("UPDATE decisions SET guild_id = 77")
     privacy = stage.bot.get_cog("Privacy")
@@ -70,7 +70,7 @@ async def test_a_server_that_was_left_while_the_bot_was_away_is_erased_in_time(s
     await privacy.on_ready()  # type: ignore[attr-defined]
     clock = stage.service.clock
     stage.service.clock = lambda: clock() + timedelta(days=31)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     assert not in_files(stage, WORDS)
 
 
@@ -81,26 +81,26 @@ async def test_a_server_that_removes_the_bot_is_erased_in_time_unless_it_takes_i
     guild = world.guilds[stage.paintings.guild_id or 0]
 
     async def departures() -> int:
-        row = await stage.service.database.fetch_one("SELECT count(*) FROM departures")
+        row = await stage.database.fetch_one("SELECT count(*) FROM departures")
         return row[0] if row else 0
 
     async def until_noted(wanted: int) -> None:
         async with asyncio.timeout(20):
             while await departures() != wanted:  # the gateway tells the bot a moment later
-                await stage.bot.rounds.go()
+                await stage.bot.background.run_all()
 
     changes.remove_bot(world, guild)
     await until_noted(1)
     changes.invite_bot(world, guild)
     await until_noted(0)
     stage.service.clock = lambda: clock() + timedelta(days=40)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     assert in_files(stage, WORDS)
     changes.remove_bot(world, guild)
     await until_noted(1)
     for days, is_kept in ((69, True), (71, False)):
         stage.service.clock = lambda days=days: clock() + timedelta(days=days)
-        await stage.bot.rounds.go()
+        await stage.bot.background.run_all()
         assert in_files(stage, WORDS) == is_kept
 
 

@@ -11,7 +11,7 @@ from tests.support.stage import Stage
 async def start_challenge(stage: Stage, **options: object) -> Message:
     """Start a challenge about snow, then sea, of three days; its announcement."""
     await stage.mira.slash(stage.paintings, "challenge start", theme="snow | sea", ends="3d", **options)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     return titled(stage, "Challenge: snow")[-1]
 
 
@@ -19,7 +19,7 @@ async def enter_challenge(stage: Stage, person: Person, announcement: Message) -
     """Enter the person's newest picture; the entry's message."""
     chooser = person.answer(await person.click(announcement, "Enter"))
     await choose_picture(person, chooser, 0)
-    await stage.bot.rounds.go()
+    await stage.bot.background.run_all()
     return titled(stage, "Entry")[-1]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from db import agreements
 from db.database import Database
 from engine.policy.licence import TERMS_VERSION
-from sandbox.people.person import Person
+from sandbox.people.person import WAIT_SECONDS, Person
 from sandbox.server import Call, LoopbackDiscord
 from sandbox.world.world import ApiError
 
@@ -65,15 +65,23 @@ class Killer:
     """Kills the bot at one moment; what it hears comes from the server's requests.
 
     `moment` is "arriving" (before Discord carries the request out) or "done" (after it, before the bot hears of it);
-    `passing` requests to `route` are let through first.
+    `passing` requests to `route` are let through first. `matches` tells the request that is meant from others to that
+    route: a bot that came back sends again what it never heard the answer to, at a moment that the machine chooses.
     """
 
-    def __init__(self, bot: BotProcess, route: tuple[str, str], passing: int, moment: str) -> None:
-        self.bot, self.route, self.passing, self.moment = bot, route, passing, moment
+    def __init__(
+        self,
+        bot: BotProcess,
+        route: tuple[str, str],
+        passing: int,
+        moment: str,
+        matches: Callable[[Call], bool] = lambda _: True,
+    ) -> None:
+        self.bot, self.route, self.passing, self.moment, self.matches = bot, route, passing, moment, matches
         self.struck = asyncio.Event()
 
     def __call__(self, moment: str, call: Call) -> None:
-        if (call.method, call.route) != self.route or self.struck.is_set():
+        if (call.method, call.route) != self.route or self.struck.is_set() or not self.matches(call):
             return
         if moment == "before" and self.moment == "arriving" and self._is_due():
             raise ApiError(503, 0, "the bot was killed")
@@ -96,7 +104,7 @@ async def agree(database: Path, *people: Person) -> None:
             await agreements.agree(connection, person.id, TERMS_VERSION, datetime.now(UTC))
 
 
-async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
     """Wait for what another process does: only looking again tells."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - no event crosses the process border

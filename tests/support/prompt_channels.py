@@ -52,9 +52,9 @@ def request_of(picture: Message) -> dict[str, object]:
 
 async def job_of(stage: Stage, message: Message) -> Job:
     """The job that a message became."""
-    row = await prompt_channels.fetch_message(stage.service.database, message.id)
+    row = await prompt_channels.fetch_message(stage.database, message.id)
     assert row is not None
     assert row.job_id is not None
-    job = await jobs.fetch(stage.service.database, row.job_id)
+    job = await jobs.fetch(stage.database, row.job_id)
     assert job is not None
     return job

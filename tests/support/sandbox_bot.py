@@ -12,6 +12,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from sandbox.people.person import WAIT_SECONDS
 from sandbox.server import LoopbackDiscord
 
 CHOICES = ("euler", "heun", "ddim")
@@ -202,7 +203,7 @@ async def logged_in(server: LoopbackDiscord, **options: Any) -> AsyncGenerator[S
             running = asyncio.create_task(bot.start("any token"))
             ready = asyncio.create_task(bot.wait_until_ready())
             try:
-                await asyncio.wait({running, ready}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({running, ready}, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if running.done():
                     await running
                 assert ready.done(), "the bot did not become ready"

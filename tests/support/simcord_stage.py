@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import discord
+from discord.ext import commands
 from simcord import Env
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle
@@ -23,6 +24,8 @@ from simcord.results import InteractionResult, ResponseMessage
 
 from bot import create_bot
 from cogs.core.bot import Bot
+from cogs.imagine.delivery import Delivery
+from cogs.imagine.progress import Progress
 from domain import Result, UserError
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
@@ -67,7 +70,7 @@ class SimStage:
     async def delivered(self) -> None:
         """Wait, change by change, until everything that was asked for has been shown."""
         async with asyncio.timeout(PICTURE_SECONDS):
-            while await self.bot.service.open_jobs() or await self.bot.service.undelivered():
+            while await self.bot.service.jobs.fetch_open() or await self.bot.service.deliveries.fetch_undelivered():
                 await self.changed.wait()
                 self.changed.clear()
         await self.env.settle()
@@ -86,7 +89,7 @@ class SimStage:
     async def agree(self, *people: MemberActor) -> None:
         """Skip the first-use consent for these people."""
         for person in people:
-            await self.bot.service.agree(person.id)
+            await self.bot.service.terms.agree(person.id)
 
 
 def answer(result: InteractionResult) -> ResponseMessage:
@@ -161,11 +164,20 @@ def _people(env: Env) -> People:
 def _declare_waits(bot: Bot, env: Env) -> None:
     """The bot's own loops and the worker's answers, which only the outside brings; and simcord's clock."""
     bot.service.clock = env.now
-    bot.board._clock = lambda: env.now().timestamp()  # pyright: ignore[reportPrivateUsage]
-    for cog, loop in ((bot.board, "_keep_up"), (bot.delivery, "_run"), (bot.rounds, "_run")):
-        run = getattr(cog, loop)
-        setattr(cog, loop, lambda run=run, loop=loop: env.external_wait(run(), reason=loop))
-    settle = bot.service._settle  # pyright: ignore[reportPrivateUsage]
+    _wait_outside(env, bot.background, "run")
+    add_cog = bot.add_cog
+
+    async def add_and_declare(cog: commands.Cog, **options: Any) -> None:
+        if isinstance(cog, Progress):
+            cog._clock = lambda: env.now().timestamp()  # pyright: ignore[reportPrivateUsage]
+            _wait_outside(env, cog, "_keep_up")
+        if isinstance(cog, Delivery):
+            _wait_outside(env, cog, "_run")
+        await add_cog(cog, **options)
+
+    bot.add_cog = add_and_declare
+    dispatch = bot.service.dispatch
+    settle = dispatch._settle  # pyright: ignore[reportPrivateUsage]
 
     async def wait_and_settle(job_id: int, future: Future[Result]) -> None:
         await env.external_wait(
@@ -173,4 +185,9 @@ def _declare_waits(bot: Bot, env: Env) -> None:
         )
         await settle(job_id, future)
 
-    bot.service._settle = wait_and_settle  # pyright: ignore[reportPrivateUsage]
+    dispatch._settle = wait_and_settle  # pyright: ignore[reportPrivateUsage]
+
+
+def _wait_outside(env: Env, owner: object, loop: str) -> None:
+    run = getattr(owner, loop)
+    setattr(owner, loop, lambda: env.external_wait(run(), reason=loop))

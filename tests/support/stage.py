@@ -12,7 +12,7 @@ from typing import Any
 
 from bot import create_bot
 from cogs.core.bot import Bot
-from db import guild_settings
+from db.database import Database
 from domain import JobStatus
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
@@ -42,6 +42,11 @@ class Stage:
     def service(self) -> Service:
         return self.bot.service
 
+    @property
+    def database(self) -> Database:
+        """What is stored; the service alone writes to it."""
+        return self.service._context.database  # pyright: ignore[reportPrivateUsage]
+
     def channel(self, name: str) -> Channel:
         return next(one for one in self.server.world.channels.values() if one.name == name)
 
@@ -58,15 +63,12 @@ class Stage:
     async def agree(self, *people: Person) -> None:
         """Skip the first-use consent for these people."""
         for person in people:
-            await self.service.agree(person.id)
+            await self.service.terms.agree(person.id)
 
     async def change_settings(self, channel: Channel | None = None, **values: Any) -> None:
         """Change the server's settings, or those of one channel, as the moderator."""
         guild_id, channel_id = self.paintings.guild_id or 0, 0 if channel is None else channel.id
-        async with self.service.database.transaction() as connection:
-            await guild_settings.change(
-                connection, guild_id, self.mira.id, self.service.clock(), channel_id=channel_id, **values
-            )
+        await self.service.settings.change(guild_id, self.mira.id, channel_id=channel_id, **values)
 
     async def choose_review_channel(self) -> None:
         """Let appeals, reports and approvals come to #mod-review."""
@@ -82,7 +84,9 @@ class Stage:
         changed = asyncio.Event()
         self.service.subscribe(lambda _: changed.set())
         async with asyncio.timeout(seconds):
-            while (await self.service.job(job_id)).status is not status or self.service.progress(job_id):
+            while (await self.service.jobs.fetch(job_id)).status is not status or self.service.dispatch.progress(
+                job_id
+            ):
                 await changed.wait()
                 changed.clear()
 
@@ -91,7 +95,7 @@ class Stage:
         changed = asyncio.Event()
         self.service.subscribe(lambda _: changed.set())
         async with asyncio.timeout(seconds):
-            while (progress := self.service.progress(job_id)) is None or progress.step < step:
+            while (progress := self.service.dispatch.progress(job_id)) is None or progress.step < step:
                 await changed.wait()
                 changed.clear()
 

@@ -1,0 +1,111 @@
+"""Which cogs, lasting buttons and menu entries there are. `Bot` loads this file as an extension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from discord import app_commands, ui
+from discord.app_commands import ContextMenu
+from discord.ext import commands
+
+from cogs.cases import appeals, decide, reports
+from cogs.cases.reports import Report
+from cogs.cases.review import Review
+from cogs.community import challenges
+from cogs.community.challenges import Challenges
+from cogs.community.hall_of_fame import HallOfFame
+from cogs.community.starboard import Starboard
+from cogs.core.bot import Bot
+from cogs.core.errors import reply_error
+from cogs.imagine import buttons
+from cogs.imagine.command import Imagine
+from cogs.imagine.delivery import Delivery
+from cogs.imagine.progress import Progress
+from cogs.member import privacy, terms
+from cogs.member.info import Info
+from cogs.member.privacy import Privacy
+from cogs.member.terms import Terms
+from cogs.moderation import lookup, settings
+from cogs.moderation.audit import Audit
+from cogs.moderation.blocks import Blocks
+from cogs.moderation.lookup import Lookup
+from cogs.moderation.quota import Quota
+from cogs.moderation.settings import SettingsPanel
+from cogs.moderation.strikes import StrikeLadder, Strikes
+from cogs.owner.commands import Owner
+from cogs.owner.notices import OwnerNotice
+from cogs.prompt_channels import buttons as prompt_buttons
+from cogs.prompt_channels.command import PromptChannels
+from cogs.prompt_channels.messages import PromptMessages
+from domain import ConsentRequired, PromptRefused
+
+SERVERS_ONLY = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
+
+# Everything that can be pressed under an old message.
+BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
+    *buttons.BUTTONS,
+    *terms.BUTTONS,
+    *appeals.BUTTONS,
+    *reports.BUTTONS,
+    *decide.BUTTONS,
+    *prompt_buttons.BUTTONS,
+    *challenges.BUTTONS,
+    *privacy.BUTTONS,
+    *settings.BUTTONS,
+)
+
+
+async def setup(bot: Bot) -> None:
+    """Add everything; what only works with a service is left out where there is none (`--commands`)."""
+    bot.tree.error(reply_error)
+    bot.remedies |= {PromptRefused: appeals.refusal_answer, ConsentRequired: terms.consent_answer}
+    bot.add_dynamic_items(*BUTTONS)
+    for cog in _commands(bot):
+        await bot.add_cog(cog)
+    for menu in _menus(bot):
+        bot.tree.add_command(menu)
+    for command in bot.tree.get_commands():
+        if getattr(command, "guild_only", False):  # discord.py leaves it in direct messages, which all others allow
+            command.allowed_contexts = SERVERS_ONLY
+    if bot.has_service:
+        for cog in _listeners(bot):
+            await bot.add_cog(cog)
+
+
+def _commands(bot: Bot) -> tuple[commands.Cog, ...]:
+    """Cogs with commands; their background tasks run in this order."""
+    return (
+        Imagine(bot),
+        Info(bot),
+        Terms(bot),
+        Review(bot),
+        Report(bot),
+        Lookup(bot),
+        PromptChannels(bot),
+        Challenges(bot),
+        HallOfFame(bot),
+        Starboard(bot),
+        Privacy(bot),
+        Quota(bot),
+        Blocks(bot),
+        SettingsPanel(bot),
+        Audit(bot),
+        Strikes(bot),
+        StrikeLadder(bot),
+        Owner(bot),
+    )
+
+
+def _menus(bot: Bot) -> tuple[ContextMenu, ...]:
+    """Entries of a message's Apps menu."""
+    return (
+        ContextMenu(name=reports.MENU, callback=bot.cog(Report).report),
+        ContextMenu(name=lookup.MENU, callback=bot.cog(Lookup).who_made_this),
+        ContextMenu(name=challenges.MENU, callback=bot.cog(Challenges).enter_message),
+    )
+
+
+def _listeners(bot: Bot) -> tuple[commands.Cog, ...]:
+    """Cogs without commands, which read rows as soon as they are added."""
+    progress = Progress(bot)
+    return (progress, Delivery(bot, progress), PromptMessages(bot), OwnerNotice(bot))

@@ -1,0 +1,29 @@
+"""Who may not paint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+EVERYWHERE = 0
+WHOLE_SERVER = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """`guild_id` 0: everywhere; `user_id` 0: the whole server. `expires_at` None: until it is lifted."""
+
+    guild_id: int
+    user_id: int
+    reason: str
+    actor_id: int
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockResult:
+    """A block that was just made: how many open jobs it took back, and when it ends (None: never by itself)."""
+
+    cancelled: int
+    expires_at: datetime | None

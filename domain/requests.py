@@ -1,0 +1,103 @@
+"""What a person asks the model to paint, and who asks where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from domain.errors import PromptRefused
+from domain.places import Place
+from domain.policy import Action, Verdict
+
+SEED_LIMIT = 2**32
+
+
+class JobSource(StrEnum):
+    """How a request came in."""
+
+    SLASH = "slash"
+    AGAIN = "again"
+    VARY = "vary"
+    EDIT = "edit"
+    MESSAGE = "message"
+    APPEAL = "appeal"
+    COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person asks the model to paint. Image `i` of a request is painted with `seed + i`.
+
+    Sizes are pixels, `init_image` and `mask_image` are encoded picture files, `strength` and the two ends of
+    `guidance_interval` are fractions of the way from noise to picture, `upscale` is the factor of the second pass.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str
+    seed: int
+    images: int = 1
+    clip_skip: int = 1
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    preset: str | None = None
+    init_image: bytes | None = field(default=None, repr=False)
+    mask_image: bytes | None = field(default=None, repr=False)
+    strength: float = 0.75
+    upscale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOptions:
+    """What a person typed; everything that is None is decided by the server's settings, the preset and the model."""
+
+    prompt: str
+    negative_prompt: str = ""
+    shape: str | None = None
+    width: int | None = None
+    height: int | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    scheduler: str | None = None
+    seed: int | None = None
+    images: int = 1
+    preset: str | None = None
+    init_image: bytes | None = field(default=None, repr=False)
+    mask_image: bytes | None = field(default=None, repr=False)
+    strength: float = 0.75
+    upscale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedRequest:
+    """A request that the policy let through. Only `engine.policy.approve` makes one; the backend takes nothing else."""
+
+    request: Request
+    place: Place
+    verdict: Verdict
+
+    def __post_init__(self) -> None:
+        if self.verdict.action is Action.REFUSE:
+            raise PromptRefused(self.verdict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who asks, where, and which Discord message shows the job (None until there is one).
+
+    `parent_channel_id` is the channel that a thread belongs to: settings and quotas are the channel's.
+    """
+
+    user_id: int
+    place: Place
+    message_id: int | None = None
+    locale: str = "en"
+    source: JobSource = JobSource.SLASH
+    parent_id: int | None = None
+    role_ids: tuple[int, ...] = ()
+    filesize_limit: int | None = None
+    parent_channel_id: int | None = None
+    is_moderator: bool = False

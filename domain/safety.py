@@ -1,0 +1,28 @@
+"""The picture check's word on one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class SafetyVerdict(StrEnum):
+    """Whether a picture may be shown; an error counts as unsafe."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyReport:
+    """The picture check's word on one picture."""
+
+    verdict: SafetyVerdict
+    scores: Mapping[str, float] = field(default_factory=dict[str, float])
+    clause: str | None = None
+
+    @property
+    def is_safe(self) -> bool:
+        return self.verdict is SafetyVerdict.SAFE

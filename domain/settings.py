@@ -1,0 +1,73 @@
+"""What a server's moderators chose, for the server and for single channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ChannelLevel(StrEnum):
+    """How strictly a channel is judged; `ADULT` holds only while Discord marks the channel as age-restricted."""
+
+    OFF = "off"
+    STRICT = "strict"
+    STANDARD = "standard"
+    ADULT = "adult"
+
+
+class FromPictures(StrEnum):
+    """Who may paint on from a picture."""
+
+    EVERYONE = "everyone"
+    ROLES = "roles"
+    MODERATORS = "moderators"
+    NOBODY = "nobody"
+
+
+SHAPES = ("portrait", "square", "landscape")
+# ISO 639-1, the default first.
+LANGUAGES = ("en", "de", "es", "fr")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuildSettings:
+    """A server's choices; each default is what a new server gets.
+
+    `allowed_shapes` empty: any size. `retention_days` None: pictures stay until somebody erases them.
+    The `strike_*` counts say at how many live strikes a rung of the ladder begins; 0 switches the rung off.
+    """
+
+    audit_channel_id: int | None = None
+    review_channel_id: int | None = None
+    moderator_role_ids: tuple[int, ...] = ()
+    preset: str | None = None
+    shape: str | None = None
+    allowed_shapes: tuple[str, ...] = ()
+    max_images: int = 4
+    image_to_image: FromPictures = FromPictures.EVERYONE
+    image_to_image_role_ids: tuple[int, ...] = ()
+    retention_days: int | None = None
+    language: str = LANGUAGES[0]
+    strike_free_refusals: int = 2
+    strike_days: int = 14
+    strike_warn_at: int = 1
+    strike_slow_at: int = 2
+    strike_pause_at: int = 3
+    strike_pause_hours: int = 1
+    strike_tell_at: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """A channel's choices."""
+
+    level: ChannelLevel = ChannelLevel.STANDARD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPanel:
+    """Everything that the settings panel shows, of a server and of the channel in which it is open."""
+
+    settings: GuildSettings
+    channel: ChannelSettings
+    needs_approval: bool

@@ -1,0 +1,91 @@
+"""From what a person typed to a request that may be queued: complete, paintable, priced, and judged by the policy.
+
+The service comes in here once for each request, and then only to hand the job over.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain import (
+    SEED_LIMIT,
+    ApprovedRequest,
+    InvalidRequest,
+    ModelProfile,
+    Place,
+    PromptRefused,
+    Request,
+    RequestOptions,
+)
+from engine.policy import Allowances, approve
+from engine.request.cost import millicredits_for
+from engine.request.presets import apply_preset
+
+
+class Validator(Protocol):
+    """The part of a backend that knows its model."""
+
+    @property
+    def profile(self) -> ModelProfile: ...
+    def validate(self, request: Request) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A paintable request with its price in millicredits, and the policy's approval or its refusal."""
+
+    request: Request
+    cost: int
+    approved: ApprovedRequest | None = None
+    refusal: PromptRefused | None = None
+
+
+def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, allowances: Allowances) -> Prepared:
+    """Complete, validate, price and judge. Raises InvalidRequest; a refusal is returned, for others decide before it.
+
+    May take 60 ms for a long prompt: call it beside the event loop.
+    """
+    request = complete(wanted, backend.profile) if isinstance(wanted, RequestOptions) else wanted
+    backend.validate(request)
+    cost = millicredits_for(request, backend.profile)
+    try:
+        return Prepared(request=request, cost=cost, approved=approve(request, place, allowances))
+    except PromptRefused as refusal:
+        return Prepared(request=request, cost=cost, refusal=refusal)
+
+
+def complete(options: RequestOptions, profile: ModelProfile) -> Request:
+    """The options with the model's own values where nothing was chosen. Raises InvalidRequest."""
+    width, height = _size(options, profile)
+    request = Request(
+        prompt=options.prompt,
+        negative_prompt=options.negative_prompt,
+        width=width,
+        height=height,
+        num_inference_steps=profile.num_inference_steps,
+        guidance_scale=profile.guidance_scale,
+        scheduler=profile.scheduler,
+        seed=secrets.randbelow(SEED_LIMIT) if options.seed is None else options.seed,
+        images=options.images,
+        init_image=options.init_image,
+        mask_image=options.mask_image,
+        strength=options.strength,
+        upscale=options.upscale,
+    )
+    return apply_preset(
+        request,
+        options.preset,
+        steps=options.num_inference_steps,
+        guidance_scale=options.guidance_scale,
+        scheduler=options.scheduler,
+    )
+
+
+def _size(options: RequestOptions, profile: ModelProfile) -> tuple[int, int]:
+    """Pixels: explicit numbers, or the shape's, or the model's square."""
+    if options.shape is not None and (options.width is not None or options.height is not None):
+        raise InvalidRequest("Give either a shape or a width and height, not both.")
+    width, height = profile.shapes[options.shape or "square"]
+    return (options.width or width, options.height or height)

@@ -1,0 +1,66 @@
+"""What the delivery of pictures reads and writes: which jobs are to be shown, where, as which files."""
+
+from __future__ import annotations
+
+import asyncio
+
+from db import appeals, jobs, prompt_channels
+from domain import Job, ModelProfile, Outcome, OutcomeCode, SafetyLevel, Upload
+from domain.prompt_channels import PromptMessage
+from domain.settings import ChannelLevel
+from engine.images.upload import make_upload
+from service.context import Context
+from service.jobs import Jobs
+from service.settings import ServerSettings
+from service.topics import Topic
+
+
+class Deliveries:
+    """A job is to be shown while its row says so; nothing else remembers it."""
+
+    def __init__(self, context: Context, jobs_: Jobs, settings: ServerSettings, profile: ModelProfile) -> None:
+        self._context = context
+        self._jobs = jobs_
+        self._settings = settings
+        self._profile = profile
+
+    async def fetch_undelivered(self) -> list[Job]:
+        """Ended jobs that are to be shown; a picture that waits for a moderator's yes is not."""
+        held = await appeals.fetch_held(self._context.database)
+        return [job for job in await jobs.fetch_undelivered(self._context.database) if job.id not in held]
+
+    async def attach_message(self, job_id: int, message_id: int) -> None:
+        """Remember which Discord message shows the job."""
+        async with self._context.writing() as connection:
+            await jobs.attach_message(connection, job_id, message_id)
+        self._context.topics.announce(Topic.JOBS, job_id)
+
+    async def mark_delivered(self, job_id: int, message_id: int | None) -> None:
+        """The job's end was shown in this message, or (None) never will be."""
+        async with self._context.writing() as connection:
+            await jobs.mark_delivered(connection, job_id, message_id, self._context.now())
+        self._context.topics.announce(Topic.JOBS, job_id)
+
+    async def judge_place_again(self, job: Job, channel_id: int, *, age_restricted: bool) -> Job:
+        """The job, withheld if it was painted for an adult channel and its channel is none any more."""
+        if job.place.level is not SafetyLevel.ADULT:
+            return job
+        channel = await self._settings.fetch_channel(job.guild_id or 0, channel_id)
+        if channel.level is ChannelLevel.ADULT and age_restricted:
+            return job
+        async with self._context.writing() as connection:
+            await jobs.withhold(connection, job.id, Outcome(OutcomeCode.PLACE_STRICTER))
+        return await self._jobs.fetch(job.id)
+
+    async def make_uploads(self, job_id: int, limit_bytes: int) -> list[Upload]:
+        """The job's released pictures as files of at most `limit_bytes` each."""
+        scale = self._profile.display_scale
+        return [
+            await asyncio.to_thread(make_upload, picture.png, f"{job_id}-{picture.seed}", scale, limit_bytes)
+            for picture in await self._jobs.fetch_pictures(job_id)
+            if picture.png is not None
+        ]
+
+    async def find_prompt(self, job_id: int) -> PromptMessage | None:
+        """The message in a prompt channel that asked for the job."""
+        return await prompt_channels.fetch_message_of_job(self._context.database, job_id)

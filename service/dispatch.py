@@ -1,0 +1,184 @@
+"""Between the rows and the engine: hands accepted jobs over, listens to their progress, writes down how they end.
+
+Nothing that must survive lives here: after a crash `recover` rebuilds everything from the rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from db import decisions, jobs, picture_hashes
+from domain import (
+    Job,
+    JobCancelled,
+    JobStatus,
+    NotFound,
+    Origin,
+    Outcome,
+    OutcomeCode,
+    PictureRefused,
+    Progress,
+    PromptRefused,
+    Result,
+    Task,
+    UserError,
+)
+from engine.images.fingerprint import fingerprint
+from engine.policy import approve
+from engine.worker.backend import Backend
+from service.allowances import fetch_allowances_of_job
+from service.context import Context
+from service.jobs import Jobs
+from service.topics import Topic
+
+log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """One task a job waits for its end. The border between the engine's threads and the event loop."""
+
+    def __init__(self, context: Context, backend: Backend, jobs_: Jobs) -> None:
+        self._context = context
+        self._backend = backend
+        self._jobs = jobs_
+        self._progress: dict[int, Progress] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Take up what an earlier process left behind."""
+        self._loop = asyncio.get_running_loop()
+        await self.recover()
+
+    async def close(self) -> None:
+        """Stop the engine; what is not finished is taken up at the next start."""
+        await asyncio.to_thread(self._backend.close)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def progress(self, job_id: int) -> Progress | None:
+        """Where a job that is being painted stands; None before and after."""
+        return self._progress.get(job_id)
+
+    async def hand_over(self, task: Task) -> None:
+        """Give an accepted job to the engine. Raises a UserError, and then the job has ended as failed."""
+        try:
+            future = self._backend.submit(task, self._on_progress)
+        except UserError as error:
+            await self._jobs.end(task.job_id, JobStatus.FAILED, _said(error))
+            raise
+        self._keep(self._settle(task.job_id, future))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---- progress --------------------------------------------------------------------------------------------------
+
+    def _on_progress(self, progress: Progress) -> None:
+        """Called from the engine's threads."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed while the last step ran
+                self._loop.call_soon_threadsafe(self._take_progress, progress)
+
+    def _take_progress(self, progress: Progress) -> None:
+        earlier = self._progress.get(progress.job_id)
+        if earlier is None:
+            self._keep(self._start(progress.job_id))
+        elif progress.preview is None:
+            progress = replace(progress, preview=earlier.preview)
+        self._progress[progress.job_id] = progress
+        self._context.topics.announce(Topic.JOBS, progress.job_id)
+
+    async def _start(self, job_id: int) -> None:
+        async with self._context.writing() as connection:
+            await jobs.start(connection, job_id, self._context.now())
+
+    # ---- the end ---------------------------------------------------------------------------------------------------
+
+    async def _settle(self, job_id: int, future: Future[Result]) -> None:
+        """Wait for the engine and write down how the job ended. The worker's border: nothing escapes it."""
+        try:
+            result = await asyncio.wrap_future(future)
+        except Exception as error:  # noqa: BLE001 - the border; what is unexpected is logged
+            await self._jobs.end(job_id, *_end_of(job_id, error))
+        else:
+            with contextlib.suppress(NotFound):  # its member erased everything while it was being painted
+                await self._finish(result)
+        self._progress.pop(job_id, None)
+        self._context.topics.announce(Topic.JOBS, job_id)
+
+    async def _finish(self, result: Result) -> None:
+        job = await self._jobs.fetch(result.job_id)
+        origin = Origin(user_id=job.user_id, place=job.place)
+        hashes = await asyncio.to_thread(_fingerprints, result)
+        now = self._context.now()
+        async with self._context.writing(Topic.DECISIONS) as connection:
+            if not await jobs.finish(connection, result, now):
+                return
+            await picture_hashes.store(connection, job.id, hashes)
+            for picture in result.pictures:
+                if not picture.safety.is_safe:
+                    await decisions.record_picture(connection, picture.safety, job.request, origin, now, job.id)
+
+    # ---- after a restart -------------------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Give every accepted, unfinished job back to the engine, through the policy as it is today."""
+        async with self._context.writing() as connection:
+            await jobs.requeue_interrupted(connection)
+        for job in await self._jobs.fetch_open():
+            try:
+                await self._take_up(job)
+            except PromptRefused as refusal:
+                await self._jobs.end(job.id, JobStatus.REFUSED, _said(refusal))
+            except UserError as error:
+                log.warning("job %d could not be taken up again: %s", job.id, error)
+
+    async def _take_up(self, job: Job) -> None:
+        allowed = await fetch_allowances_of_job(self._context.database, job.guild_id, job.user_id, job.id)
+        approved = await asyncio.to_thread(approve, job.request, job.place, allowed)
+        await self.hand_over(
+            Task(
+                job_id=job.id,
+                user_id=job.user_id,
+                approved=approved,
+                weight=job.weight,
+                guild_weight=job.guild_weight,
+            )
+        )
+
+
+def _end_of(job_id: int, error: Exception) -> tuple[JobStatus, Outcome]:
+    """How a job ends that the engine gave up."""
+    if isinstance(error, JobCancelled):
+        return JobStatus.CANCELLED, Outcome(OutcomeCode.CANCELLED)
+    if isinstance(error, PictureRefused):
+        return JobStatus.REFUSED, _said(error)
+    if isinstance(error, UserError):
+        return JobStatus.FAILED, _said(error)
+    reference = secrets.token_hex(4)
+    log.error("job %d failed (reference %s)", job_id, reference, exc_info=error)
+    return JobStatus.FAILED, Outcome(OutcomeCode.FAILED, reference)
+
+
+def _said(error: UserError) -> Outcome:
+    return Outcome(OutcomeCode.SAID, str(error))
+
+
+def _fingerprints(result: Result) -> list[tuple[int, bytes]]:
+    """(position, fingerprint) of every released picture."""
+    return [
+        (position, fingerprint(picture.png))
+        for position, picture in enumerate(result.pictures)
+        if picture.png is not None
+    ]

@@ -1,0 +1,116 @@
+"""What people and the engine do to a job: looking at it, taking it back, erasing it, ending it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Protocol
+
+from db import audit, challenges, jobs, starboard
+from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
+from service.context import Context
+from service.topics import Topic
+
+
+class Cancellable(Protocol):
+    """The part of a backend that takes jobs back."""
+
+    def cancel(self, job_id: int) -> bool: ...
+
+
+class Jobs:
+    """The rows are the truth; every change of one is announced with its id."""
+
+    def __init__(self, context: Context, backend: Cancellable) -> None:
+        self._context = context
+        self._backend = backend
+
+    # ---- looking ---------------------------------------------------------------------------------------------------
+
+    async def fetch(self, job_id: int) -> Job:
+        """The job. Raises NotFound if it is not stored (any more)."""
+        job = await jobs.fetch(self._context.database, job_id)
+        if job is None:
+            raise NotFound("This picture is not stored any more.")
+        return job
+
+    async def fetch_open(self, user_id: int | None = None) -> list[Job]:
+        """Jobs that the engine still owes work for, of one member or all, oldest first."""
+        return await jobs.fetch_open(self._context.database, user_id)
+
+    async def fetch_pictures(self, job_id: int) -> list[Picture]:
+        """The finished pictures; one that was withheld or erased has no file."""
+        return await jobs.fetch_pictures(self._context.database, job_id)
+
+    async def find_by_message(self, message_id: int) -> Job | None:
+        """The job whose own message this is."""
+        return await jobs.fetch_by_message(self._context.database, message_id)
+
+    async def find_shown(self, message_id: int) -> Job | None:
+        """The job that a message shows: its own, or as a challenge's entry, or on the starboard."""
+        return await jobs.fetch_shown(self._context.database, message_id)
+
+    async def fetch_copies(self, job_id: int) -> set[tuple[int, int]]:
+        """(channel, message) of every further message that shows the job: challenge entries and the starboard."""
+        database = self._context.database
+        return await challenges.fetch_copies(database, job_id) | await starboard.fetch_copies(database, job_id)
+
+    # ---- people act ------------------------------------------------------------------------------------------------
+
+    async def cancel(self, job_id: int, user_id: int, *, is_moderator: bool = False) -> None:
+        """Take an open job back; its cost returns. Raises NotAllowed, or NotFound if it is over already."""
+        job = await self._fetch_own(job_id, user_id, is_moderator)
+        is_own = user_id == job.user_id
+        code = OutcomeCode.CANCELLED if is_own else OutcomeCode.CANCELLED_BY_MODERATOR
+        if not await self.end(job_id, JobStatus.CANCELLED, Outcome(code), moderator_id=None if is_own else user_id):
+            raise NotFound("This picture is finished already, so there is nothing to cancel.")
+        self._backend.cancel(job_id)
+
+    async def cancel_all(self, actor_id: int, *, user_id: int | None = None, guild_id: int | None = None) -> int:
+        """A moderator takes back what is open of a member, in one server or (None) everywhere; returns how many."""
+        cancelled = 0
+        for job in await self.fetch_open(user_id):
+            if guild_id is None or job.guild_id == guild_id:
+                with contextlib.suppress(NotFound):  # it was finished meanwhile
+                    await self.cancel(job.id, actor_id, is_moderator=True)
+                    cancelled += 1
+        return cancelled
+
+    async def replace(self, job_id: int) -> None:
+        """Take an open job back without a word: something newer takes its place in its message."""
+        now = self._context.now()
+        async with self._context.writing() as connection:
+            if await jobs.end(connection, job_id, JobStatus.CANCELLED, Outcome(OutcomeCode.REPLACED), now):
+                await jobs.mark_delivered(connection, job_id, None, now)
+        self._backend.cancel(job_id)
+
+    async def erase(self, job_id: int, user_id: int, *, is_moderator: bool = False) -> Job:
+        """Erase a job's pictures for good; an open job is cancelled first. Raises NotAllowed or NotFound."""
+        job = await self._fetch_own(job_id, user_id, is_moderator)
+        if job.status.is_open:
+            with contextlib.suppress(NotFound):
+                await self.cancel(job_id, user_id, is_moderator=is_moderator)
+        now = self._context.now()
+        async with self._context.writing(Topic.AUDIT) as connection:
+            await jobs.erase_pictures(connection, job_id)
+            await jobs.mark_delivered(connection, job_id, None, now)
+            if user_id != job.user_id:
+                await audit.record_about_job(connection, job_id, user_id, "job.delete", now)
+        return job
+
+    async def _fetch_own(self, job_id: int, user_id: int, is_moderator: bool) -> Job:
+        job = await self.fetch(job_id)
+        if job.user_id != user_id and not is_moderator:
+            raise NotAllowed("Only the member who asked for this picture, or a moderator, can do that.")
+        return job
+
+    # ---- the engine and others end one -----------------------------------------------------------------------------
+
+    async def end(self, job_id: int, status: JobStatus, outcome: Outcome, *, moderator_id: int | None = None) -> bool:
+        """An open job ends without pictures; False if it was not open any more."""
+        now = self._context.now()
+        async with self._context.writing(Topic.AUDIT) as connection:
+            has_ended = await jobs.end(connection, job_id, status, outcome, now)
+            if has_ended and moderator_id is not None:
+                await audit.record_about_job(connection, job_id, moderator_id, "job.cancel", now)
+        self._context.topics.announce(Topic.JOBS, job_id)
+        return has_ended

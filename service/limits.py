@@ -1,0 +1,25 @@
+"""The bot's own limits: what holds where a server's moderators have decided nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.quotas import QuotaDefaults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Whole credits and jobs; `.env.example` explains each."""
+
+    max_queue: int = 500
+    max_jobs_per_user: int = 10
+    credits_per_hour: int = 60
+    credits_per_day: int = 600
+
+    @property
+    def defaults(self) -> QuotaDefaults:
+        return QuotaDefaults(
+            per_hour=self.credits_per_hour * 1000,
+            per_day=self.credits_per_day * 1000,
+            max_jobs=self.max_jobs_per_user,
+        )

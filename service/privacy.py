@@ -1,0 +1,146 @@
+"""What is stored of a member or a server: showing it, handing it out, erasing it, and forgetting it in time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from db import privacy
+from domain import NotFound
+from service.context import Context
+from service.jobs import Jobs
+
+log = logging.getLogger(__name__)
+
+# Forgetting is not urgent; once an hour is often enough for periods of days.
+FORGET_EVERY = timedelta(hours=1)
+# Room for an archive's own structure beside each picture, in bytes.
+ENTRY_OVERHEAD = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPart:
+    """Files for one archive, by name."""
+
+    number: int
+    count: int
+    pictures: dict[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Everything that is stored of a member: `rows` by table, and which pictures go into which archive.
+
+    `too_large` names pictures that no archive of the given size can hold.
+    """
+
+    rows: dict[str, list[dict[str, Any]]]
+    parts: tuple[tuple[tuple[int, int], ...], ...]
+    too_large: tuple[str, ...]
+
+
+class Privacy:
+    """Erasing is one transaction, then the log that still holds the erased bytes is emptied."""
+
+    def __init__(self, context: Context, jobs: Jobs) -> None:
+        self._context = context
+        self._jobs = jobs
+        self._forgot_at: datetime | None = None
+
+    async def summarise(self, user_id: int) -> dict[str, int]:
+        """How many rows of each kind are stored of the member, only kinds that there are."""
+        return await privacy.summarise(self._context.database, user_id)
+
+    async def export(self, user_id: int, limit_bytes: int) -> Export:
+        """What an export holds, its pictures split over archives of at most `limit_bytes`."""
+        rows = await privacy.export(self._context.database, user_id)
+        pictures = await privacy.list_pictures(self._context.database, user_id)
+        parts, too_large = split_pictures(pictures, limit_bytes)
+        return Export(rows, parts, too_large)
+
+    async def fetch_parts(self, export: Export) -> AsyncIterator[ExportPart]:
+        """The export's archives, one after the other: all pictures at once might not fit into memory."""
+        for number, keys in enumerate(export.parts, start=1):
+            pictures = {
+                name_of(job_id, position): await privacy.fetch_picture(self._context.database, job_id, position) or b""
+                for job_id, position in keys
+            }
+            yield ExportPart(number, len(export.parts), pictures)
+
+    async def erase_member(self, user_id: int) -> list[int]:
+        """Cancel what is open and erase the rows; the ids of the jobs that were open."""
+        open_ids = [job.id for job in await self._jobs.fetch_open(user_id)]
+        for job_id in open_ids:
+            try:
+                await self._jobs.cancel(job_id, user_id)
+            except NotFound:
+                log.info("job %d was finished just now", job_id)
+        async with self._context.writing() as connection:
+            await privacy.erase_member(connection, user_id, self._context.now())
+        await self._context.database.scrub()
+        return open_ids
+
+    # ---- forgetting in time ----------------------------------------------------------------------------------------
+
+    async def forget(self) -> None:
+        """Servers' retention, the bot's own periods, and servers that removed the bot long ago."""
+        now = self._context.now()
+        if self._forgot_at is not None and now - self._forgot_at < FORGET_EVERY:
+            return
+        async with self._context.writing() as connection:
+            changed = await privacy.forget_old(connection, now)
+            guild_ids = await privacy.erase_departed(connection, now)
+        # The first time also for an erasure after which the process ended before it could do this.
+        if changed or guild_ids or self._forgot_at is None:
+            await self._context.database.scrub()
+            log.info("retention: %d rows changed, %d left servers erased", changed, len(guild_ids))
+        self._forgot_at = now
+
+    async def note_departure(self, guild_id: int) -> None:
+        """The bot was removed from a server."""
+        async with self._context.writing() as connection:
+            await privacy.note_departure(connection, guild_id, self._context.now())
+
+    async def note_return(self, guild_id: int) -> None:
+        """The bot was added to a server (again)."""
+        async with self._context.writing() as connection:
+            await privacy.note_return(connection, guild_id)
+
+    async def note_present(self, guild_ids: set[int]) -> None:
+        """These are all servers that have the bot: others have removed it, or added it, while it was not running."""
+        stored = await privacy.fetch_guild_ids(self._context.database)
+        now = self._context.now()
+        async with self._context.writing() as connection:
+            for guild_id in stored - guild_ids:
+                await privacy.note_departure(connection, guild_id, now)
+            for guild_id in guild_ids:
+                await privacy.note_return(connection, guild_id)
+
+
+def name_of(job_id: int, position: int) -> str:
+    return f"{job_id}-{position}.png"
+
+
+def split_pictures(
+    pictures: Sequence[tuple[int, int, int]], room_bytes: int
+) -> tuple[tuple[tuple[tuple[int, int], ...], ...], tuple[str, ...]]:
+    """(job, position, bytes) of pictures in as few parts as fit into `room_bytes` each, at least one part.
+
+    Also the names of pictures that are larger than a part.
+    """
+    parts: list[list[tuple[int, int]]] = [[]]
+    too_large: list[str] = []
+    left = room_bytes
+    for job_id, position, size in pictures:
+        if size > room_bytes:
+            too_large.append(name_of(job_id, position))
+            continue
+        if size > left:
+            parts.append([])
+            left = room_bytes
+        parts[-1].append((job_id, position))
+        left -= size + ENTRY_OVERHEAD
+    return tuple(tuple(part) for part in parts), tuple(too_large)

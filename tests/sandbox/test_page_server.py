@@ -1,0 +1,28 @@
+"""What the page's server answers, asked without a browser."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from sandbox.page.server import PageServer
+from sandbox.people.person import channel_named, person
+from sandbox.server import LoopbackDiscord
+from sandbox.world.world import default_world
+
+
+async def test_the_page_says_that_a_bot_which_hangs_did_not_respond() -> None:
+    world = default_world(real_deadlines=True)  # as in the demo
+    world.ack_seconds = 0.01
+    world.commands[None] = [{"id": "1", "name": "run", "type": 1, "options": []}]
+    server = LoopbackDiscord(world)
+    ana = person(server, "ana")
+    PageServer(server, [ana.id]).mount()
+    asked = {"user": str(ana.id), "channel": str(channel_named(world, "paintings").id)}
+    asked |= {"action": "slash", "name": "run", "options": {}}
+    async with (
+        server,
+        aiohttp.ClientSession() as client,
+        client.post(f"{server.base_url}/page-api/act", json=asked) as response,
+    ):
+        answer = await response.json()
+    assert answer["error"].startswith("The application did not respond")

@@ -1,0 +1,37 @@
+"""What the engine's tests share: a profile, a request, tasks, and jobs as the queue and the batcher take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain import ModelIdentity, ModelProfile, Place, Request, Task
+from engine.policy import approve
+
+PROFILE = ModelProfile(
+    identity=ModelIdentity(name="test", sha256="0"), unit=64, min_side=256, max_side=1024, max_pixels=768 * 768,
+    shapes={"square": (512, 512)}, schedulers=("ddim", "euler"), scheduler="ddim", num_inference_steps=20,
+    max_steps=100, guidance_scale=7.5,
+)  # fmt: skip
+GOOD = Request(
+    prompt="tree", width=512, height=512, num_inference_steps=20, guidance_scale=7.5, scheduler="ddim", seed=1
+)
+SMALL = Request(
+    prompt="1girl, tree", width=64, height=64, num_inference_steps=4, guidance_scale=5.0, scheduler="ddim", seed=11
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """A job as the fair queue sees it: nothing but what the order depends on."""
+
+    job_id: int
+    guild_key: int
+    user_id: int
+    cost: float
+    weight: float = 1.0
+    guild_weight: float = 1.0
+
+
+def make_task(job_id: int = 1, request: Request = SMALL, user_id: int = 1) -> Task:
+    """A task of a server's member whose prompt the policy has approved."""
+    return Task(job_id=job_id, user_id=user_id, approved=approve(request, Place(guild_id=5, channel_id=6)))
