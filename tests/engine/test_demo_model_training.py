@@ -18,6 +18,8 @@ from scripts.demo_model.pictures import SIZE
 from scripts.demo_model.plan import Plan, Worker, is_finished, load_state
 from scripts.train_demo_model import stage_minutes
 
+pytestmark = pytest.mark.pipeline
+
 PUBLISHED = Path(__file__).parents[2] / "models" / "demo"
 WORKER = Worker(0, 1, torch.device("cpu"))
 PICTURES = 8

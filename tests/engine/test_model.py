@@ -23,6 +23,8 @@ from engine.sampling.model import LoadedModel, find_folder, load_model
 from scripts.random_checkpoint import EMA_SHIFT, build_random_checkpoint
 from scripts.random_model import build_random_model
 
+pytestmark = pytest.mark.pipeline
+
 
 @pytest.fixture
 def folder(tmp_path: Path, tiny_model_dir: Path) -> Path:

@@ -10,6 +10,8 @@ from safetensors.torch import load_file
 from engine.request.tokenizer import clip_tokenizer
 from scripts.random_model import SIZES, build_random_model, hyperparameters
 
+pytestmark = pytest.mark.pipeline
+
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path):
     weights = [
