@@ -162,22 +162,23 @@ async def fetch_open_cases(database: Database, guild_id: int) -> list[Case]:
     return [_case(row) for row in rows]
 
 
+_REVIEW_CHANNEL = """SELECT json_extract(value, '$') FROM place_settings
+WHERE place_settings.guild_id = cases.guild_id AND place_settings.channel_id = 0 AND name = 'review_channel_id'"""
+
+UNSHOWN = f"""
+SELECT * FROM (
+    SELECT cases.*, coalesce(card_channel_id, ({_REVIEW_CHANNEL})) AS shown_in
+    FROM cases WHERE shown_status IS NOT status
+) WHERE shown_in IS NOT NULL ORDER BY id
+"""
+
+
 async def fetch_unshown(database: Database) -> list[tuple[Case, int]]:
     """Cases whose card does not show their status (or that have no card), each with the channel of its card.
 
     Oldest first. A case of a server without a review channel waits until there is one.
     """
-    rows = await database.fetch_all(
-        f"""SELECT * FROM (
-               SELECT cases.*, coalesce(card_channel_id, ({_REVIEW_CHANNEL})) AS shown_in
-               FROM cases WHERE shown_status IS NOT status
-           ) WHERE shown_in IS NOT NULL ORDER BY id"""
-    )
-    return [(_case(row), int(row["shown_in"])) for row in rows]
-
-
-_REVIEW_CHANNEL = """SELECT json_extract(value, '$') FROM place_settings
-WHERE place_settings.guild_id = cases.guild_id AND place_settings.channel_id = 0 AND name = 'review_channel_id'"""
+    return [(_case(row), int(row["shown_in"])) for row in await database.fetch_all(UNSHOWN)]
 
 
 async def has_review_channel(database: Database, guild_id: int) -> bool:

@@ -212,7 +212,7 @@ class Cases:
         return worst
 
     async def mark_shown(self, case: Case, channel_id: int | None, message_id: int | None) -> None:
-        """The card in this message shows the case's status; None: it was deleted, and one comes with the next status."""
+        """This message shows the case's status; None: the card was deleted, and the next status gets a new one."""
         async with self._context.writing() as connection:
             await appeals.mark_shown(connection, case.id, case.status, channel_id, message_id)
 

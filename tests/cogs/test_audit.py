@@ -13,7 +13,8 @@ import pytest
 from cogs.moderation.audit import audit_line, to_csv
 from db import audit, blocks, guild_settings, ledger, quotas
 from db.database import Database
-from domain import InvalidRequest
+from domain.quotas import QuotaKind, QuotaRule, QuotaSubject
+from domain.settings import ChannelLevel, GuildSettings
 from tests.support.people import GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
 
@@ -59,7 +60,9 @@ async def test_filters_narrow_the_log_down(database: Database) -> None:
     async with database.transaction() as connection:
         later = NOW + timedelta(days=2)
         await blocks.add(connection, GUILD, MEMBER, 98, later, reason="spam")
-        await ledger.grant(connection, GUILD, "member", MEMBER, 5000, MODERATOR, later, reason="prize")
+        await ledger.grant(
+            connection, GUILD, QuotaSubject(QuotaKind.MEMBER, MEMBER), 5000, MODERATOR, later, reason="prize"
+        )
         await audit.record(connection, 77, MODERATOR, "block.add", f"member:{MEMBER}", {}, later)
 
     async def actions(**filters: Any) -> list[str]:
@@ -105,34 +108,23 @@ async def test_a_server_with_many_waiting_rows_keeps_no_other_server_waiting(dat
 
 
 async def test_settings_read_back_and_say_what_changed(database: Database) -> None:
-    assert await guild_settings.load(database, GUILD) == guild_settings.GuildSettings()
+    assert await guild_settings.load(database, GUILD) == GuildSettings()
     assert await change(database, allowed_shapes=("square",), max_images=4) == {"allowed_shapes": ("square",)}
     assert (await guild_settings.load(database, GUILD)).allowed_shapes == ("square",)
-    assert await change(database, channel_id=5, level="strict") == {"level": "strict"}
-    assert (await guild_settings.load_channel(database, GUILD, 5)).level == "strict"
-    assert (await guild_settings.load_channel(database, GUILD, 6)).level == "standard"
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"max_images": 5}, "from 1 to 4"),
-        ({"retention_days": 0}, "from 1 to 3650"),
-        ({"image_to_image": "friends"}, "everyone, roles, moderators, nobody"),
-        ({"allowed_shapes": ("round",)}, "portrait, square, landscape"),
-    ],
-)
-async def test_a_setting_that_cannot_be_is_refused_with_what_can(
-    database: Database, values: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(InvalidRequest, match=words):
-        await change(database, **values)
+    assert await change(database, channel_id=5, level=ChannelLevel.STRICT) == {"level": ChannelLevel.STRICT}
+    assert (await guild_settings.load_channel(database, GUILD, 5)).level is ChannelLevel.STRICT
+    assert (await guild_settings.load_channel(database, GUILD, 6)).level is ChannelLevel.STANDARD
 
 
 async def test_a_csv_cell_never_starts_a_formula_and_the_line_speaks_credits(database: Database) -> None:
     async with database.transaction() as connection:
-        rule = quotas.QuotaRule(
-            guild_id=GUILD, subject="role", subject_id=3, per_hour=1500, actor_id=MODERATOR, set_at=NOW, reason="=1+1"
+        rule = QuotaRule(
+            guild_id=GUILD,
+            subject=QuotaSubject(QuotaKind.ROLE, 3),
+            per_hour=1500,
+            actor_id=MODERATOR,
+            set_at=NOW,
+            reason="=1+1",
         )
         await quotas.set_rule(connection, rule)
     rows = await audit.search(database, GUILD)

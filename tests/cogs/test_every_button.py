@@ -9,25 +9,22 @@ from typing import Any
 
 import pytest
 
-from cogs.community import registry as community
-from cogs.imagine import buttons
-from cogs.member import terms
-from cogs.moderation import registry as moderators
+from cogs.setup import BUTTONS
 from domain import JobStatus
+from domain.queue import QueueState
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Person
 from sandbox.world import changes
 from sandbox.world.world import Interaction, Message
-from service.admission import PAUSED
 from tests.support.cards import text_of, titled
 from tests.support.challenges import choose_picture
-from tests.support.review import LIFTABLE, review_cards
+from tests.support.refusals import LIFTABLE
+from tests.support.review import review_cards
 from tests.support.stage import Stage, is_delivered, make_stage, running_bot
 
 CARDS = ("once", "here", "uphold", "block", "keep", "remove", "approve", "reject")  # in the order of their cases
-EVERY = (*buttons.BUTTONS, *terms.BUTTONS, *community.BUTTONS, *moderators.BUTTONS)
 
 
 @dataclass
@@ -92,7 +89,7 @@ async def test_every_lasting_button_works_in_the_next_process(tmp_path: Path, ti
             await press_cases(later, presses, left)
             await press_challenge(later, presses, left)
             await press_the_rest(later, presses, left)
-            forgotten = [one for one in EVERY if not any(template_of(one)(name) for name in presses.ids)]
+            forgotten = [one for one in BUTTONS if not any(template_of(one)(name) for name in presses.ids)]
             assert forgotten == []
 
 
@@ -123,7 +120,7 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
     held = await hold_two(stage)
     await stage.bot.background.run_all()
     # Paused last: what waits here, and for its agreement, waits across the restart.
-    await stage.service.queue.set_state(PAUSED, mira.id)
+    await stage.service.queue.set_state(QueueState.PAUSED, mira.id)
     waiting = ana.answer(await ana.slash(here, "imagine", prompt="1girl, hat"))
     await zoe.say(stage.channel("prompts"), "1girl, umbrella")
     in_channel = await zoe.until(

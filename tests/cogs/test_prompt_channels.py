@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from cogs.core.rate_limit import RateLimit
-from cogs.prompt_channels.prompt_text import changed, prompt_in, request_for
+from cogs.prompt_channels.prompt_text import changed, dressed, prompt_in
 from db import prompt_channels
+from domain.prompt_channels import PromptChannel
 from sandbox.people.person import Refused
 from sandbox.world.world import Message
 from tests.support.prompt_channels import (
@@ -22,6 +24,7 @@ from tests.support.prompt_channels import (
     prompts,
     request_of,
 )
+from tests.support.requests import REQUEST
 from tests.support.stage import Stage, is_delivered, restarted
 
 # ---- the words ---------------------------------------------------------------------------------------------------
@@ -47,9 +50,9 @@ def test_without_the_intent_only_mentions_are_prompts() -> None:
     assert prompt_in("<@5> 1girl", 5, needs_mention=True) == "1girl"
 
 
-async def test_a_reply_adds_and_takes_away_tags_or_replaces_the_words(stage: Stage) -> None:
-    channel = prompt_channels.PromptChannel(channel_id=1, guild_id=2, opened_by=3, suffix="night")
-    request = request_for("1girl, hat", channel, stage.service.queue.profile)
+def test_a_reply_adds_and_takes_away_tags_or_replaces_the_words() -> None:
+    channel = PromptChannel(channel_id=1, guild_id=2, opened_by=3, suffix="night")
+    request = replace(REQUEST, prompt=dressed("1girl, hat", channel))
     assert request.prompt == "1girl, hat, night"
     assert changed(request, "- HAT, + red hair", channel).prompt == "1girl, night, red hair"
     assert changed(request, "1boy", channel).prompt == "1boy, night"

@@ -78,4 +78,4 @@ async def test_a_deleted_message_takes_its_picture_with_it(open_stage: Stage) ->
     job = await job_of(open_stage, said)
     await open_stage.ana.delete(said)
     await open_stage.ana.until(lambda: picture.id not in open_stage.server.world.messages)
-    assert [painting.png for painting in await open_stage.service.jobs.fetch_pictures(job.id)] == [None]
+    assert [picture.png for picture in await open_stage.service.jobs.fetch_pictures(job.id)] == [None]

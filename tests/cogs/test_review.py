@@ -14,7 +14,8 @@ from engine.sampling.model import LoadedModel
 from sandbox.people.person import Refused
 from sandbox.world.world import Interaction, Message
 from tests.support.cards import fields_of, labels_of
-from tests.support.review import LICENSED, LIFTABLE, PHRASE, refused, review_cards
+from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
+from tests.support.review import refused, review_cards
 from tests.support.stage import Stage, is_delivered, make_stage, restarted
 
 

@@ -15,8 +15,20 @@ from hypothesis import strategies as st
 
 from db import jobs, ledger, quotas
 from db.database import SCHEMA
-from db.quota_sql import DAY, HOUR, Asker, QuotaDefaults
-from domain import JobStatus, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport
+from domain import (
+    JobStatus,
+    ModelIdentity,
+    Origin,
+    Outcome,
+    OutcomeCode,
+    Picture,
+    Place,
+    Request,
+    Result,
+    SafetyReport,
+    SafetyVerdict,
+)
+from domain.quotas import DAY, HOUR, Asker, QuotaDefaults, QuotaKind, QuotaRule, QuotaSubject
 
 Value = TypeVar("Value")
 
@@ -33,7 +45,13 @@ ORIGINS = (
     Origin(user_id=2, place=Place(guild_id=GUILD, channel_id=CHANNELS[1])),
     Origin(user_id=1, place=Place(channel_id=40)),
 )
-SUBJECTS = (("member", 1), ("member", 2), ("role", ROLE), ("channel", CHANNELS[0]), ("everyone", 0))
+SUBJECTS = (
+    QuotaSubject(QuotaKind.MEMBER, 1),
+    QuotaSubject(QuotaKind.MEMBER, 2),
+    QuotaSubject(QuotaKind.ROLE, ROLE),
+    QuotaSubject(QuotaKind.CHANNEL, CHANNELS[0]),
+    QuotaSubject(QuotaKind.EVERYONE),
+)
 
 
 class SyncConnection:
@@ -90,7 +108,7 @@ class Spend:
 
 @dataclass
 class Grant:
-    subject: tuple[str, int]
+    subject: QuotaSubject
     amount: int
     expires_at: datetime | None
 
@@ -102,19 +120,19 @@ class Model:
     now: datetime = START
     spends: dict[int, Spend] = field(default_factory=dict[int, Spend])
     grants: dict[int, Grant] = field(default_factory=dict[int, Grant])
-    rules: dict[tuple[str, int], tuple[int | None, int | None, int | None, datetime | None]] = field(
-        default_factory=dict[tuple[str, int], tuple[int | None, int | None, int | None, datetime | None]]
+    rules: dict[QuotaSubject, tuple[int | None, int | None, int | None, datetime | None]] = field(
+        default_factory=dict[QuotaSubject, tuple[int | None, int | None, int | None, datetime | None]]
     )
 
     def rule_value(self, asker: int, index: int) -> int | None:
         """The value that a rule of the server decides for this asker, or None."""
         if asker == 2:
             return None
-        for level in ("member", "role", "channel", "everyone"):
+        for level in (QuotaKind.MEMBER, QuotaKind.ROLE, QuotaKind.CHANNEL, QuotaKind.EVERYONE):
             values = [
                 cast("int | None", rule[index])
                 for subject, rule in self.rules.items()
-                if subject[0] == level and applies(subject, asker) and (rule[3] is None or rule[3] > self.now)
+                if subject.kind is level and applies(subject, asker) and (rule[3] is None or rule[3] > self.now)
             ]
             known = [value for value in values if value is not None]
             if known:
@@ -178,13 +196,13 @@ class Model:
         return parts
 
 
-def applies(subject: tuple[str, int], asker: int) -> bool:
+def applies(subject: QuotaSubject, asker: int) -> bool:
     origin = ORIGINS[asker]
     return (
-        subject == ("everyone", 0)
-        or subject == ("member", origin.user_id)
-        or (subject[0] == "role" and subject[1] in origin.role_ids)
-        or subject == ("channel", origin.place.channel_id)
+        subject == QuotaSubject(QuotaKind.EVERYONE)
+        or subject == QuotaSubject(QuotaKind.MEMBER, origin.user_id)
+        or (subject.kind is QuotaKind.ROLE and subject.id in origin.role_ids)
+        or subject == QuotaSubject(QuotaKind.CHANNEL, origin.place.channel_id)
     )
 
 
@@ -248,7 +266,7 @@ class History:
         if job_id is None:
             return
         was_open = self.model.spends[job_id].is_open
-        assert run(jobs.end(self.connection, job_id, status, None, self.model.now)) == was_open
+        assert run(jobs.end(self.connection, job_id, status, Outcome(OutcomeCode.FAILED), self.model.now)) == was_open
         if was_open:
             self.model.spends[job_id].is_open = False
             self.model.spends[job_id].parts = {}
@@ -281,7 +299,7 @@ class History:
             ledger.grant(
                 self.connection,
                 GUILD,
-                *subject,
+                subject,
                 1 + amount % 9,
                 99,
                 self.model.now,
@@ -293,11 +311,11 @@ class History:
 
     def reset(self, choice: int, _: int) -> None:
         subject = SUBJECTS[choice % len(SUBJECTS)]
-        run(ledger.reset(self.connection, GUILD, *subject, 99, self.model.now, reason="test"))
+        run(ledger.reset(self.connection, GUILD, subject, 99, self.model.now, reason="test"))
         for spend in self.model.spends.values():
             if spend.asker == 2 or not applies(subject, spend.asker):
                 continue
-            if subject[0] == "role":  # in direct messages nobody knows who has which role
+            if subject.kind is QuotaKind.ROLE:  # in direct messages nobody knows who has which role
                 spend.is_forgiven_by_role = True
             else:
                 spend.is_forgiven = True
@@ -305,7 +323,7 @@ class History:
     def rule(self, choice: int, values: int) -> None:
         subject = SUBJECTS[choice % len(SUBJECTS)]
         if values % 5 == 0:
-            run(quotas.remove_rule(self.connection, GUILD, *subject, 99, self.model.now))
+            run(quotas.remove_rule(self.connection, GUILD, subject, 99, self.model.now))
             self.model.rules.pop(subject, None)
             return
         given = (
@@ -314,10 +332,9 @@ class History:
             values % 4 if values % 7 == 0 else None,
         )
         expires_at = self.model.now + timedelta(minutes=90) if values % 11 == 0 else None
-        rule = quotas.QuotaRule(
+        rule = QuotaRule(
             guild_id=GUILD,
-            subject=subject[0],
-            subject_id=subject[1],
+            subject=subject,
             per_hour=given[0],
             per_day=given[1],
             max_jobs=given[2],
@@ -338,7 +355,7 @@ class History:
 
 
 def painting(*, is_safe: bool) -> Picture:
-    report = SafetyReport(verdict="safe" if is_safe else "unsafe")
+    report = SafetyReport(verdict=SafetyVerdict.SAFE if is_safe else SafetyVerdict.UNSAFE)
     return Picture(seed=1, width=64, height=64, png=b"png" if is_safe else None, safety=report)
 
 
@@ -371,7 +388,7 @@ def test_the_ledger_only_grows(memory: sqlite3.Connection, statement: str) -> No
     memory.execute("BEGIN")
     try:
         connection = cast("aiosqlite.Connection", SyncConnection(memory))
-        run(ledger.grant(connection, GUILD, "member", 1, 5, 99, START, reason="test"))
+        run(ledger.grant(connection, GUILD, QuotaSubject(QuotaKind.MEMBER, 1), 5, 99, START, reason="test"))
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             memory.execute(statement)
         memory.execute("UPDATE ledger SET subject_id = NULL, actor_id = NULL, reason = ''")

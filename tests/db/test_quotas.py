@@ -1,25 +1,21 @@
-"""Quotas: which rule applies, what a picture costs, many requests at once, and fair shares of the worker."""
+"""Quotas: which rule applies, what a picture costs, and fair shares of the worker."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from db import jobs, ledger, quotas
 from db.database import Database
-from db.quota_sql import Asker, QuotaDefaults
-from domain import JobStatus, Origin, Place, QuotaExceeded
+from domain import JobStatus, Origin, Outcome, OutcomeCode, Place
 from domain.credits import credits_in_words
+from domain.quotas import Asker, QuotaDefaults, QuotaKind, QuotaRule, QuotaStanding, QuotaSubject
 from engine.request.cost import millicredits_for
 from engine.worker.fair_queue import FairQueue
-from service.admission import Admission, Limits
 from tests.support.engine import WaitingJob
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW, PROFILE
@@ -31,15 +27,14 @@ ORIGIN = replace(PLAIN_ORIGIN, role_ids=(BEST_ROLE, OTHER_ROLE))
 DEFAULTS = QuotaDefaults(per_hour=60_000, per_day=600_000, max_jobs=1000)
 
 
-async def set_rule(database: Database, subject: str, subject_id: int = 0, **values: Any) -> None:
-    rule = quotas.QuotaRule(
-        guild_id=GUILD, subject=subject, subject_id=subject_id, actor_id=MODERATOR, set_at=NOW, reason="test", **values
-    )
+async def set_rule(database: Database, kind: QuotaKind, subject_id: int = 0, **values: Any) -> None:
+    subject = QuotaSubject(kind, subject_id)
+    rule = QuotaRule(guild_id=GUILD, subject=subject, actor_id=MODERATOR, set_at=NOW, reason="test", **values)
     async with database.transaction() as connection:
         await quotas.set_rule(connection, rule)
 
 
-async def standing(database: Database, origin: Origin = ORIGIN, now: datetime = NOW) -> quotas.QuotaStanding:
+async def standing(database: Database, origin: Origin = ORIGIN, now: datetime = NOW) -> QuotaStanding:
     return await quotas.fetch_standing(database, Asker.of(origin), DEFAULTS, now)
 
 
@@ -55,65 +50,67 @@ async def enqueue(
 
 async def test_the_nearest_rule_decides_each_value_on_its_own(database: Database) -> None:
     assert (await standing(database)).hour_source is None
-    await set_rule(database, "everyone", per_hour=1000, per_day=9000)
-    await set_rule(database, "channel", CHANNEL, per_hour=2000)
-    assert (await standing(database)).hour_source == f"channel:{CHANNEL}"
-    await set_rule(database, "role", OTHER_ROLE, per_hour=3000)
-    await set_rule(database, "role", BEST_ROLE, per_hour=4000)
+    await set_rule(database, QuotaKind.EVERYONE, per_hour=1000, per_day=9000)
+    await set_rule(database, QuotaKind.CHANNEL, CHANNEL, per_hour=2000)
+    assert (await standing(database)).hour_source == QuotaSubject(QuotaKind.CHANNEL, CHANNEL)
+    await set_rule(database, QuotaKind.ROLE, OTHER_ROLE, per_hour=3000)
+    await set_rule(database, QuotaKind.ROLE, BEST_ROLE, per_hour=4000)
     found = await standing(database)
-    assert (found.per_hour, found.hour_source) == (4000, f"role:{BEST_ROLE}")
-    assert (found.per_day, found.day_source) == (9000, "everyone:0")
-    await set_rule(database, "member", MEMBER, per_hour=500)
+    assert (found.per_hour, found.hour_source) == (4000, QuotaSubject(QuotaKind.ROLE, BEST_ROLE))
+    assert (found.per_day, found.day_source) == (9000, QuotaSubject(QuotaKind.EVERYONE))
+    await set_rule(database, QuotaKind.MEMBER, MEMBER, per_hour=500)
     found = await standing(database)
-    assert (found.per_hour, found.hour_source) == (500, f"member:{MEMBER}")
+    assert (found.per_hour, found.hour_source) == (500, QuotaSubject(QuotaKind.MEMBER, MEMBER))
 
 
 async def test_a_rule_ends_when_it_expires(database: Database) -> None:
-    await set_rule(database, "member", MEMBER, per_hour=500, expires_at=NOW + timedelta(hours=1))
+    await set_rule(database, QuotaKind.MEMBER, MEMBER, per_hour=500, expires_at=NOW + timedelta(hours=1))
     assert (await standing(database, now=NOW + timedelta(minutes=59))).per_hour == 500
     assert (await standing(database, now=NOW + timedelta(minutes=60))).per_hour == DEFAULTS.per_hour
 
 
 async def test_a_thread_has_its_channels_quota(database: Database) -> None:
-    await set_rule(database, "channel", CHANNEL, per_hour=2000)
+    await set_rule(database, QuotaKind.CHANNEL, CHANNEL, per_hour=2000)
     in_thread = replace(ORIGIN, place=Place(guild_id=GUILD, channel_id=555), parent_channel_id=CHANNEL)
     assert (await standing(database, in_thread)).per_hour == 2000
 
 
 async def test_a_change_takes_effect_on_the_next_request(database: Database) -> None:
-    await set_rule(database, "everyone", per_hour=1000)
+    await set_rule(database, QuotaKind.EVERYONE, per_hour=1000)
     assert await enqueue(database)
     assert await enqueue(database) is None
-    await set_rule(database, "everyone", per_hour=2000)
+    await set_rule(database, QuotaKind.EVERYONE, per_hour=2000)
     assert await enqueue(database)
-    await set_rule(database, "everyone", per_hour=0)
+    await set_rule(database, QuotaKind.EVERYONE, per_hour=0)
     assert await enqueue(database) is None
 
 
 async def test_granted_credits_are_spent_after_the_allowance_and_come_back_to_their_grant(database: Database) -> None:
-    await set_rule(database, "everyone", per_hour=1000)
+    await set_rule(database, QuotaKind.EVERYONE, per_hour=1000)
     async with database.transaction() as connection:
-        await ledger.grant(connection, GUILD, "role", BEST_ROLE, 1500, MODERATOR, NOW, reason="prize")
+        await ledger.grant(
+            connection, GUILD, QuotaSubject(QuotaKind.ROLE, BEST_ROLE), 1500, MODERATOR, NOW, reason="prize"
+        )
     job_id = await enqueue(database, cost=2000)
     assert job_id
     found = await standing(database)
     assert (found.allowance, found.extra) == (0, 500)
     async with database.transaction() as connection:
-        await jobs.end(connection, job_id, JobStatus.FAILED, "no", NOW)
+        await jobs.end(connection, job_id, JobStatus.FAILED, Outcome(OutcomeCode.FAILED, "no"), NOW)
     found = await standing(database)
     assert (found.allowance, found.extra) == (1000, 1500)
 
 
 async def test_a_reset_gives_the_whole_allowance_back(database: Database) -> None:
-    await set_rule(database, "everyone", per_hour=2000)
+    await set_rule(database, QuotaKind.EVERYONE, per_hour=2000)
     assert await enqueue(database, cost=2000)
     async with database.transaction() as connection:
-        await ledger.reset(connection, GUILD, "member", MEMBER, MODERATOR, NOW, reason="sorry")
+        await ledger.reset(connection, GUILD, QuotaSubject(QuotaKind.MEMBER, MEMBER), MODERATOR, NOW, reason="sorry")
     assert (await standing(database)).allowance == 2000
 
 
 async def test_a_servers_budget_holds_for_all_its_members_together(database: Database) -> None:
-    await set_rule(database, "server", per_hour=2500, max_jobs=2)
+    await set_rule(database, QuotaKind.SERVER, per_hour=2500, max_jobs=2)
     assert await enqueue(database, origin=ORIGIN)
     assert await enqueue(database, origin=replace(ORIGIN, user_id=2), cost=1600) is None
     assert await enqueue(database, origin=replace(ORIGIN, user_id=2))
@@ -130,7 +127,7 @@ async def test_the_bots_default_counts_what_was_spent_anywhere(database: Databas
 
 
 async def test_it_says_when_the_same_request_would_be_taken(database: Database) -> None:
-    await set_rule(database, "everyone", per_hour=3000)
+    await set_rule(database, QuotaKind.EVERYONE, per_hour=3000)
     for minutes in (0, 10, 20):
         assert await enqueue(database, now=NOW + timedelta(minutes=minutes))
     now = NOW + timedelta(minutes=30)
@@ -177,31 +174,6 @@ def test_a_price_is_never_shown_as_nothing() -> None:
     assert credits_in_words(100_000_000) == "100,000 credits"
 
 
-# ---- many at once ----------------------------------------------------------------------------------------------------
-
-
-async def test_two_hundred_concurrent_requests_get_exactly_what_the_credit_allows(tmp_path: Path) -> None:
-    """Through the whole admission (policy, rules, spend), over four connections to one file."""
-    path, clock = tmp_path / "bot.sqlite3", NOW
-    limits = Limits(max_queue=1000, max_jobs_per_user=1000, credits_per_hour=37)
-    async with AsyncExitStack() as stack:
-        databases = [await stack.enter_async_context(Database(path)) for _ in range(4)]
-        admissions = [Admission(database, PROFILE, limits) for database in databases]
-        outcomes = await asyncio.gather(
-            *(admissions[number % 4].admit(REQUEST, ORIGIN, clock) for number in range(200)), return_exceptions=True
-        )
-        kinds = Counter(type(outcome).__name__ for outcome in outcomes)
-        assert kinds == {"Task": 37, "QuotaExceeded": 163}
-        refusal = next(outcome for outcome in outcomes if isinstance(outcome, QuotaExceeded))
-        assert refusal.retry_at == NOW + timedelta(hours=1)
-        sums = await databases[0].fetch_one("SELECT count(*), sum(amount) FROM ledger WHERE kind = 'spend'")
-        assert sums is not None
-        assert tuple(sums) == (37, -37_000)
-        rows = await databases[0].fetch_one("SELECT count(*), sum(cost) FROM jobs")
-        assert rows is not None
-        assert tuple(rows) == (37, 37_000)
-
-
 # ---- fair shares -----------------------------------------------------------------------------------------------------
 
 
@@ -237,8 +209,8 @@ class Worker:
 async def test_shares_follow_the_weights_that_moderators_set_although_one_floods(database: Database) -> None:
     """Two servers of 20 members; server 10 has weight 2, its members with the booster role have weight 3."""
     members = [(guild, guild * 100 + number) for guild in (GUILD, 11) for number in range(20)]
-    await set_rule(database, "server", weight=2.0)
-    await set_rule(database, "role", BEST_ROLE, weight=3.0)
+    await set_rule(database, QuotaKind.SERVER, weight=2.0)
+    await set_rule(database, QuotaKind.ROLE, BEST_ROLE, weight=3.0)
     weights = {who: await stored_weights(database, who) for who in members}
     worker = Worker(weights, flooder=(11, 1100))
     worker.work(20_000)

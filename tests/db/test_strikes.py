@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from db import audit, decisions, strikes
 from db.database import Database
-from db.guild_settings import GuildSettings
-from db.strikes import Penalty, Refusal, is_strike, penalty_of
+from db.strikes import is_strike, penalty_of
 from domain import Action, Verdict
+from domain.settings import GuildSettings
+from domain.strikes import Penalty, Refusal, Rung
 from tests.support.people import GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW, ORIGIN, REQUEST
 
@@ -41,13 +42,13 @@ async def standing(database: Database, now: datetime = NOW) -> Penalty:
 
 
 async def test_the_first_refusals_are_free_and_then_the_ladder_is_climbed(database: Database) -> None:
-    rungs: list[str | None] = []
+    rungs: list[Rung | None] = []
     for number in range(6):
         penalty = await refuse(database, number)
         rungs.append(penalty.rung if penalty else None)
-    assert rungs == [None, None, "warn", "slow", "pause", "pause"]
+    assert rungs == [None, None, Rung.WARN, Rung.SLOW, Rung.PAUSE, Rung.PAUSE]
     assert await standing(database) == Penalty(
-        count=4, rung="pause", until=NOW + timedelta(hours=1), moderators_told=True
+        count=4, rung=Rung.PAUSE, until=NOW + timedelta(hours=1), moderators_told=True
     )
     actions = [row.action for row in await audit.search(database, GUILD)]
     assert actions == ["strike.moderators_told", "strike.add", "strike.add", "strike.add"]
@@ -56,7 +57,7 @@ async def test_the_first_refusals_are_free_and_then_the_ladder_is_climbed(databa
 async def test_a_pause_ends_and_strikes_expire(database: Database) -> None:
     for number in range(5):
         await refuse(database, number)
-    assert (await standing(database, NOW + timedelta(hours=1))).rung == "slow"
+    assert (await standing(database, NOW + timedelta(hours=1))).rung is Rung.SLOW
     later = NOW + timedelta(days=SETTINGS.strike_days)
     assert await standing(database, later) == Penalty()
 
@@ -71,7 +72,7 @@ async def test_a_double_click_counts_once(database: Database) -> None:
 async def test_a_hard_rule_has_no_free_refusals(database: Database) -> None:
     penalty = await refuse(database, 1, verdict=replace(VERDICT, tier="hard"))
     assert penalty is not None
-    assert penalty.rung == "warn"
+    assert penalty.rung is Rung.WARN
 
 
 async def test_moderators_who_try_the_filter_are_exempt(database: Database) -> None:
@@ -109,9 +110,9 @@ async def test_the_dry_run_says_what_really_happened_and_what_another_ladder_wou
     row = await database.fetch_one("SELECT count(*) FROM strikes")
     assert row is not None
     assert outcome.strikes == row[0]
-    assert (outcome.user_id, outcome.refusals, outcome.rung) == (MEMBER, 9, "slow")
+    assert (outcome.user_id, outcome.refusals, outcome.rung) == (MEMBER, 9, Rung.SLOW)
     stricter = replace(SETTINGS, strike_free_refusals=0, strike_pause_at=1)
-    assert (await strikes.dry_run(database, GUILD, stricter, NOW - timedelta(days=30)))[0].rung == "pause"
+    assert (await strikes.dry_run(database, GUILD, stricter, NOW - timedelta(days=30)))[0].rung is Rung.PAUSE
     after = await database.fetch_one("SELECT count(*) FROM strikes")
     assert after is not None
     assert after[0] == row[0]
@@ -141,7 +142,7 @@ def test_more_free_refusals_never_mean_more_strikes(refusals: Sequence[Refusal],
 
 @given(count=st.integers(0, 8), minutes=st.integers(0, 100_000))
 def test_a_penalty_never_grows_with_time(count: int, minutes: int) -> None:
-    order = ("none", "warn", "slow", "pause")
+    order = tuple(Rung)
     struck_at = [NOW] * count
     before = penalty_of(struck_at, SETTINGS, NOW)
     after = penalty_of(struck_at, SETTINGS, NOW + timedelta(minutes=minutes))

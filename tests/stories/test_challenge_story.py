@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from cogs.community.challenges import duration_in
 from domain import InvalidRequest
+from domain.challenges import MAX_DURATION
+from domain.durations import parse_duration
 from sandbox.people.person import Refused
 from tests.support.cards import titled
 from tests.support.challenges import enter_challenge, start_challenge
@@ -16,13 +17,13 @@ from tests.support.stage import Stage, restarted
 
 @pytest.mark.parametrize(("text", "hours"), [("90m", 1.5), ("12h", 12), ("2d 12H", 60), ("1w", 168)])
 def test_durations(text: str, hours: float) -> None:
-    assert duration_in(text) == timedelta(hours=hours)
+    assert parse_duration(text, longest=MAX_DURATION) == timedelta(hours=hours)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "3", "3x", "d3", "0d", "9999w"])
+@pytest.mark.parametrize("text", ["", "soon", "3", "3x", "d3", "0d", "9999w", "61d"])
 def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(InvalidRequest):
-        duration_in(text)
+    with pytest.raises(InvalidRequest, match="60 days at most"):
+        parse_duration(text, longest=MAX_DURATION)
 
 
 async def test_a_challenge_from_start_to_hall_of_fame_with_restarts_in_between(stage: Stage) -> None:

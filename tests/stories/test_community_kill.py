@@ -18,7 +18,7 @@ from sandbox.people.person import WAIT_SECONDS, Person
 from sandbox.server import Call, LoopbackDiscord
 from sandbox.world.world import Channel, Message, default_world
 from tests.support.kills import BotProcess, Killer, agree, bot_process, until
-from tests.support.review import LIFTABLE
+from tests.support.refusals import LIFTABLE
 
 POST = ("POST", "/channels/{channel_id}/messages")
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")

@@ -12,7 +12,7 @@ from domain import JobStatus
 from engine.safety import FixedScores
 from engine.worker.local_backend import LocalBackend
 from tests.support.cards import text_of, told
-from tests.support.review import LICENSED
+from tests.support.refusals import LICENSED
 from tests.support.stage import Stage, running_bot
 
 

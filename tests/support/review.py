@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from sandbox.world.world import Message
+from tests.support.refusals import LIFTABLE
 from tests.support.stage import Stage
-
-PHRASE = "roadkill cafe sign"  # a house rule refuses it, and a server may lift that
-LIFTABLE = f"1girl, sunset, {PHRASE}"
-LICENSED = "a forged passport"  # a clause of the licence refuses it, and no server can lift that
 
 
 def review_cards(stage: Stage) -> list[Message]:

@@ -3,9 +3,10 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from db import allowances, appeals, decisions
+from db import allowances, appeals, decisions, guild_settings
 from db.database import Database
 from domain import Action, Verdict
+from domain.cases import CaseKind, CaseStatus
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW, ORIGIN, REQUEST
 
@@ -23,7 +24,7 @@ async def appeal(database: Database, decision_id: int) -> int | None:
     async with database.transaction() as connection:
         return await appeals.open_case(
             connection,
-            "appeal",
+            CaseKind.APPEAL,
             guild_id=GUILD,
             channel_id=CHANNEL,
             user_id=MEMBER,
@@ -34,9 +35,14 @@ async def appeal(database: Database, decision_id: int) -> int | None:
         )
 
 
-async def resolve(database: Database, case_id: int, status: str, by: int) -> bool:
+async def resolve(database: Database, case_id: int, status: CaseStatus, by: int) -> bool:
     async with database.transaction() as connection:
         return await appeals.resolve(connection, case_id, status, by, NOW)
+
+
+async def choose_review_channel(database: Database, channel_id: int | None) -> None:
+    async with database.transaction() as connection:
+        await guild_settings.change(connection, GUILD, MODERATOR, NOW, review_channel_id=channel_id)
 
 
 async def test_a_refused_request_is_kept_as_it_was_asked(database: Database) -> None:
@@ -61,21 +67,23 @@ async def test_a_decision_is_appealed_once(database: Database) -> None:
 async def test_of_two_moderators_one_decides(database: Database) -> None:
     case_id = await appeal(database, await refuse(database))
     assert case_id is not None
-    decided = await asyncio.gather(
-        *(resolve(database, case_id, status, by) for by, status in enumerate(["upheld", "allowed_once"] * 5))
-    )
+    ends = [CaseStatus.UPHELD, CaseStatus.ALLOWED_ONCE] * 5
+    decided = await asyncio.gather(*(resolve(database, case_id, end, by) for by, end in enumerate(ends)))
     assert decided.count(True) == 1
 
 
 async def test_what_is_not_shown_or_told_stays_on_the_list(database: Database) -> None:
     case_id = await appeal(database, await refuse(database))
     assert case_id is not None
-    assert [case.id for case in await appeals.fetch_unshown(database)] == [case_id]
+    assert await appeals.fetch_unshown(database) == []  # there is nowhere to show it
+    assert not await appeals.has_review_channel(database, GUILD)
+    await choose_review_channel(database, 8)
+    assert [(case.id, channel_id) for case, channel_id in await appeals.fetch_unshown(database)] == [(case_id, 8)]
     async with database.transaction() as connection:
-        await appeals.mark_shown(connection, case_id, "open", 8, 88)
+        await appeals.mark_shown(connection, case_id, CaseStatus.OPEN, 8, 88)
     assert await appeals.fetch_unshown(database) == []
-    await resolve(database, case_id, "upheld", MODERATOR)
-    assert [case.card_message_id for case in await appeals.fetch_unshown(database)] == [88]
+    await resolve(database, case_id, CaseStatus.UPHELD, MODERATOR)
+    assert [case.card_message_id for case, _ in await appeals.fetch_unshown(database)] == [88]
     assert [case.id for case in await appeals.fetch_untold(database)] == [case_id]
     async with database.transaction() as connection:
         await appeals.mark_told(connection, case_id, NOW)
@@ -124,7 +132,22 @@ async def test_an_allowed_phrase_can_be_taken_back(database: Database) -> None:
 async def test_history_counts_this_server_only(database: Database) -> None:
     case_id = await appeal(database, await refuse(database))
     assert case_id is not None
-    await resolve(database, case_id, "upheld", MODERATOR)
+    await resolve(database, case_id, CaseStatus.UPHELD, MODERATOR)
     history = await appeals.fetch_history(database, GUILD, MEMBER)
     assert (history.refusals, history.appeals_upheld, history.appeals_allowed) == (1, 1, 0)
     assert (await appeals.fetch_history(database, 77, MEMBER)).refusals == 0
+
+
+async def test_a_review_channel_that_was_taken_back_is_none(database: Database) -> None:
+    await choose_review_channel(database, 8)
+    assert await appeals.has_review_channel(database, GUILD)
+    assert not await appeals.has_review_channel(database, GUILD + 1)
+    await choose_review_channel(database, None)
+    assert not await appeals.has_review_channel(database, GUILD)
+
+
+async def test_what_is_to_be_shown_is_found_without_reading_all_cases(database: Database) -> None:
+    plan = await database.fetch_all(f"EXPLAIN QUERY PLAN {appeals.UNSHOWN}")
+    steps = " / ".join(str(row["detail"]) for row in plan)
+    assert "cases_unshown" in steps
+    assert "SCAN place_settings" not in steps

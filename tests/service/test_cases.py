@@ -1,0 +1,426 @@
+"""Appeals, reports and approvals as use cases: who may open one, who decides, and what follows, all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from datetime import timedelta
+
+import aiosqlite
+import pytest
+
+from db import appeals, audit, blocks, decisions, guild_settings, starboard, strikes
+from db.database import Database
+from domain import (
+    Action,
+    InvalidRequest,
+    JobSource,
+    JobStatus,
+    NotAllowed,
+    NotFound,
+    OutcomeCode,
+    Place,
+    PromptRefused,
+    SafetyReport,
+    SafetyVerdict,
+    Verdict,
+)
+from domain.cases import Case, CaseKind, CaseStatus, Decider
+from service.topics import Topic
+from tests.support.desk import Desk, open_desk
+from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
+from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
+from tests.support.requests import NOW, ORIGIN, USUAL_REQUEST
+
+DECIDER = Decider(user_id=MODERATOR, guild_id=GUILD)
+CARD, MESSAGE = (55, 66), 77
+REFUSED = replace(USUAL_REQUEST, prompt=LIFTABLE)
+
+
+@pytest.fixture
+async def desk(database: Database) -> AsyncGenerator[Desk]:
+    async with open_desk(database) as opened:
+        yield opened
+
+
+async def appeal(desk: Desk, prompt: str = LIFTABLE) -> Case:
+    """An open appeal of a prompt."""
+    return await appeal_of(desk, await desk.refuse(prompt))
+
+
+async def appeal_of(desk: Desk, decision_id: int) -> Case:
+    await desk.cases.appeal(decision_id, MEMBER, GUILD, "a café's name")
+    return (await desk.cases.fetch_open(GUILD)).cases[-1]
+
+
+async def report(desk: Desk, message_id: int = MESSAGE) -> Case:
+    job = await desk.finish(message_id=message_id)
+    await desk.cases.report(job.id, OTHER, GUILD, "not nice")
+    return (await desk.cases.fetch_open(GUILD)).cases[-1]
+
+
+async def waiting(desk: Desk) -> Case:
+    """A picture that waits for a moderator's yes."""
+    await desk.cases.set_approval(GUILD, CHANNEL, True, MODERATOR)
+    assert await desk.cases.hold(await desk.finish(), (CHANNEL,))
+    return (await desk.cases.fetch_open(GUILD)).cases[-1]
+
+
+async def choose_review_channel(desk: Desk, channel_id: int) -> None:
+    async with desk.database.transaction() as connection:
+        await guild_settings.change(connection, GUILD, MODERATOR, NOW, review_channel_id=channel_id)
+
+
+async def stored(desk: Desk, case: Case) -> Case:
+    found = await appeals.fetch_case(desk.database, case.id)
+    assert found is not None
+    return found
+
+
+async def actions(desk: Desk) -> list[str]:
+    """The audit log's actions, oldest first."""
+    return [row.action for row in reversed(await audit.search(desk.database, GUILD))]
+
+
+# ---- appeals ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_refusal_is_appealed_once_and_the_moderators_hear_of_it(desk: Desk) -> None:
+    decision_id = await desk.refuse(LIFTABLE)
+    assert await desk.cases.require_appealable(decision_id, MEMBER, GUILD) == decision_id
+    desk.news.clear()
+    attempts = [desk.cases.appeal(decision_id, MEMBER, GUILD, "please") for _ in range(5)]
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    refusals = [str(outcome) for outcome in outcomes if isinstance(outcome, NotAllowed)]
+    assert refusals == ["You appealed this already; it is with the moderators."] * 4
+    assert outcomes.count(False) == 1  # no review channel
+    assert desk.news == [(Topic.CASES, 0), (Topic.AUDIT, 0)]
+    assert await actions(desk) == ["appeal.open"]
+    with pytest.raises(NotAllowed, match="still with the moderators"):
+        await desk.cases.require_appealable(decision_id, MEMBER, GUILD)
+
+
+async def test_the_appellant_hears_whether_there_is_a_review_channel(desk: Desk) -> None:
+    assert not await desk.cases.appeal(await desk.refuse(LIFTABLE), MEMBER, GUILD, "")
+    await choose_review_channel(desk, 8)
+    assert await desk.cases.appeal(await desk.refuse(f"{LIFTABLE}, hill"), MEMBER, GUILD, "")
+
+
+@pytest.mark.parametrize(
+    ("user_id", "guild_id", "sentence"),
+    [
+        (OTHER, GUILD, "Only the member whose request this was can appeal."),
+        (MEMBER, None, "only in the server where you asked"),
+        (MEMBER, GUILD + 1, "only in the server where you asked"),
+    ],
+)
+async def test_a_refusal_is_appealed_by_its_member_in_its_server_only(
+    desk: Desk, user_id: int, guild_id: int | None, sentence: str
+) -> None:
+    decision_id = await desk.refuse(LIFTABLE)
+    with pytest.raises(NotAllowed, match=sentence):
+        await desk.cases.require_appealable(decision_id, user_id, guild_id)
+    with pytest.raises(NotAllowed, match=sentence):
+        await desk.cases.appeal(decision_id, user_id, guild_id, "please")
+    assert (await desk.cases.fetch_open(GUILD)).cases == ()
+
+
+@pytest.mark.parametrize(
+    ("clause", "tier", "words"),
+    [("b", None, "clause \\(b\\)"), ("adult", "hard", "House rule: adult"), ("length", None, "House rule: length")],
+)
+async def test_what_no_moderator_may_change_can_not_be_appealed(
+    desk: Desk, clause: str, tier: str | None, words: str
+) -> None:
+    verdict = Verdict(action=Action.REFUSE, clause=clause, tier=tier)
+    async with desk.database.transaction() as connection:
+        decision_id = await decisions.record_prompt(connection, verdict, USUAL_REQUEST, ORIGIN, NOW)
+    with pytest.raises(NotAllowed, match=f"This can't be appealed. .*{words}"):
+        await desk.cases.appeal(decision_id, MEMBER, GUILD, "please")
+    assert not (await desk.cases.explain(decision_id, MEMBER)).is_appealable
+
+
+async def test_only_its_author_reads_why_a_message_was_refused(desk: Desk) -> None:
+    decision_id = await desk.refuse(LIFTABLE)
+    grounds = await desk.cases.explain(decision_id, MEMBER)
+    assert (grounds.clause_words, grounds.is_appealable, grounds.is_liftable) == ("House rule: gore", True, True)
+    with pytest.raises(NotAllowed, match="Only the author"):
+        await desk.cases.explain(decision_id, OTHER)
+    with pytest.raises(NotFound, match="not stored any more"):
+        await desk.cases.explain(decision_id + 1, MEMBER)
+
+
+async def test_a_withheld_picture_is_appealed_by_its_job(desk: Desk) -> None:
+    job = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    with pytest.raises(NotFound, match="nothing left to appeal"):
+        await desk.cases.require_appealable_picture(job.id, MEMBER, GUILD)
+    unsafe = SafetyReport(verdict=SafetyVerdict.UNSAFE, scores={"hentai": 0.9})
+    async with desk.database.transaction() as connection:
+        decision_id = await decisions.record_picture(connection, unsafe, job.request, ORIGIN, NOW, job.id)
+    assert await desk.cases.require_appealable_picture(job.id, MEMBER, GUILD) == decision_id
+    case = await appeal_of(desk, decision_id)
+    file = await desk.cases.fetch_file(case)
+    assert file.choices == (CaseStatus.ALLOWED_ONCE, CaseStatus.UPHELD, CaseStatus.BLOCKED)
+    await desk.cases.decisions.allow_once(case.id, DECIDER)
+    assert (await desk.cases.answers.answer_appeal(await stored(desk, case))).problem is None
+    again = (await desk.jobs.fetch_open(MEMBER))[-1]
+    assert again.request.prompt == job.request.prompt
+    assert again.request.seed != job.request.seed
+
+
+# ---- what is decided about an appeal ---------------------------------------------------------------------------------
+
+
+async def test_allow_once_lets_the_request_through_once_and_lifts_its_strike(desk: Desk) -> None:
+    for place in ("hill", "beach", "street"):
+        decision_id = await desk.refuse(f"{LIFTABLE}, {place}")
+    case = await appeal_of(desk, decision_id)
+    await desk.cases.decisions.allow_once(case.id, DECIDER)
+    assert [strike.is_live(NOW) for strike in await strikes.fetch_all(desk.database, GUILD, MEMBER)] == [False]
+    assert (await actions(desk))[-2:] == ["case.allowed_once", "strike.lift"]
+    request = replace(USUAL_REQUEST, prompt=f"{LIFTABLE}, street")
+    await desk.service.submit(request, ORIGIN)
+    with pytest.raises(PromptRefused):
+        await desk.service.submit(request, ORIGIN)
+
+
+async def test_a_granted_appeal_is_painted_once_though_its_answer_is_repeated(desk: Desk) -> None:
+    case = await appeal(desk)
+    await desk.cases.decisions.allow_once(case.id, DECIDER)
+    (untold,) = await desk.cases.answers.fetch_untold()
+    answer = await desk.cases.answers.answer_appeal(untold)
+    assert (answer.clause_words, answer.problem) == ("House rule: gore", None)
+    # The process ended before the letter was sent: nothing is left to be answered, and the job is there.
+    assert await desk.cases.answers.fetch_untold() == []
+    (job,) = await desk.jobs.fetch_open(MEMBER)
+    assert (job.request.prompt, job.source, job.message_id) == (LIFTABLE, JobSource.APPEAL, None)
+
+
+async def test_a_granted_request_that_can_not_be_accepted_says_why_and_stays_untold(desk: Desk) -> None:
+    case = await appeal(desk)
+    await desk.cases.decisions.allow_once(case.id, DECIDER)
+    async with desk.database.transaction() as connection:
+        await blocks.add(connection, GUILD, MEMBER, MODERATOR, NOW, reason="a rest")
+    (untold,) = await desk.cases.answers.fetch_untold()
+    problem = (await desk.cases.answers.answer_appeal(untold)).problem
+    assert problem is not None
+    assert problem.startswith("It can't be painted right now, so please ask for it again: You are blocked")
+    assert [one.id for one in await desk.cases.answers.fetch_untold()] == [case.id]
+    await desk.cases.answers.mark_told(case)
+    assert await desk.cases.answers.fetch_untold() == []
+
+
+async def test_allow_here_takes_a_phrase_that_helps_and_can_be_taken_back(desk: Desk) -> None:
+    case = await appeal(desk)
+    assert await desk.cases.decisions.suggest_phrase(case.id, GUILD) == PHRASE
+    with pytest.raises(InvalidRequest, match="would still be refused"):
+        await desk.cases.decisions.allow_here(case.id, DECIDER, "sunset")
+    with pytest.raises(InvalidRequest, match="give the phrase"):
+        await desk.cases.decisions.allow_here(case.id, DECIDER, "  ")
+    await desk.cases.decisions.allow_here(case.id, DECIDER, f" {PHRASE} ")
+    assert [allowed.phrase for allowed in await desk.cases.fetch_phrases(GUILD)] == [PHRASE]
+    await desk.service.submit(REFUSED, ORIGIN)
+    await desk.cases.revoke_phrase(GUILD, PHRASE, MODERATOR)
+    with pytest.raises(PromptRefused):
+        await desk.service.submit(REFUSED, ORIGIN)
+    with pytest.raises(NotFound, match="not on the list"):
+        await desk.cases.revoke_phrase(GUILD, PHRASE, MODERATOR)
+    assert (await actions(desk))[-1] == "review.revoke"
+
+
+async def test_no_server_allows_a_phrase_against_the_licence(desk: Desk) -> None:
+    case = await appeal(desk, LICENSED)
+    assert CaseStatus.ALLOWED_HERE not in (await desk.cases.fetch_file(case)).choices
+    for attempt in (
+        desk.cases.decisions.suggest_phrase(case.id, GUILD),
+        desk.cases.decisions.allow_here(case.id, DECIDER, LICENSED),
+    ):
+        with pytest.raises(NotAllowed, match="No server may lift this clause"):
+            await attempt
+    assert (await stored(desk, case)).is_open
+
+
+async def test_a_blocked_appellant_paints_no_more(desk: Desk) -> None:
+    case = await appeal(desk)
+    assert await desk.cases.decisions.block(case.id, DECIDER, "enough") == frozenset()
+    with pytest.raises(NotAllowed, match="The reason given: enough"):
+        await desk.service.submit(USUAL_REQUEST, ORIGIN)
+
+
+async def test_of_two_moderators_one_decides_and_the_other_hears_so(desk: Desk) -> None:
+    case = await appeal(desk)
+    outcomes = await asyncio.gather(
+        desk.cases.decisions.uphold(case.id, DECIDER),
+        desk.cases.decisions.allow_once(case.id, replace(DECIDER, user_id=OTHER)),
+        return_exceptions=True,
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", "NotFound"]
+    decided = [action for action in await actions(desk) if action.startswith("case.")]
+    assert len(decided) == 1
+    words = (await stored(desk, case)).end_in_words
+    with pytest.raises(NotFound, match=f"This case is decided already: {words}."):
+        await desk.cases.decisions.uphold(case.id, DECIDER)
+
+
+async def test_moderators_decide_their_own_servers_cases_and_each_kind_in_its_way(desk: Desk) -> None:
+    case = await appeal(desk)
+    with pytest.raises(NotFound, match="not stored any more"):
+        await desk.cases.decisions.uphold(case.id, replace(DECIDER, guild_id=GUILD + 1))
+    with pytest.raises(NotAllowed, match="can't be decided so"):
+        await desk.cases.decisions.approve(case.id, DECIDER)
+    assert (await stored(desk, case)).is_open
+
+
+async def test_a_decision_that_fails_halfway_leaves_nothing_behind(desk: Desk) -> None:
+    case = await report(desk)
+    async with desk.database.transaction() as connection:
+        await connection.execute(
+            "CREATE TRIGGER broken BEFORE UPDATE OF png ON pictures BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    before = await actions(desk)
+    with pytest.raises(aiosqlite.IntegrityError, match="the disk is full"):
+        await desk.cases.decisions.block(case.id, DECIDER, "enough")
+    assert (await stored(desk, case)).is_open
+    assert await blocks.fetch_all(desk.database, GUILD, NOW) == []
+    assert await actions(desk) == before
+
+
+# ---- reports ---------------------------------------------------------------------------------------------------------
+
+
+async def test_each_member_reports_a_picture_once_and_only_in_its_server(desk: Desk) -> None:
+    job = await desk.finish(message_id=MESSAGE)
+    assert await desk.cases.find_reportable(MESSAGE, GUILD) == job.id
+    with pytest.raises(NotFound, match="no picture of mine"):
+        await desk.cases.find_reportable(MESSAGE + 1, GUILD)
+    for guild_id in (None, GUILD + 1):
+        with pytest.raises(NotAllowed, match="only in the server the picture is in"):
+            await desk.cases.require_reportable(job.id, guild_id)
+        with pytest.raises(NotAllowed, match="only in the server the picture is in"):
+            await desk.cases.find_reportable(MESSAGE, guild_id)
+    await desk.cases.report(job.id, OTHER, GUILD, "not nice")
+    with pytest.raises(NotAllowed, match="reported this picture already"):
+        await desk.cases.report(job.id, OTHER, GUILD, "still not nice")
+    await desk.cases.report(job.id, MODERATOR, GUILD, "indeed")
+    assert [case.opened_by for case in (await desk.cases.fetch_open(GUILD)).cases] == [OTHER, MODERATOR]
+
+
+async def test_a_removed_picture_is_erased_and_its_messages_are_named(desk: Desk) -> None:
+    case = await report(desk)
+    assert case.job_id is not None
+    async with desk.database.transaction() as connection:
+        await starboard.save(connection, GUILD, 9, 1, MODERATOR, NOW)
+        await starboard.add_star(connection, case.job_id, OTHER, NOW)
+        await starboard.close(connection, case.job_id, 99)
+    file = await desk.cases.fetch_file(case)
+    assert file.choices == (CaseStatus.KEPT, CaseStatus.REMOVED, CaseStatus.BLOCKED)
+    assert file.picture_scores == {"x": 0.1}
+    messages = await desk.cases.decisions.remove(case.id, DECIDER)
+    assert messages == {(CHANNEL, MESSAGE), (9, 99)}
+    assert [picture.png for picture in await desk.jobs.fetch_pictures(case.job_id)] == [None]
+    assert (await actions(desk))[-2:] == ["case.removed", "job.delete"]
+
+
+async def test_a_picture_that_is_reported_while_it_is_painted_is_taken_back(desk: Desk) -> None:
+    job = await desk.service.submit(USUAL_REQUEST, replace(ORIGIN, message_id=MESSAGE))
+    await desk.cases.report(job.id, OTHER, GUILD, "not nice")
+    (case,) = (await desk.cases.fetch_open(GUILD)).cases
+    assert await desk.cases.decisions.remove(case.id, DECIDER) == {(CHANNEL, MESSAGE)}
+    assert (await desk.jobs.fetch(job.id)).status is JobStatus.CANCELLED
+    assert desk.backend.waiting == []
+
+
+async def test_a_kept_picture_stays(desk: Desk) -> None:
+    case = await report(desk)
+    await desk.cases.decisions.keep(case.id, DECIDER)
+    assert [picture.png for picture in await desk.jobs.fetch_pictures(case.job_id or 0)] == [b"picture"]
+
+
+# ---- approvals -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_picture_waits_only_where_its_channel_asks_for_a_yes(desk: Desk) -> None:
+    job = await desk.finish()
+    assert not await desk.cases.hold(job, (CHANNEL,))
+    assert not await desk.cases.set_approval(GUILD, CHANNEL, True, MODERATOR)
+    assert not await desk.cases.hold(job, (CHANNEL + 1,))
+    assert await desk.cases.hold(job, (CHANNEL + 1, CHANNEL))  # a thread of the channel
+    assert await desk.cases.hold(job, (CHANNEL + 1, CHANNEL))
+    assert [case.kind for case in (await desk.cases.fetch_open(GUILD)).cases] == [CaseKind.APPROVAL]
+    await desk.cases.set_approval(GUILD, CHANNEL, False, MODERATOR)
+    assert await desk.cases.hold(job, (CHANNEL,))  # it began to wait, so it waits on
+    assert not await desk.cases.hold(await desk.finish(seed=2), (CHANNEL,))
+
+
+async def test_pictures_in_direct_messages_wait_for_nobody(desk: Desk) -> None:
+    await desk.cases.set_approval(GUILD, CHANNEL, True, MODERATOR)
+    job = await desk.finish(origin=replace(ORIGIN, place=Place(channel_id=CHANNEL)))
+    assert not await desk.cases.hold(job, (CHANNEL,))
+
+
+async def test_an_approved_picture_is_delivered(desk: Desk) -> None:
+    case = await waiting(desk)
+    job = await desk.jobs.fetch(case.job_id or 0)
+    desk.news.clear()
+    await desk.cases.decisions.approve(case.id, DECIDER)
+    assert not await desk.cases.hold(job, (CHANNEL,))
+    assert (Topic.JOBS, job.id) in desk.news
+    assert (await desk.jobs.fetch(job.id)).status is JobStatus.DONE
+
+
+async def test_a_rejected_picture_is_withheld_and_its_cost_returns(desk: Desk) -> None:
+    case = await waiting(desk)
+    desk.news.clear()
+    await desk.cases.decisions.reject(case.id, DECIDER)
+    job = await desk.jobs.fetch(case.job_id or 0)
+    assert job.status is JobStatus.WITHHELD
+    assert job.outcome is not None
+    assert job.outcome.code is OutcomeCode.REJECTED
+    assert (Topic.JOBS, job.id) in desk.news
+    refund = await desk.database.fetch_one("SELECT sum(amount) FROM ledger WHERE job_id = ?", (job.id,))
+    assert refund is not None
+    assert refund[0] == 0
+    assert (await stored(desk, case)).end_in_words == "not shown"
+
+
+# ---- cards -----------------------------------------------------------------------------------------------------------
+
+
+async def test_cards_wait_for_a_review_channel_and_then_stay_where_they_are(desk: Desk) -> None:
+    case = await appeal(desk)
+    assert await desk.cases.fetch_unshown() == []
+    await choose_review_channel(desk, 8)
+    assert await desk.cases.fetch_unshown() == [(case, 8)]
+    await desk.cases.mark_shown(case, 8, 88)
+    assert await desk.cases.fetch_unshown() == []
+    await choose_review_channel(desk, 9)
+    await desk.cases.decisions.uphold(case.id, DECIDER)
+    ((shown, channel_id),) = await desk.cases.fetch_unshown()
+    assert (shown.status, shown.card_message_id, channel_id) == (CaseStatus.UPHELD, 88, 8)
+    assert (await desk.cases.fetch_file(shown)).choices == ()
+
+
+async def test_a_card_that_a_crash_kept_from_being_noted_is_known_by_its_button(desk: Desk) -> None:
+    case = await appeal(desk)
+    await desk.cases.decisions.uphold(case.id, replace(DECIDER, card=CARD))
+    ((shown, channel_id),) = await desk.cases.fetch_unshown()
+    assert (channel_id, shown.card_message_id) == CARD
+
+
+async def test_a_file_tells_the_members_history_here(desk: Desk) -> None:
+    await desk.finish(message_id=MESSAGE)
+    first = await appeal(desk)
+    await desk.cases.decisions.uphold(first.id, DECIDER)
+    desk.pass_time(timedelta(hours=1))
+    file = await desk.cases.fetch_file(await appeal(desk, f"{LIFTABLE}, hill"))
+    history = file.history
+    assert (history.pictures, history.refusals, history.appeals_upheld, history.appeals_allowed) == (1, 2, 1, 0)
+    assert file.grounds is not None
+    assert file.grounds.prompt == f"{LIFTABLE}, hill"
+    assert file.choices == (
+        CaseStatus.ALLOWED_ONCE,
+        CaseStatus.ALLOWED_HERE,
+        CaseStatus.UPHELD,
+        CaseStatus.BLOCKED,
+    )
