@@ -1,19 +1,25 @@
 # make demo   try the bot without Discord (ONCE=1: one picture and out; PROMPT="…", PORT=…, OUT=file.png)
-# make test   the whole test suite (ARGS="-n 2" runs it in two processes)
+# make test   the whole test suite, on all cores (ARGS=… for pytest: a path, -k NAME, "-n 0 --pdb")
+# make quick  the tests that need no pipeline, no browser and no loopback Discord
 # make check  lint and types
+# make lock   write constraints.txt again, with the newest releases that pyproject.toml admits
 
 PYTHON ?= python3
 PROMPT ?= 1girl, pink hair, twintails, glasses, smile, blue background
 PORT ?= 8765
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test quick check lock bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m sandbox.demo --prompt "$(PROMPT)" --port $(PORT) $(if $(ONCE),--once) $(if $(OUT),--out "$(OUT)")
 
+# One thread in each process, or the processes would take the cores from each other.
 test: .venv/installed
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
+
+quick: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not (loopback or pipeline or browser or slow)" $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff format --check .
@@ -23,11 +29,15 @@ check: .venv/installed
 bench: .venv/installed
 	$(BIN)/python scripts/bench.py --workload mixed --model tiny
 
-.venv/installed: pyproject.toml
+lock: .venv/installed
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --upgrade --no-annotate --quiet \
+		--custom-compile-command "make lock" --output-file constraints.txt
+
+.venv/installed: pyproject.toml constraints.txt
 	@echo "Installing everything into .venv, once; this takes a few minutes."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:

@@ -20,6 +20,20 @@ from tests.support.stage import Stage, make_stage
 logging.getLogger("discord").setLevel(logging.WARNING)
 
 
+NEEDS = {"stage": "loopback", "discord_server": "loopback", "tiny_model": "pipeline", "tiny_model_dir": "pipeline"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what its fixtures need, for `make quick`; the slow ones come first, so that no core idles."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for marker in sorted({NEEDS[name] for name in fixtures if name in NEEDS}):
+            item.add_marker(marker)
+        if "tiny_model" in fixtures and hasattr(getattr(item, "module", None), "make_stage"):
+            item.add_marker("loopback")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny model of random weights."""

@@ -359,6 +359,7 @@ def painting(*, is_safe: bool) -> Picture:
     return Picture(seed=1, width=64, height=64, png=b"png" if is_safe else None, safety=report)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=10_000,
     deadline=None,

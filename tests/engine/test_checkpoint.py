@@ -28,6 +28,8 @@ from engine.checkpoint.safe_pickle import DAMAGED, read_pickle
 from scripts.random_checkpoint import EMA_SHIFT, LAYOUTS, build_random_checkpoint, ldm_state_dict, save, with_ema
 from scripts.random_model import SIZES, build_parts, hyperparameters
 
+pytestmark = pytest.mark.pipeline
+
 UNET = "unet/diffusion_pytorch_model.safetensors"
 TINY = hyperparameters("tiny")
 A_KEY = "model.diffusion_model.input_blocks.0.0.weight"

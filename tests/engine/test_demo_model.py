@@ -27,6 +27,8 @@ from scripts.demo_model.obedience import held_out_prompts, load_pipeline, paint
 from scripts.demo_model.probe import CLASSES, IGNORED, label
 from scripts.demo_model.tokens import load_tokenizer
 
+pytestmark = pytest.mark.pipeline
+
 FOLDER = Path(__file__).parents[2] / "models" / "demo"
 SEEDS = st.integers(0, 2**32)
 

@@ -73,6 +73,7 @@ COPIES: dict[str, Callable[[Image.Image], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("original", [drawing, line_art])
 @pytest.mark.parametrize("name", COPIES)
 def test_a_copy_is_recognised(name: str, original: Callable[[int], bytes]) -> None:

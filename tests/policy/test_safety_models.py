@@ -26,6 +26,8 @@ from engine.safety.sd_checker import prepare as prepare_clip
 from engine.safety.shock import padded, shock_rater
 from engine.safety.shock import prepare as prepare_shock
 
+pytestmark = pytest.mark.pipeline
+
 FOLDER = Path(__file__).parents[1] / "support" / "pictures"
 PHOTOGRAPHS = sorted(FOLDER.glob("*.jpg"))
 

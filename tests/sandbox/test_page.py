@@ -29,6 +29,7 @@ PATIENCE_MS = 30_000
 expect.set_options(timeout=20_000)  # a busy machine may take longer than the usual five seconds
 
 pytestmark = [
+    pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium; .ci/run installs it"),
 ]

@@ -117,6 +117,7 @@ async def running_bot(
     server: LoopbackDiscord, settings: Settings, backend: LocalBackend, **options: Any
 ) -> AsyncGenerator[Bot]:
     """The real bot, logged in to a loopback server."""
+    asyncio.get_running_loop().set_debug(True)  # then a thread that calls the loop unsafely fails, not only seldom
     async with create_bot(
         settings, backend, guild_ready_timeout=0.05, edit_interval_seconds=FAST_EDITS_SECONDS, **options
     ) as bot:
