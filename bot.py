@@ -203,10 +203,10 @@ async def _check_database(settings: Settings) -> Row:
 
     try:
         async with Database(settings.database) as database:
-            row = await database.fetch_one("PRAGMA user_version")
+            version = await database.fetch_schema_version()
     except DatabaseError as error:
         return ("database", False, str(error))
-    return ("database", True, f"{settings.database}, schema {row[0] if row else '?'}")
+    return ("database", True, f"{settings.database}, schema {version}")
 
 
 def _check_model(settings: Settings) -> list[Row]:

@@ -10,8 +10,9 @@ from datetime import datetime
 
 import aiosqlite
 
-from db.codec import to_datetime, to_seconds
+from db.codec import to_seconds
 from db.database import Database, fetch_one
+from db.rows import from_row
 from domain.allowances import AllowedPhrase
 
 
@@ -93,6 +94,4 @@ async def take_once(
 
 
 def _phrase(row: sqlite3.Row) -> AllowedPhrase:
-    return AllowedPhrase(
-        id=row["id"], phrase=row["value"], granted_by=row["granted_by"], granted_at=to_datetime(row["granted_at"])
-    )
+    return from_row(AllowedPhrase, row, phrase=row["value"])

@@ -12,10 +12,11 @@ from datetime import datetime
 
 import aiosqlite
 
-from db.codec import decode_origin, decode_request, encode_origin, encode_request, to_datetime, to_seconds
+from db.codec import decode_origin, decode_request, encode_origin, encode_request, to_seconds
 from db.database import Database, fetch_one
+from db.rows import from_row
 from domain import Origin, Request
-from domain.cases import Case, CaseKind, CaseStatus, Grounds, History, Subject
+from domain.cases import Case, CaseKind, CaseStatus, Grounds, History
 
 # ---- the refused request ---------------------------------------------------------------------------------------------
 
@@ -231,38 +232,9 @@ async def needs_approval(database: Database, channel_ids: tuple[int, ...]) -> bo
 
 
 def _case(row: sqlite3.Row) -> Case:
-    return Case(
-        id=row["id"],
-        kind=CaseKind(row["kind"]),
-        guild_id=row["guild_id"],
-        channel_id=row["channel_id"],
-        user_id=row["user_id"],
-        opened_by=row["opened_by"],
-        decision_id=row["decision_id"],
-        job_id=row["job_id"],
-        statement=row["statement"],
-        status=CaseStatus(row["status"]),
-        opened_at=to_datetime(row["opened_at"]),
-        resolved_by=row["resolved_by"],
-        card_channel_id=row["card_channel_id"],
-        card_message_id=row["card_message_id"],
-    )
+    return from_row(Case, row)
 
 
 def _grounds(row: sqlite3.Row) -> Grounds:
-    return Grounds(
-        id=row["id"],
-        subject=Subject(row["subject"]),
-        clause=row["clause"],
-        tier=row["tier"],
-        rules=tuple(json.loads(row["rules"])),
-        scores=json.loads(row["scores"]),
-        spans=tuple((int(start), int(end)) for start, end in json.loads(row["spans"])),
-        prompt=row["prompt"],
-        negative_prompt=row["negative_prompt"],
-        user_id=row["user_id"],
-        guild_id=row["guild_id"],
-        channel_id=row["channel_id"],
-        job_id=row["job_id"],
-        decided_at=to_datetime(row["decided_at"]),
-    )
+    texts = {name: json.loads(row[name]) for name in ("rules", "scores", "spans")}
+    return from_row(Grounds, row, **texts)

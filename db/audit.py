@@ -10,8 +10,9 @@ from typing import Any
 
 import aiosqlite
 
-from db.codec import to_datetime, to_optional_seconds, to_seconds
+from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
+from db.rows import from_row
 from domain.audit import EVERYWHERE, AuditRow
 
 
@@ -136,12 +137,4 @@ async def skip_to_now(connection: aiosqlite.Connection, guild_id: int) -> None:
 
 
 def _row(row: sqlite3.Row) -> AuditRow:
-    return AuditRow(
-        id=row["id"],
-        guild_id=row["guild_id"],
-        actor_id=row["actor_id"],
-        action=row["action"],
-        target=row["target"],
-        details=json.loads(row["details"]),
-        created_at=to_datetime(row["created_at"]),
-    )
+    return from_row(AuditRow, row, details=json.loads(row["details"]))

@@ -8,8 +8,9 @@ from datetime import datetime
 import aiosqlite
 
 from db import audit
-from db.codec import to_datetime, to_optional_datetime, to_optional_seconds, to_seconds
+from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
+from db.rows import from_row
 from domain.blocks import Block
 
 
@@ -81,11 +82,4 @@ def _target(user_id: int) -> str:
 
 
 def decode(row: sqlite3.Row) -> Block:
-    return Block(
-        guild_id=row["guild_id"],
-        user_id=row["user_id"],
-        reason=row["reason"],
-        actor_id=row["actor_id"],
-        created_at=to_datetime(row["created_at"]),
-        expires_at=to_optional_datetime(row["expires_at"]),
-    )
+    return from_row(Block, row)

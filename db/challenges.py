@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 import aiosqlite
 
-from db.codec import to_datetime, to_optional_seconds, to_seconds
+from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
-from domain.challenges import Challenge, ChallengeEntry, ChallengeStatus, Victory
+from db.rows import from_row
+from domain.challenges import Challenge, ChallengeEntry, Victory
 
 
 async def start(
@@ -253,41 +254,13 @@ async def mark_posted(connection: aiosqlite.Connection, entry_id: int, message_i
 
 
 def _challenge(row: sqlite3.Row) -> Challenge:
-    return Challenge(
-        id=row["id"],
-        guild_id=row["guild_id"],
-        channel_id=row["channel_id"],
-        themes=tuple(json.loads(row["themes"])),
-        round=row["round"],
-        status=ChallengeStatus(row["status"]),
-        created_by=row["created_by"],
-        starts_at=to_datetime(row["starts_at"]),
-        ends_at=to_datetime(row["ends_at"]),
-        repeat_seconds=row["repeat_seconds"],
-        message_id=row["message_id"],
-        results_message_id=row["results_message_id"],
-    )
+    return from_row(Challenge, row, themes=json.loads(row["themes"]))
 
 
 def _entry(row: sqlite3.Row) -> ChallengeEntry:
-    return ChallengeEntry(
-        id=row["id"],
-        challenge_id=row["challenge_id"],
-        number=row["number"],
-        user_id=row["user_id"],
-        job_id=row["job_id"],
-        message_id=row["message_id"],
-        votes=row["votes"],
-        is_winner=bool(row["is_winner"]),
-    )
+    return from_row(ChallengeEntry, row)
 
 
 def _victory(row: sqlite3.Row) -> Victory:
     themes: list[str] = json.loads(row["themes"])
-    return Victory(
-        theme=themes[int(row["round"]) % len(themes)],
-        user_id=row["user_id"],
-        job_id=row["job_id"],
-        votes=row["votes"],
-        ended_at=to_datetime(row["ends_at"]),
-    )
+    return from_row(Victory, row, theme=themes[row["round"] % len(themes)], ended_at=row["ends_at"])

@@ -83,6 +83,11 @@ class Database:
         async with self._lock:
             await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    async def fetch_schema_version(self) -> int:
+        """The number of the newest migration that the file has."""
+        row = await self.fetch_one("PRAGMA user_version")
+        return int(row[0]) if row else 0
+
     async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Rows of a read-only query, as they were last committed."""
         if self._reader is None:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 import aiosqlite
 
-from db.codec import to_datetime, to_seconds
+from db.codec import to_seconds
 from db.database import Database, fetch_one
+from db.rows import from_row
 from domain import Origin, Request, SafetyReport, Verdict
 from domain.cases import Subject
 from domain.decisions import UnstoredDecision
@@ -88,17 +89,7 @@ async def fetch_unstored(database: Database, after_id: int) -> list[UnstoredDeci
            WHERE clause = 'b' AND action IN ('refuse', 'withhold') AND id > ? ORDER BY id LIMIT 20""",
         (after_id,),
     )
-    return [
-        UnstoredDecision(
-            id=row["id"],
-            user_id=row["user_id"],
-            guild_id=row["guild_id"],
-            channel_id=row["channel_id"],
-            subject=Subject(row["subject"]),
-            decided_at=to_datetime(row["decided_at"]),
-        )
-        for row in rows
-    ]
+    return [from_row(UnstoredDecision, row) for row in rows]
 
 
 async def _insert(connection: aiosqlite.Connection, origin: Origin, now: datetime, **columns: object) -> int:

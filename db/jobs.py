@@ -17,15 +17,13 @@ from db.codec import (
     decode_request,
     encode_model,
     encode_request,
-    to_datetime,
-    to_optional_datetime,
     to_seconds,
 )
 from db.database import Database, fetch_one
 from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, parameters
+from db.rows import from_row
 from domain import (
     Job,
-    JobSource,
     JobStatus,
     Origin,
     Outcome,
@@ -277,42 +275,17 @@ def _picture_row(job_id: int, position: int, picture: Picture) -> tuple[object, 
 
 
 def _picture(row: sqlite3.Row) -> Picture:
-    return Picture(
-        seed=row["seed"],
-        width=row["width"],
-        height=row["height"],
-        png=row["png"],
-        safety=SafetyReport(verdict=SafetyVerdict(row["verdict"]), scores=json.loads(row["scores"])),
-    )
+    safety = SafetyReport(verdict=SafetyVerdict(row["verdict"]), scores=json.loads(row["scores"]))
+    return from_row(Picture, row, safety=safety)
 
 
 def _job(row: sqlite3.Row) -> Job:
-    return Job(
-        id=row["id"],
-        user_id=row["user_id"],
-        guild_id=row["guild_id"],
-        channel_id=row["channel_id"],
-        message_id=row["message_id"],
-        status=JobStatus(row["status"]),
+    outcome = Outcome(OutcomeCode(row["outcome"]), row["outcome_detail"]) if row["outcome"] else None
+    return from_row(
+        Job,
+        row,
         request=decode_request(row["request"], row["init_image"], row["mask_image"]),
-        place=Place(
-            guild_id=row["guild_id"],
-            channel_id=row["channel_id"],
-            age_restricted=bool(row["age_restricted"]),
-            adult_opt_in=bool(row["adult_opt_in"]),
-            is_strict=bool(row["is_strict"]),
-        ),
-        created_at=to_datetime(row["created_at"]),
-        started_at=to_optional_datetime(row["started_at"]),
-        finished_at=to_optional_datetime(row["finished_at"]),
-        delivered_at=to_optional_datetime(row["delivered_at"]),
-        outcome=Outcome(OutcomeCode(row["outcome"]), row["outcome_detail"]) if row["outcome"] else None,
-        source=JobSource(row["source"]),
-        parent_id=row["parent_id"],
+        place=from_row(Place, row),
         model=decode_model(row["model"]),
-        seconds=row["seconds"],
-        filesize_limit=row["filesize_limit"],
-        cost=row["cost"],
-        weight=row["weight"],
-        guild_weight=row["guild_weight"],
+        outcome=outcome,
     )

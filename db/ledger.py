@@ -8,9 +8,10 @@ from datetime import datetime
 import aiosqlite
 
 from db import audit
-from db.codec import to_datetime, to_optional_datetime, to_optional_seconds, to_seconds
+from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
-from domain.quotas import LedgerEntry, LedgerKind, QuotaKind, QuotaSubject
+from db.rows import from_row
+from domain.quotas import LedgerEntry, LedgerKind, QuotaSubject
 
 
 async def grant(
@@ -121,17 +122,4 @@ def _target(subject: QuotaSubject) -> str:
 
 
 def _entry(row: sqlite3.Row) -> LedgerEntry:
-    return LedgerEntry(
-        id=row["id"],
-        kind=LedgerKind(row["kind"]),
-        guild_id=row["guild_id"],
-        subject=QuotaKind(row["subject"]),
-        subject_id=row["subject_id"],
-        amount=row["amount"],
-        job_id=row["job_id"],
-        grant_id=row["grant_id"],
-        actor_id=row["actor_id"],
-        reason=row["reason"],
-        created_at=to_datetime(row["created_at"]),
-        expires_at=to_optional_datetime(row["expires_at"]),
-    )
+    return from_row(LedgerEntry, row)

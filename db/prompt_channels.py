@@ -9,7 +9,8 @@ import aiosqlite
 
 from db.codec import to_datetime, to_seconds
 from db.database import Database, fetch_one
-from domain.prompt_channels import AnswerMode, OtherMessages, PromptChannel, PromptMessage, PromptStatus
+from db.rows import from_row
+from domain.prompt_channels import PromptChannel, PromptMessage, PromptStatus
 
 _COLUMNS = (
     "channel_id",
@@ -169,31 +170,8 @@ async def forget_message(connection: aiosqlite.Connection, message_id: int) -> N
 
 
 def _channel(row: sqlite3.Row) -> PromptChannel:
-    return PromptChannel(
-        channel_id=row["channel_id"],
-        guild_id=row["guild_id"],
-        opened_by=row["opened_by"],
-        prefix=row["prefix"],
-        suffix=row["suffix"],
-        negative_prompt=row["negative_prompt"],
-        preset=row["preset"],
-        shape=row["shape"],
-        seed=row["seed"],
-        cooldown_seconds=row["cooldown_seconds"],
-        answer=AnswerMode(row["answer"]),
-        other_messages=OtherMessages(row["other_messages"]),
-        latest_message_id=row["latest_message_id"],
-        problem=row["problem"],
-    )
+    return from_row(PromptChannel, row)
 
 
 def _message(row: sqlite3.Row) -> PromptMessage:
-    return PromptMessage(
-        message_id=row["message_id"],
-        channel_id=row["channel_id"],
-        guild_id=row["guild_id"],
-        user_id=row["user_id"],
-        job_id=row["job_id"],
-        reply_id=row["reply_id"],
-        status=PromptStatus(row["status"]),
-    )
+    return from_row(PromptMessage, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,9 +10,10 @@ from datetime import datetime
 import aiosqlite
 
 from db import audit
-from db.codec import to_datetime, to_optional_datetime, to_optional_seconds, to_seconds
+from db.codec import to_datetime, to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
 from db.quota_sql import STANDING, parameters
+from db.rows import from_row
 from domain.quotas import Asker, Budget, QuotaDefaults, QuotaKind, QuotaRule, QuotaStanding, QuotaSubject, Spends
 
 Source = Database | aiosqlite.Connection
@@ -21,22 +23,12 @@ async def fetch_standing(source: Source, asker: Asker, defaults: QuotaDefaults, 
     """Where the member stands now: the very sums that the enqueue statement uses."""
     values = parameters(asker, defaults, now)
     row = (await _rows(source, _SELECT_STANDING, values))[0]
-    return QuotaStanding(
-        per_hour=row["per_hour"],
-        per_day=row["per_day"],
-        max_jobs=row["max_jobs"],
-        used_hour=row["used_hour"],
-        used_day=row["used_day"],
-        open_jobs=row["open_jobs"],
-        allowance=row["allowance"],
-        extra=row["extra"],
-        weight=row["weight"],
-        guild_weight=row["guild_weight"],
-        hour_source=_subject(row["hour_source"]),
-        day_source=_subject(row["day_source"]),
-        jobs_source=_subject(row["jobs_source"]),
-        weight_source=_subject(row["weight_source"]),
-        budget=_budget(row),
+    sources = {name: _subject(row[name]) for name in ("hour_source", "day_source", "jobs_source", "weight_source")}
+    return from_row(
+        QuotaStanding,
+        row,
+        **sources,
+        budget=Budget(**json.loads(row["budget"])),
         hour_spends=_spends(await _rows(source, _select_spends("hour_spent"), values)),
         day_spends=_spends(await _rows(source, _select_spends("day_spent"), values)),
     )
@@ -49,21 +41,10 @@ SELECT standing.*,
     (SELECT subject || ':' || subject_id FROM day_rule) AS day_source,
     (SELECT subject || ':' || subject_id FROM jobs_rule) AS jobs_source,
     (SELECT subject || ':' || subject_id FROM weight_rule) AS weight_source,
-    guild.per_hour AS guild_per_hour, guild.per_day AS guild_per_day, guild.max_jobs AS guild_max_jobs,
-    guild.used_hour AS guild_used_hour, guild.used_day AS guild_used_day, guild.open_jobs AS guild_open_jobs
+    json_object('per_hour', guild.per_hour, 'per_day', guild.per_day, 'max_jobs', guild.max_jobs,
+                'used_hour', guild.used_hour, 'used_day', guild.used_day, 'open_jobs', guild.open_jobs) AS budget
 FROM standing, guild
 """
-
-
-def _budget(row: sqlite3.Row) -> Budget:
-    return Budget(
-        per_hour=row["guild_per_hour"],
-        per_day=row["guild_per_day"],
-        max_jobs=row["guild_max_jobs"],
-        used_hour=row["guild_used_hour"],
-        used_day=row["guild_used_day"],
-        open_jobs=row["guild_open_jobs"],
-    )
 
 
 def _subject(text: str | None) -> QuotaSubject | None:
@@ -164,15 +145,5 @@ def _details(rule: QuotaRule) -> dict[str, object]:
 
 
 def _rule(row: sqlite3.Row) -> QuotaRule:
-    return QuotaRule(
-        guild_id=row["guild_id"],
-        subject=QuotaSubject(QuotaKind(row["subject"]), row["subject_id"]),
-        per_hour=row["per_hour"],
-        per_day=row["per_day"],
-        max_jobs=row["max_jobs"],
-        weight=row["weight"],
-        reason=row["reason"],
-        actor_id=row["actor_id"],
-        set_at=to_datetime(row["set_at"]),
-        expires_at=to_optional_datetime(row["expires_at"]),
-    )
+    subject = QuotaSubject(QuotaKind(row["subject"]), row["subject_id"])
+    return from_row(QuotaRule, row, subject=subject)

@@ -9,6 +9,7 @@ import aiosqlite
 
 from db.codec import to_seconds
 from db.database import Database, fetch_one
+from db.rows import from_row
 from domain.starboard import Starboard, Starred
 
 
@@ -30,9 +31,7 @@ async def remove(connection: aiosqlite.Connection, guild_id: int) -> bool:
 
 async def fetch(database: Database, guild_id: int) -> Starboard | None:
     row = await database.fetch_one("SELECT * FROM starboards WHERE guild_id = ?", (guild_id,))
-    return (
-        Starboard(guild_id=row["guild_id"], channel_id=row["channel_id"], threshold=row["threshold"]) if row else None
-    )
+    return from_row(Starboard, row) if row else None
 
 
 async def add_star(connection: aiosqlite.Connection, job_id: int, user_id: int, now: datetime) -> bool:
@@ -87,4 +86,4 @@ async def close(connection: aiosqlite.Connection, job_id: int, message_id: int |
 
 
 def _starred(row: sqlite3.Row) -> Starred:
-    return Starred(job_id=row["job_id"], guild_id=row["guild_id"], channel_id=row["channel_id"])
+    return from_row(Starred, row)

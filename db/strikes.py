@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 import aiosqlite
 
 from db import audit
-from db.codec import to_datetime, to_optional_datetime, to_seconds
+from db.codec import to_datetime, to_seconds
 from db.database import Database, fetch_one
+from db.rows import from_row
 from domain.settings import GuildSettings
 from domain.strikes import DryRun, Penalty, Refusal, Rung, Strike
 
@@ -205,12 +206,4 @@ def _refusal(row: sqlite3.Row) -> Refusal:
 
 
 def _strike(row: sqlite3.Row) -> Strike:
-    return Strike(
-        id=row["id"],
-        user_id=row["user_id"],
-        clause=row["clause"],
-        created_at=to_datetime(row["created_at"]),
-        expires_at=to_datetime(row["expires_at"]),
-        lifted_by=row["lifted_by"],
-        lifted_at=to_optional_datetime(row["lifted_at"]),
-    )
+    return from_row(Strike, row)

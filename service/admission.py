@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 import aiosqlite
 
@@ -19,6 +20,7 @@ from db.strikes import SLOW_JOBS, SLOW_WEIGHT, penalty_of
 from domain import (
     ConsentRequired,
     InvalidRequest,
+    Job,
     ModelProfile,
     NotAllowed,
     Origin,
@@ -40,12 +42,19 @@ from domain.strikes import NO_PENALTY, Penalty, Rung
 from engine.policy.licence import TERMS_VERSION
 from engine.prepare import Prepared, Validator, prepare
 from service.allowances import allowances_of, use_allowance, write_refusal
-from service.context import Context
+from service.context import Context, Topic
 from service.limits import Limits
 from service.terms import Terms
-from service.topics import Topic
 
 WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
+
+
+class Submit(Protocol):
+    """`Service.submit`."""
+
+    def __call__(
+        self, wanted: Request | RequestOptions, origin: Origin, also: WriteWith | None = None, /
+    ) -> Awaitable[Job]: ...
 
 
 class Admission:

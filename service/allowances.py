@@ -14,8 +14,7 @@ from domain.settings import GuildSettings
 from domain.strikes import Penalty, Rung
 from engine.policy import Allowances, is_appealable, prompt_hash
 from engine.policy.wording import grounds
-from service.context import Context
-from service.topics import Topic
+from service.context import Context, Topic
 
 # Nothing about these clauses is a matter of judgement.
 FACTS = frozenset({"length"})

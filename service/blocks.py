@@ -7,9 +7,8 @@ from datetime import timedelta
 from db import blocks
 from domain import InvalidRequest
 from domain.blocks import EVERYWHERE, WHOLE_SERVER, Block, BlockResult
-from service.context import Context
+from service.context import Context, Topic
 from service.jobs import Jobs
-from service.topics import Topic
 
 
 class Blocks:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable
 from dataclasses import replace
-from typing import Protocol
 
 import aiosqlite
 
 from db import appeals
-from domain import SEED_LIMIT, Job, JobSource, Origin, Request, RequestOptions, UserError
+from domain import SEED_LIMIT, Job, JobSource, Origin, Request, UserError
 from domain.cases import AppealAnswer, Case, Grounds, Subject
-from service.admission import WriteWith
+from service.admission import Submit
 from service.context import Context
 from service.grounds import fetch_grounds
 from service.jobs import Jobs
-
-
-class Submit(Protocol):
-    """`Service.submit`."""
-
-    def __call__(
-        self, wanted: Request | RequestOptions, origin: Origin, also: WriteWith | None = None, /
-    ) -> Awaitable[Job]: ...
 
 
 class CaseAnswers:

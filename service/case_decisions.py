@@ -12,10 +12,9 @@ from db import jobs as job_rows
 from domain import Action, InvalidRequest, Job, NotAllowed, NotFound, Origin, Outcome, OutcomeCode, Request
 from domain.cases import CHOICES, Case, CaseKind, CaseStatus, Decider, Grounds, Subject
 from engine.policy import Allowances, judge, prompt_hash
-from service.context import Context
+from service.context import Context, Topic
 from service.grounds import fetch_grounds
 from service.jobs import Jobs
-from service.topics import Topic
 
 Also = Callable[[aiosqlite.Connection], Awaitable[object]]
 Messages = frozenset[tuple[int, int]]

@@ -12,12 +12,12 @@ from db import jobs as job_rows
 from domain import Job, JobStatus, NotAllowed, NotFound
 from domain.allowances import AllowedPhrase
 from domain.cases import CHOICES, Case, CaseFile, CaseKind, CaseStatus, Grounds, OpenCases
-from service.case_answers import CaseAnswers, Submit
+from service.admission import Submit
+from service.case_answers import CaseAnswers
 from service.case_decisions import CaseDecisions
-from service.context import Context
+from service.context import Context, Topic
 from service.grounds import fetch_grounds, fetch_picture_grounds
 from service.jobs import Jobs
-from service.topics import Topic
 
 
 class Cases:

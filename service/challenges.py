@@ -9,9 +9,8 @@ import aiosqlite
 from db import audit, challenges, jobs
 from domain import InvalidRequest, Job, JobStatus, NotAllowed, NotFound
 from domain.challenges import MAX_THEMES, Challenge, ChallengeEntry, ChallengeStatus, Victory
-from service.context import Context
+from service.context import Context, Topic
 from service.jobs import Jobs
-from service.topics import Topic
 
 
 class Challenges:

@@ -9,10 +9,9 @@ from domain import Job, ModelProfile, Outcome, OutcomeCode, SafetyLevel, Upload
 from domain.prompt_channels import PromptMessage
 from domain.settings import ChannelLevel
 from engine.images.upload import make_upload
-from service.context import Context
+from service.context import Context, Topic
 from service.jobs import Jobs
 from service.settings import ServerSettings
-from service.topics import Topic
 
 
 class Deliveries:

@@ -34,9 +34,8 @@ from engine.images.fingerprint import fingerprint
 from engine.policy import approve
 from engine.worker.backend import Backend
 from service.allowances import fetch_allowances_of_job
-from service.context import Context
+from service.context import Context, Topic
 from service.jobs import Jobs
-from service.topics import Topic
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,7 @@ from typing import Protocol
 
 from db import audit, challenges, jobs, starboard
 from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
-from service.context import Context
-from service.topics import Topic
+from service.context import Context, Topic
 
 
 class Cancellable(Protocol):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from db import audit, decisions, meta
 from domain.decisions import UnstoredDecision
-from service.context import Context
+from service.context import Context, Topic
 from service.deliveries import Deliveries
 from service.jobs import Jobs
 from service.queue import DRAINED_KEY
-from service.topics import Topic
 
 TOLD_KEY = "newest decision on clause b that the owner was told of"
 

@@ -21,11 +21,10 @@ from domain.prompt_channels import (
 from domain.quotas import QuotaKind, QuotaRule, QuotaSubject
 from domain.settings import GuildSettings
 from engine.prepare import complete
-from service.case_answers import Submit
-from service.context import Context
+from service.admission import Submit
+from service.context import Context, Topic
 from service.jobs import Jobs
 from service.settings import ServerSettings
-from service.topics import Topic
 
 log = logging.getLogger(__name__)
 

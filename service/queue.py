@@ -10,8 +10,7 @@ from domain.queue import EngineReport, QueueState
 from engine.request.presets import PRESETS
 from engine.request.prompt import normalise
 from engine.worker.backend import Backend
-from service.context import Context
-from service.topics import Topic
+from service.context import Context, Topic
 
 DRAINED_KEY = "owner was told that the queue is drained"
 

@@ -25,9 +25,8 @@ from domain.quotas import (
 )
 from engine.prepare import complete
 from engine.request.cost import millicredits_for
-from service.context import Context
+from service.context import Context, Topic
 from service.limits import Limits
-from service.topics import Topic
 
 SHOWN_ENTRIES = 12
 

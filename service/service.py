@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Self
 
 from db import meta
@@ -18,7 +18,7 @@ from service.audit import AuditLog
 from service.blocks import Blocks
 from service.cases import Cases
 from service.challenges import Challenges
-from service.context import Context
+from service.context import Context, Listener, Topic, Topics, utc_now
 from service.deliveries import Deliveries
 from service.dispatch import Dispatch
 from service.jobs import Jobs
@@ -34,11 +34,6 @@ from service.settings import ServerSettings
 from service.starboard import Starboards
 from service.strikes import Strikes
 from service.terms import Terms
-from service.topics import Listener, Topic, Topics
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Service:

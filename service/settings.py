@@ -15,8 +15,7 @@ from domain.settings import (
     GuildSettings,
     ServerPanel,
 )
-from service.context import Context
-from service.topics import Topic
+from service.context import Context, Topic
 
 _BOUNDS: dict[str, tuple[int, int]] = {
     "max_images": (1, 4),

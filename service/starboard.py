@@ -5,8 +5,7 @@ from __future__ import annotations
 from db import audit, jobs, starboard
 from domain import Job, NotFound
 from domain.starboard import Starboard, Starred
-from service.context import Context
-from service.topics import Topic
+from service.context import Context, Topic
 
 
 class Starboards:

@@ -9,8 +9,7 @@ from db import audit, guild_settings, meta, strikes
 from domain import InvalidRequest
 from domain.audit import AuditRow
 from domain.strikes import LadderTrial, StrikeNews, StrikeRecord
-from service.context import Context
-from service.topics import Topic
+from service.context import Context, Topic
 
 TOLD_KEY = "the last strike that moderators were told of"
 # After an update or a long absence nobody wants to hear of last month's strikes.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import discord
 
 from cogs.core.colours import AMBER, GREY
-from cogs.core.text import inert, plural
+from cogs.core.text import inert, plural, spoiler
 from domain.cases import CaseFile, CaseKind, Grounds, History, Subject
 
 LOWEST_SHOWN = 0.05
@@ -81,8 +81,3 @@ def _history(history: History) -> str:
         f"{plural(history.appeals_allowed, 'appeal')} allowed, {history.appeals_upheld} upheld, "
         f"{plural(history.reports_removed, 'picture')} removed"
     )
-
-
-def spoiler(text: str) -> str:
-    """A member's words, hidden until somebody clicks."""
-    return f"||{inert(text, 900)}||"

@@ -42,6 +42,8 @@ class Answer:
 class Bot(commands.Bot):
     """discord.py's bot with our service. Without a service it only knows its commands (`python bot.py --commands`)."""
 
+    service: Service
+
     def __init__(
         self,
         service: Service | None,
@@ -64,7 +66,8 @@ class Bot(commands.Bot):
             guild_ready_timeout=guild_ready_timeout,
             **options,
         )
-        self._service = service
+        if service is not None:
+            self.service = service
         self.edit_interval_seconds = edit_interval_seconds
         self.rate_limit = RateLimit()
         self.background = BackgroundTasks()
@@ -73,13 +76,7 @@ class Bot(commands.Bot):
 
     @property
     def has_service(self) -> bool:
-        return self._service is not None
-
-    @property
-    def service(self) -> Service:
-        if self._service is None:
-            raise RuntimeError("this bot was built without a service")
-        return self._service
+        return hasattr(self, "service")
 
     def cog(self, kind: type[Cog]) -> Cog:
         """The one cog of this class."""

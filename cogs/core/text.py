@@ -25,3 +25,8 @@ def _escape(text: str) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 picture`, `2 pictures`."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def spoiler(text: str) -> str:
+    """A member's words, hidden until somebody clicks."""
+    return f"||{inert(text, 900)}||"

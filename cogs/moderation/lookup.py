@@ -6,10 +6,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from cogs.cases.embeds import spoiler
 from cogs.core.bot import Bot, Interaction
 from cogs.core.checks import require_moderator
 from cogs.core.colours import BLUE
+from cogs.core.text import spoiler
 from domain import NotFound
 from domain.lookup import Found, FoundBy
 

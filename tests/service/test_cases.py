@@ -27,7 +27,7 @@ from domain import (
     Verdict,
 )
 from domain.cases import Case, CaseKind, CaseStatus, Decider
-from service.topics import Topic
+from service.context import Topic
 from tests.support.desk import Desk, open_desk
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE

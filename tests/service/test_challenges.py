@@ -11,9 +11,8 @@ from db.database import Database
 from domain import InvalidRequest, Job, NotAllowed, NotFound
 from domain.challenges import Challenge, ChallengeEntry
 from service.challenges import Challenges
-from service.context import Context
+from service.context import Context, Topic
 from service.jobs import Jobs
-from service.topics import Topic
 from tests.support.idle_backend import IdleBackend
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW

@@ -18,11 +18,10 @@ from domain.quotas import Asker, LedgerKind, QuotaKind, QuotaLimits, QuotaSubjec
 from engine.request.prompt import TokenReport
 from engine.request.validation import validate
 from service.admission import Admission
-from service.context import Context
+from service.context import Context, Topic
 from service.limits import Limits
 from service.quotas import Quotas
 from service.terms import Terms
-from service.topics import Topic
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW, ORIGIN, PROFILE
 from tests.support.requests import USUAL_REQUEST as REQUEST

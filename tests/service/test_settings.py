@@ -9,9 +9,8 @@ import pytest
 from db import appeals, audit
 from domain import InvalidRequest
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
-from service.context import Context
+from service.context import Context, Topic
 from service.settings import MAX_MODERATOR_ROLES, ServerSettings
-from service.topics import Topic
 from tests.support.people import CHANNEL, GUILD, MODERATOR
 from tests.support.requests import NOW
 

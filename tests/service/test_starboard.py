@@ -8,9 +8,8 @@ from db import audit
 from db.database import Database
 from domain import NotFound
 from domain.starboard import Starboard
-from service.context import Context
+from service.context import Context, Topic
 from service.starboard import Starboards
-from service.topics import Topic
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.traces import paint
 
