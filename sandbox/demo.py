@@ -90,7 +90,7 @@ async def _demo(options: argparse.Namespace) -> int:
             backend = await asyncio.to_thread(load_backend, settings)
         except ModelUnavailable as error:
             return _fail(str(error), 1)
-        server = LoopbackDiscord(default_world(real_deadlines=True), 0 if options.once else options.port)
+        server = LoopbackDiscord(default_world(), 0 if options.once else options.port)
         server.rate_limits.limits = LIMITS | EDITS
         _mount_page(server, backend)
         async with server:
@@ -133,6 +133,7 @@ async def _play(options: argparse.Namespace, server: LoopbackDiscord, running: a
     delivered = await ask_for_picture(server, options.prompt, options.seed, options.out)
     if options.once or not delivered:
         return 0 if delivered else 1
+    server.world.use_real_time()  # a bot that hangs does not respond, as at Discord
     say(f"\nNow it is your turn: open {server.base_url} and type /imagine. Ctrl-C ends it.")
     await running
     return 0

@@ -225,7 +225,7 @@ class Person:
     async def _wait_for_answer(self, interaction: Interaction) -> None:
         """Wait as a client does: until the bot answers, or has not answered for three seconds of the world's clock."""
         timer: asyncio.TimerHandle | None = None
-        if self.world.real_deadlines:
+        if self.world.is_real_time:
             timer = asyncio.get_running_loop().call_later(self.world.ack_seconds, self.world.fail, interaction)
         try:
             await self.until(lambda: interaction.acknowledged or interaction.is_missed)

@@ -2,7 +2,7 @@
 
 Pure state, no network. Times are Unix seconds of a clock that tests can move; ids are snowflakes made from it.
 Discord's deadlines (three seconds for an answer, fifteen minutes for a token) have a clock of their own. Only `advance`
-moves that, so a busy machine makes nobody late; with `real_deadlines=True`, as in the demo, it runs with the machine's.
+moves that, so a busy machine makes nobody late; after `use_real_time`, as in the demo, it runs with the machine's.
 Everything that happens is told to subscribers as `Event`s: the gateway passes them to the bot, the page to people.
 """
 
@@ -49,10 +49,10 @@ NONCE_SECONDS = 300.0
 class World:
     """All of it. `advance` moves both clocks: `now`, which dates things, and `elapsed`, which the deadlines go by."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, *, real_deadlines: bool = False) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._offset = 0.0
-        self.real_deadlines = real_deadlines
+        self._real_since: float | None = None
         self._last_id = 0
         self.users: dict[int, User] = {}
         self.guilds: dict[int, Guild] = {}
@@ -77,8 +77,17 @@ class World:
         return self._clock() + self._offset
 
     def elapsed(self) -> float:
-        """Seconds that count against a deadline: those of `advance`, and the machine's own with `real_deadlines`."""
-        return self.now() if self.real_deadlines else self._offset
+        """Seconds that count against a deadline: those of `advance`, and the machine's own since `use_real_time`."""
+        real = 0.0 if self._real_since is None else self._clock() - self._real_since
+        return self._offset + real
+
+    @property
+    def is_real_time(self) -> bool:
+        return self._real_since is not None
+
+    def use_real_time(self) -> None:
+        """Let the machine's seconds count against deadlines from now on, as Discord does."""
+        self._real_since = self._clock()
 
     def advance(self, seconds: float) -> None:
         """Let time pass. Interactions that are unanswered for too long then fail, as they do at Discord."""
@@ -278,9 +287,9 @@ class World:
         return self.elapsed() - interaction.opened_at
 
 
-def default_world(clock: Callable[[], float] = time.time, *, real_deadlines: bool = False) -> World:
+def default_world(clock: Callable[[], float] = time.time) -> World:
     """One server: an ordinary, an age-restricted, a prompt and a moderators' channel; two members, one moderator."""
-    world = World(clock, real_deadlines=real_deadlines)
+    world = World(clock)
     guild = world.add_guild("Paint Club", world.add_user("rosa"))
     moderators = world.add_role(guild, "moderators", MODERATOR)
     world.add_member(guild, "ana")

@@ -12,11 +12,14 @@ import pytest
 from engine.images.metadata import read_png
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 500  # for a demo that hangs
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sandbox.demo", "--once", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=170)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.slow
@@ -55,7 +58,7 @@ def test_a_port_that_is_taken_is_said_with_one_to_try() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         command = [sys.executable, "-m", "sandbox.demo", "--port", str(port)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=170)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert done.returncode == 1
     (sentence,) = done.stderr.splitlines()
     assert sentence == f"The page can't be served on port {port} (Address already in use). Try PORT={port + 1}."

@@ -11,7 +11,8 @@ from sandbox.world.world import default_world
 
 
 async def test_the_page_says_that_a_bot_which_hangs_did_not_respond() -> None:
-    world = default_world(real_deadlines=True)  # as in the demo
+    world = default_world()
+    world.use_real_time()  # as in the demo
     world.ack_seconds = 0.01
     world.commands[None] = [{"id": "1", "name": "run", "type": 1, "options": []}]
     server = LoopbackDiscord(world)

@@ -224,8 +224,9 @@ async def test_however_slow_the_machine_is_only_advance_makes_an_answer_late() -
         assert [one.content for one in ana.sees(paintings)] == ["in time, too"]
 
 
-async def test_with_real_deadlines_the_machines_clock_counts() -> None:
-    world = default_world(real_deadlines=True)
+async def test_in_real_time_the_machines_clock_counts() -> None:
+    world = default_world()
+    world.use_real_time()
     world.ack_seconds = 0.01
     async with LoopbackDiscord(world) as server:
         ana, paintings = person(server, "ana"), channel_named(world, "paintings")

@@ -183,5 +183,5 @@ async def start_program(server: LoopbackDiscord) -> asyncio.subprocess.Process:
         stderr=asyncio.subprocess.DEVNULL,
     )
     ana = person(server, "ana")
-    await ana.until(lambda: server.gateway.identified > identified, seconds=90)
+    await ana.until(lambda: server.gateway.identified > identified)
     return program

@@ -334,3 +334,14 @@ def test_ids_carry_the_movable_clock_and_never_repeat() -> None:
     world.advance(60)
     moved = Message(world.new_id(), 0, 0)
     assert discord.utils.snowflake_time(moved.id) == datetime.fromtimestamp(1_800_000_060, UTC)
+
+
+def test_the_machines_seconds_count_against_deadlines_only_from_when_real_time_is_used() -> None:
+    machine = [1_800_000_000.0]
+    world = default_world(clock=lambda: machine[0])
+    machine[0] += 100
+    assert world.elapsed() == 0
+    world.use_real_time()
+    machine[0] += 7
+    world.advance(3)
+    assert world.elapsed() == 10
