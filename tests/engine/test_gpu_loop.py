@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from domain import JobCancelled, PaintingFailed, PictureRefused, Progress, Request
 from engine.safety import FixedScores
@@ -137,8 +138,8 @@ def test_a_job_that_was_cancelled_while_its_init_image_was_read_does_not_begin(t
 
 def test_a_picture_whose_numbers_break_fails_alone(tiny_model: LoadedModel) -> None:
     class Breaking(Pipeline):
-        def predict(self, *inputs: Any) -> Any:
-            output = super().predict(*inputs)
+        def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+            output = super().predict(latents, timesteps, embeds)
             output[0] = float("nan")
             return output
 
