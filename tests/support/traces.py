@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,21 +21,25 @@ from db import (
 )
 from db.codec import encode_request
 from db.database import Database, fetch_one
-from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport, Verdict
+from domain import (
+    Action,
+    CaseKind,
+    ModelIdentity,
+    Origin,
+    Picture,
+    Place,
+    Request,
+    Result,
+    SafetyReport,
+    SafetyVerdict,
+    Verdict,
+)
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
+from tests.support.requests import REQUEST as PLAIN_REQUEST
 
 WORDS = "an unmistakable zebra-striped lighthouse"
-REQUEST = Request(
-    prompt=WORDS,
-    negative_prompt=f"without {WORDS}",
-    width=64,
-    height=64,
-    num_inference_steps=5,
-    guidance_scale=7.0,
-    scheduler="ddim",
-    seed=7,
-)
+REQUEST = replace(PLAIN_REQUEST, prompt=WORDS, negative_prompt=f"without {WORDS}")
 PNG = b"\x89PNG picture bytes nobody else has" * 400
 
 
@@ -60,7 +65,7 @@ async def paint(database: Database, user_id: int, request: Request = REQUEST, pn
         assert row is not None
         job_id = int(row["id"])
         await decisions.record_prompt(connection, verdict, request, origin(user_id), NOW, job_id)
-        painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict="safe"))
+        painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=SafetyVerdict.SAFE))
         model = ModelIdentity(name="tiny", sha256="00")
         result = Result(job_id=job_id, request=request, model=model, pictures=(painting,), seconds=1.0)
         await jobs.finish(connection, result, NOW)
@@ -77,7 +82,7 @@ async def live(database: Database, user_id: int) -> None:
         decision_id = await decisions.record_prompt(connection, verdict, REQUEST, origin(user_id), NOW)
         await appeals.keep_refused(connection, decision_id, REQUEST, origin(user_id), NOW)
         case = {"guild_id": GUILD, "channel_id": CHANNEL, "opened_by": user_id, "now": NOW, "statement": WORDS}
-        await appeals.open_case(connection, "appeal", user_id=user_id, decision_id=decision_id, **case)
+        await appeals.open_case(connection, CaseKind.APPEAL, user_id=user_id, decision_id=decision_id, **case)
         await allowances.allow_once(connection, GUILD, user_id, "hash", user_id, NOW)
         await allowances.allow_phrase(connection, GUILD, "placeholder", user_id, NOW)
         await prompt_channels.save(connection, channel, NOW)
