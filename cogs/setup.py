@@ -11,7 +11,7 @@ from discord.ext import commands
 from cogs.cases import appeals, decide, reports
 from cogs.cases.reports import Report
 from cogs.cases.review import Review
-from cogs.community import challenges
+from cogs.community import challenge_buttons, challenges
 from cogs.community.challenges import Challenges
 from cogs.community.hall_of_fame import HallOfFame
 from cogs.community.starboard import Starboard
@@ -27,8 +27,8 @@ from cogs.member.privacy import Privacy
 from cogs.member.terms import Terms
 from cogs.moderation import lookup, settings
 from cogs.moderation.audit import Audit
-from cogs.moderation.blocks import Blocks
-from cogs.moderation.lookup import Lookup
+from cogs.moderation.blocks import Moderation
+from cogs.moderation.lookup import WhoMadeThis
 from cogs.moderation.quota import Quota
 from cogs.moderation.settings import SettingsPanel
 from cogs.moderation.strikes import StrikeLadder, Strikes
@@ -49,7 +49,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *reports.BUTTONS,
     *decide.BUTTONS,
     *prompt_buttons.BUTTONS,
-    *challenges.BUTTONS,
+    *challenge_buttons.BUTTONS,
     *privacy.BUTTONS,
     *settings.BUTTONS,
 )
@@ -80,14 +80,14 @@ def _commands(bot: Bot) -> tuple[commands.Cog, ...]:
         Terms(bot),
         Review(bot),
         Report(bot),
-        Lookup(bot),
+        WhoMadeThis(bot),
         PromptChannels(bot),
         Challenges(bot),
         HallOfFame(bot),
         Starboard(bot),
         Privacy(bot),
         Quota(bot),
-        Blocks(bot),
+        Moderation(bot),
         SettingsPanel(bot),
         Audit(bot),
         Strikes(bot),
@@ -100,7 +100,7 @@ def _menus(bot: Bot) -> tuple[ContextMenu, ...]:
     """Entries of a message's Apps menu."""
     return (
         ContextMenu(name=reports.MENU, callback=bot.cog(Report).report),
-        ContextMenu(name=lookup.MENU, callback=bot.cog(Lookup).who_made_this),
+        ContextMenu(name=lookup.MENU, callback=bot.cog(WhoMadeThis).who_made_this),
         ContextMenu(name=challenges.MENU, callback=bot.cog(Challenges).enter_message),
     )
 

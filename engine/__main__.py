@@ -1,4 +1,4 @@
-"""Paint one request without Discord or a database: same policy, same picture check, same pictures.
+"""Paint one request without Discord or a database: same policy, same safety checker, same pictures.
 
     python -m engine "1girl, pink hair, smile" -o out.png --seed 7
 

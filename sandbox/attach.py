@@ -11,28 +11,8 @@ from __future__ import annotations
 import argparse
 import runpy
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import discord
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
-
-API = "/api/v10"
-
-
-@contextmanager
-def point_discord_at(port: int) -> Iterator[None]:
-    """Let discord.py talk to a loopback server on this port. Never anywhere else."""
-    saved = (Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE)
-    Route.BASE = f"http://127.0.0.1:{port}{API}"
-    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://127.0.0.1:{port}/gateway/")
-    setattr(discord.Asset, "BASE", f"http://127.0.0.1:{port}")  # noqa: B010 - its type is a literal
-    try:
-        yield
-    finally:
-        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE = saved
+from sandbox.endpoints import point_discord_at
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.page.server import PageServer
 from sandbox.people.person import Refused
 from sandbox.people.script import ask_for_picture, say, set_up
-from sandbox.rest.limits import LIMITS, Limit
+from sandbox.rest.limits import LIMITS, RouteLimit
 from sandbox.server import LoopbackDiscord
 from sandbox.world.world import default_world
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # The demo model paints in a second; at Discord's pace one would never see the progress. Hence more edits, from the bot
 # and allowed by the server.
 EDIT_SECONDS = 0.4
-EDITS = {("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}"): Limit(5, 2)}
+EDITS = {("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}"): RouteLimit(5, 2)}
 # Enough to play with, and still so few that `/quota me` means something.
 CREDITS_PER_HOUR, CREDITS_PER_DAY = 600, 6000
 

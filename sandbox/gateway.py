@@ -12,24 +12,35 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from enum import IntEnum
 
 import discord
 from aiohttp import WSMsgType, web
 
 from sandbox.world.payloads import bot_message_json, guild_json, member_json, user_json
-from sandbox.world.things import DM, Event
+from sandbox.world.things import DM, Event, Json
 from sandbox.world.world import World
 
-Json = dict[str, Any]
-DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, REQUEST_MEMBERS, INVALID_SESSION, HELLO, ACK = (
-    0, 1, 2, 6, 7, 8, 9, 10, 11,
-)  # fmt: skip
 HEARTBEAT_MS = 41_250
 ACK_DELAY_SECONDS = 0.01
 DISALLOWED_INTENTS, AUTHENTICATION_FAILED = 4014, 4004
 # A session whose socket is gone can be resumed for this long.
 SESSION_SECONDS = 120.0
+
+
+class Opcode(IntEnum):
+    """What a frame is."""
+
+    DISPATCH = 0
+    HEARTBEAT = 1
+    IDENTIFY = 2
+    RESUME = 6
+    RECONNECT = 7
+    REQUEST_MEMBERS = 8
+    INVALID_SESSION = 9
+    HELLO = 10
+    HEARTBEAT_ACK = 11
+
 
 # Which intent an event needs; events that are not listed reach every bot.
 INTENT_OF = {
@@ -66,7 +77,7 @@ class Session:
     lost_at: float | None = None
 
     def add(self, name: str, data: Json) -> None:
-        self.sent.append({"op": DISPATCH, "t": name, "s": len(self.sent) + 1, "d": data})
+        self.sent.append({"op": Opcode.DISPATCH, "t": name, "s": len(self.sent) + 1, "d": data})
         self.changed.set()
 
 
@@ -94,7 +105,7 @@ class Gateway:
         session: Session | None = None
         pump: asyncio.Task[None] | None = None
         try:
-            await _send(socket, {"op": HELLO, "d": {"heartbeat_interval": HEARTBEAT_MS}})
+            await _send(socket, {"op": Opcode.HELLO, "d": {"heartbeat_interval": HEARTBEAT_MS}})
             async for frame in socket:
                 if frame.type is WSMsgType.TEXT:
                     session = await self._receive(socket, json.loads(frame.data), session)
@@ -122,28 +133,28 @@ class Gateway:
     async def ask_to_reconnect(self) -> None:
         """Opcode 7."""
         for socket in list(self._sockets):
-            await _send(socket, {"op": RECONNECT, "d": None})
+            await _send(socket, {"op": Opcode.RECONNECT, "d": None})
 
     async def invalidate(self) -> None:
-        """Opcode 9 without resume: the bot has to identify anew."""
+        """Opcode 9 without resume: the bot has to identify again."""
         for session in list(self.sessions.values()):
             if session.socket is not None:
-                await _send(session.socket, {"op": INVALID_SESSION, "d": False})
+                await _send(session.socket, {"op": Opcode.INVALID_SESSION, "d": False})
         self.sessions.clear()
 
     # ---- what the bot sends ----------------------------------------------------------------------------------------
 
     async def _receive(self, socket: web.WebSocketResponse, data: Json, session: Session | None) -> Session | None:
         match data["op"]:
-            case 1:
+            case Opcode.HEARTBEAT:
                 # discord.py notes when it sent a heartbeat only after sending; an answer may not come before that.
                 await asyncio.sleep(ACK_DELAY_SECONDS)
-                await _send(socket, {"op": ACK, "d": None})
-            case 2:
+                await _send(socket, {"op": Opcode.HEARTBEAT_ACK, "d": None})
+            case Opcode.IDENTIFY:
                 return await self._identify(socket, data["d"])
-            case 6:
+            case Opcode.RESUME:
                 return await self._resume(socket, data["d"])
-            case 8 if session is not None:
+            case Opcode.REQUEST_MEMBERS if session is not None:
                 self._send_members(session, data["d"])
             case _:
                 return session  # presence and voice updates change nothing here
@@ -189,7 +200,7 @@ class Gateway:
         self._forget_lost()
         session = self.sessions.get(data["session_id"])
         if session is None or data["seq"] > len(session.sent):
-            await _send(socket, {"op": INVALID_SESSION, "d": False})
+            await _send(socket, {"op": Opcode.INVALID_SESSION, "d": False})
             return None
         session.socket, session.lost_at, session.position = socket, None, int(data["seq"])
         self.resumed += 1

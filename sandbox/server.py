@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from sandbox.attach import API, point_discord_at
+from sandbox.endpoints import API, point_discord_at
 from sandbox.gateway import Gateway
-from sandbox.rest.limits import CUT, Fault, RateLimits, Standing
+from sandbox.rest.limits import CUT, BucketState, Fault, RateLimits
 from sandbox.rest.routes import all_routes
 from sandbox.rest.routing import json_response
 from sandbox.rest.rules import broken_rules
@@ -29,7 +29,7 @@ from sandbox.rest.uploads import Body, read_body
 from sandbox.world.things import ApiError, Attachment
 from sandbox.world.world import World, default_world
 
-__all__ = ["API", "Call", "LoopbackDiscord", "point_discord_at"]
+__all__ = ["API", "ApiCall", "Fault", "LoopbackDiscord", "point_discord_at"]
 
 Handler = Callable[[web.Request], Awaitable[Any]]
 # One grey pixel: nobody here has a portrait.
@@ -40,7 +40,7 @@ AVATAR = bytes.fromhex(
 
 
 @dataclass(slots=True)
-class Call:
+class ApiCall:
     """One request of the bot; `status` is what it was answered with, None while it is being carried out."""
 
     method: str
@@ -62,13 +62,13 @@ class LoopbackDiscord:
         self.world = world or default_world()
         self.port = port
         self.token: str | None = None
-        self.calls: list[Call] = []
+        self.calls: list[ApiCall] = []
         self.violations: list[str] = []
-        self.rate_limited: list[Call] = []
+        self.rate_limited: list[ApiCall] = []
         self.faults: list[Fault] = []
         self.rate_limits = RateLimits(self.world.now)
         self.spec = OpenApi.load()
-        self.on_call: Callable[[str, Call], None] | None = None
+        self.on_call: Callable[[str, ApiCall], None] | None = None
         self.gateway = Gateway(self.world, lambda: self.base_url)
         self._watchers: list[Callable[[], None]] = []
         self.app = self._make_app()
@@ -131,7 +131,7 @@ class LoopbackDiscord:
 
         return handle
 
-    async def _respond(self, request: web.Request, call: Call, handler: Any) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, call: ApiCall, handler: Any) -> web.StreamResponse:
         if not self._is_authorized(request):
             return json_response({"message": "401: Unauthorized", "code": 0}, 401)
         counted = self.rate_limits.count(request.method, call.route, _major(request))
@@ -153,7 +153,7 @@ class LoopbackDiscord:
             return True
         return request.headers.get("Authorization") == f"Bot {self.token}"
 
-    async def _carry_out(self, request: web.Request, call: Call, handler: Any) -> web.StreamResponse:
+    async def _carry_out(self, request: web.Request, call: ApiCall, handler: Any) -> web.StreamResponse:
         self._hear("before", call)
         try:
             answer = await handler(request)
@@ -163,19 +163,21 @@ class LoopbackDiscord:
             self._hear("after", call)
         return answer if isinstance(answer, web.StreamResponse) else json_response(answer)
 
-    def _hear(self, moment: str, call: Call) -> None:
+    def _hear(self, moment: str, call: ApiCall) -> None:
         if self.on_call is not None:
             self.on_call(moment, call)
 
-    def _record(self, request: web.Request, route: str, body: Body) -> Call:
-        call = Call(request.method, request.path.removeprefix(API), route, body.data, len(body.files), self.world.now())
+    def _record(self, request: web.Request, route: str, body: Body) -> ApiCall:
+        call = ApiCall(
+            request.method, request.path.removeprefix(API), route, body.data, len(body.files), self.world.now()
+        )
         self.calls.append(call)
         problems = [*self.spec.violations(call.method, call.path, dict(request.query), body.data)]
         problems += broken_rules(call.method, route, body)
         self.violations += [f"{call.method} {call.path}: {problem}" for problem in problems]
         return call
 
-    def _fault(self, call: Call, *, after: bool) -> Fault | None:
+    def _fault(self, call: ApiCall, *, after: bool) -> Fault | None:
         for fault in self.faults:
             if fault.after == after and fault.matches(call.method, call.route):
                 fault.times -= 1
@@ -197,7 +199,7 @@ class LoopbackDiscord:
 
     # ---- answers that are not the handler's ------------------------------------------------------------------------
 
-    def _headers(self, counted: Standing) -> dict[str, str]:
+    def _headers(self, counted: BucketState) -> dict[str, str]:
         method, route, _ = counted.bucket.split(":", 2)
         return {
             "X-RateLimit-Limit": str(counted.limit),
@@ -207,7 +209,7 @@ class LoopbackDiscord:
             "X-RateLimit-Bucket": method + route.replace("/", "-"),
         }
 
-    def _too_many(self, retry_after: float, counted: Standing | None = None) -> web.Response:
+    def _too_many(self, retry_after: float, counted: BucketState | None = None) -> web.Response:
         wait = _milliseconds(retry_after)
         body = {"message": "You are being rate limited.", "retry_after": float(wait), "global": False}
         response = json_response(body, 429)

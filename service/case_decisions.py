@@ -149,7 +149,7 @@ class CaseDecisions:
         if status not in CHOICES[case.kind]:
             raise NotAllowed(f"A case of this kind ({case.kind}) can't be decided so.")
         now = self._context.now()
-        async with self._context.writing(Topic.CASES, Topic.AUDIT) as connection:
+        async with self._context.writing(Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT) as connection:
             if not await appeals.resolve(connection, case.id, status, decider.user_id, now):
                 raise NotFound("Another moderator was faster; the card shows what they decided.")
             if decider.card is not None:  # a crash may have kept the bot from knowing its own card

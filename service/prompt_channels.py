@@ -58,17 +58,19 @@ class PromptChannels:
     async def fetch_details(self, guild_id: int, limit: int) -> list[PromptChannelDetails]:
         """The server's first prompt channels in the order in which they were opened."""
         channels = await prompt_channels.fetch_all(self._context.database, guild_id)
-        return [await self._details(channel) for channel in channels[:limit]]
+        return await self._details(guild_id, channels[:limit])
 
-    async def _details(self, channel: PromptChannel) -> PromptChannelDetails:
-        subject = QuotaSubject(QuotaKind.CHANNEL, channel.channel_id)
-        rules = await quotas.fetch_rules(self._context.database, channel.guild_id, self._context.now())
-        settings = await self._settings.fetch_channel(channel.guild_id, channel.channel_id)
-        return PromptChannelDetails(
-            channel=channel,
-            quota=next((rule for rule in rules if rule.subject == subject), None),
-            level=settings.level,
-        )
+    async def _details(self, guild_id: int, channels: list[PromptChannel]) -> list[PromptChannelDetails]:
+        rules = await quotas.fetch_rules(self._context.database, guild_id, self._context.now())
+        of_channel = {rule.subject.id: rule for rule in rules if rule.subject.kind is QuotaKind.CHANNEL}
+        return [
+            PromptChannelDetails(
+                channel=channel,
+                quota=of_channel.get(channel.channel_id),
+                level=(await self._settings.fetch_channel(guild_id, channel.channel_id)).level,
+            )
+            for channel in channels
+        ]
 
     # ---- opening, changing, closing --------------------------------------------------------------------------------
 
@@ -134,7 +136,8 @@ class PromptChannels:
             await audit.record(connection, channel.guild_id, actor_id, action, target, details, now)
             await _save_quota_and_level(connection, channel, changes, actor_id, now)
         await self.load()
-        return await self._details(channel)
+        (saved,) = await self._details(channel.guild_id, [channel])
+        return saved
 
     async def note_problem(self, channel: PromptChannel, problem: str) -> int | None:
         """Remember a problem. The channel in which moderators are to be told of it, None if there is none or they know.

@@ -68,7 +68,7 @@ class Service:
         self.lookup = Lookup(context, self.jobs)
         self.challenges = Challenges(context, self.jobs)
         self.starboards = Starboards(context)
-        self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit)
+        self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit, backend.profile)
         self.privacy = Privacy(context, self.jobs)
         self.owner = Owner(context, self.jobs, self.deliveries)
         self._admission = Admission(context, backend, self.terms, limits)

@@ -15,6 +15,7 @@ class Topic(StrEnum):
     JOBS = "jobs"
     AUDIT = "audit"
     CASES = "cases"
+    CASE_DECISIONS = "case decisions"
     CHALLENGES = "challenges"
     DECISIONS = "decisions"
     PROMPT_CHANNELS = "prompt channels"

@@ -43,7 +43,7 @@ class Review(commands.GroupCog, group_name="review"):
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.show_cards, Topic.CASES, Topic.SETTINGS)
-        self.bot.background.add(self.tell_members, Topic.CASES)
+        self.bot.background.add(self.tell_members, Topic.CASE_DECISIONS)
 
     # ---- commands --------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from cogs.moderation.quota_cards import (
 )
 from domain import InvalidRequest
 from domain.credits import credits_in_words, to_millicredits
-from domain.durations import parse_optional_duration
+from domain.durations import parse_duration
 from domain.quotas import Asker, QuotaKind, QuotaLimits, QuotaSubject
 
 Credits = Range[float, 0.0, 1_000_000.0]
@@ -177,7 +177,7 @@ class Quota(commands.GroupCog, group_name="quota"):
             ),
             interaction.user.id,
             reason=reason,
-            expires_in=parse_optional_duration(expires),
+            expires_in=parse_duration(expires) if expires else None,
         )
         await _answer(interaction, f"Set. It holds from the next request on.\n{rule_line(rule)}")
 
@@ -212,7 +212,7 @@ class Quota(commands.GroupCog, group_name="quota"):
             millicredits,
             interaction.user.id,
             reason=reason,
-            expires_in=parse_optional_duration(expires),
+            expires_in=parse_duration(expires) if expires else None,
         )
         each = "" if chosen.member is not None else " each"
         await _answer(interaction, f"Granted {credits_in_words(millicredits)}{each} to {chosen.name}.")

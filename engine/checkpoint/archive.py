@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from domain import ModelUnavailable
-from engine.checkpoint.safe_pickle import DAMAGED, ITEM_BYTES, Reading, as_dict, read_pickle
+from engine.checkpoint.safe_pickle import DAMAGED, ITEM_BYTES, PickleContents, as_dict, read_pickle
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -125,14 +125,14 @@ def _open_zip(path: Path, file: IO[bytes]) -> Archive:
     order = entries.get(f"{prefix}byteorder")
     if order is not None and _entry_bytes(path, file, order) != b"little":
         raise ModelUnavailable(f"{path.name} was saved on a big-endian machine; convert it there.")
-    reading = _read(path, io.BytesIO(_entry_bytes(path, file, entries[found[0]])))
+    contents = _read(path, io.BytesIO(_entry_bytes(path, file, entries[found[0]])))
     blocks: dict[str, tuple[int, int]] = {}
-    for storage in {tensor.storage for tensor in reading.state_dict().values()}:
+    for storage in {tensor.storage for tensor in contents.state_dict().values()}:
         entry = entries.get(f"{prefix}data/{storage.key}")
         if entry is None:
             raise ModelUnavailable(f"{path.name} is incomplete: the numbers of block {storage.key} are missing.")
         blocks[storage.key] = (_entry_start(path, file, entry), entry.file_size)
-    return _archive(path, "zip", size, reading, blocks)
+    return _archive(path, "zip", size, contents, blocks)
 
 
 def _entry_bytes(path: Path, file: IO[bytes], entry: zipfile.ZipInfo) -> bytes:
@@ -165,17 +165,17 @@ def _open_legacy(path: Path, file: IO[bytes]) -> Archive:
     protocol, system = _read(path, file).value, as_dict(_read(path, file).value)
     if protocol != _LEGACY_PROTOCOL or not system.get("little_endian"):
         raise ModelUnavailable(f"{path.name} was saved by a version or machine that can't be read here.")
-    reading = _read(path, file)
+    contents = _read(path, file)
     blocks: dict[str, tuple[int, int]] = {}
     for key in _read(path, file).value:
-        storage = reading.storages.get(str(key))
+        storage = contents.storages.get(str(key))
         if storage is None:
             raise ModelUnavailable(f"{path.name} is damaged: block {key} belongs to no tensor.")
         (count,) = struct.unpack("<q", _exactly(path, file, 8))
         length = count * ITEM_BYTES[storage.dtype]
         blocks[storage.key] = (file.tell(), length)
         file.seek(length, io.SEEK_CUR)
-    return _archive(path, "legacy", size, reading, blocks)
+    return _archive(path, "legacy", size, contents, blocks)
 
 
 def _exactly(path: Path, file: IO[bytes], count: int) -> bytes:
@@ -185,25 +185,27 @@ def _exactly(path: Path, file: IO[bytes], count: int) -> bytes:
     return data
 
 
-def _read(path: Path, file: IO[bytes]) -> Reading:
+def _read(path: Path, file: IO[bytes]) -> PickleContents:
     try:
-        reading = read_pickle(file)
+        contents = read_pickle(file)
     except DAMAGED as error:
         raise ModelUnavailable(f"{path.name} is cut short or damaged: its table of contents can't be read.") from error
-    if reading.refused:
-        raise UnsafeCheckpoint(path, reading.refused)
-    return reading
+    if contents.refused:
+        raise UnsafeCheckpoint(path, contents.refused)
+    return contents
 
 
-def _archive(path: Path, kind: str, size: int, reading: Reading, blocks: Mapping[str, tuple[int, int]]) -> Archive:
+def _archive(
+    path: Path, kind: str, size: int, contents: PickleContents, blocks: Mapping[str, tuple[int, int]]
+) -> Archive:
     regions: dict[str, Region] = {}
-    for key, tensor in reading.state_dict().items():
+    for key, tensor in contents.state_dict().items():
         start, length = blocks.get(tensor.storage.key, (0, 0))
         item = ITEM_BYTES[tensor.storage.dtype]
         region = Region(tensor.storage.dtype, tensor.shape, tensor.stride, start + tensor.offset * item)
         _check_region(path, key, region, start, min(start + length, size))
         regions[key] = region
-    return Archive(path, kind, size, regions, reading.names)
+    return Archive(path, kind, size, regions, contents.names)
 
 
 def _check_region(path: Path, key: str, region: Region, start: int, end: int) -> None:

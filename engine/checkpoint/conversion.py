@@ -55,6 +55,7 @@ class Plan:
     parts: Mapping[str, tuple[Weight, ...]]
 
     def bytes_needed(self, archive: Archive) -> int:
+        """The size of all weight files that the plan writes."""
         return sum(
             math.prod(weight.shape) * ITEM_BYTES[archive.regions[weight.key].dtype]
             for part in self.parts.values()
@@ -63,6 +64,7 @@ class Plan:
 
 
 def holds_ema(archive: Archive) -> bool:
+    """Whether a file has an averaged copy of the UNet beside the last one."""
     return any(key.startswith(EMA_PREFIX) for key in archive.regions)
 
 

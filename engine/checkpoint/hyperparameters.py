@@ -48,10 +48,12 @@ class Hyperparameters:
 
     @property
     def unet_widths(self) -> tuple[int, ...]:
+        """Channels of each UNet level."""
         return tuple(self.model_channels * factor for factor in self.channel_mult)
 
     @property
     def vae_widths(self) -> tuple[int, ...]:
+        """Channels of each VAE level."""
         return tuple(self.vae_channels * factor for factor in self.vae_mult)
 
     @property

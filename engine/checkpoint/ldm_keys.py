@@ -33,7 +33,7 @@ _UNET_RESNET = {
 }
 _VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 
-# Buffers and bookkeeping that the single files carry and nobody needs for painting.
+# Buffers and bookkeeping of the training that the single files carry.
 _HARMLESS = re.compile(
     r"(betas|alphas_cumprod|alphas_cumprod_prev|logvar|scale_factor|lvlb_weights|ddim_\w+|posterior_\w+"
     r"|(sqrt|log)_\w*alphas_cumprod\w*|model_ema\.(decay|num_updates)|first_stage_model\.loss\..*"

@@ -206,7 +206,7 @@ def as_dict(value: Any) -> dict[Any, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PickleContents:
     """The value of a pickle, with tensors as StoredTensor, and every name and every block that it mentions."""
 
     value: Any
@@ -225,8 +225,8 @@ class Reading:
         return {key: value for key, value in items.items() if isinstance(key, str) and isinstance(value, StoredTensor)}
 
 
-def read_pickle(file: IO[bytes]) -> Reading:
+def read_pickle(file: IO[bytes]) -> PickleContents:
     """Read one pickle from where the file stands to its end mark. Raises one of DAMAGED."""
     reader: Any = _Reader(file)
     value = reader.load()
-    return Reading(value, frozenset(reader.names), reader.storages)
+    return PickleContents(value, frozenset(reader.names), reader.storages)

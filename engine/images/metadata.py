@@ -53,7 +53,7 @@ class PictureInfo:
 def write_png(
     image: Image.Image, request: Request, seed: int, model: ModelIdentity, job_id: int | None = None
 ) -> bytes:
-    """The picture as a PNG file with everything above in it; start picture and mask are left out."""
+    """The picture as a PNG file with everything above in it; init image and mask are left out."""
     kept = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _BLOBS}
     info = PngImagePlugin.PngInfo()
     info.add_itxt("parameters", parameters(request, seed, model))

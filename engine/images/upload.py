@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from PIL import Image
 
@@ -13,13 +14,14 @@ WEBP_QUALITIES = (95, 85, 70, 50)
 SMALLEST_SIDE = 64
 
 
-def make_upload(png: bytes, name: str, scale: int, limit_bytes: int) -> Upload:
-    """The picture as a file of at most `limit_bytes`; the PNG itself, metadata included, wherever it fits as it is."""
-    if scale == 1 and len(png) <= limit_bytes:
-        return Upload(f"{name}.png", png)
-    with Image.open(io.BytesIO(png)) as opened:
+def make_upload(data: bytes, name: str, scale: int, limit_bytes: int) -> Upload:
+    """A PNG file as an upload of at most `limit_bytes`: unchanged, metadata included, wherever it fits as it is."""
+    if scale == 1 and len(data) <= limit_bytes:
+        return Upload(f"{name}.png", data)
+    with Image.open(io.BytesIO(data)) as opened:
         image = opened.convert("RGB")
-        metadata = dict(opened.text)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType]
+        png: Any = opened  # only PNG files have `text`
+        metadata: dict[str, str] = dict(png.text)
     if scale > 1:
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
         enlarged = _png(image, metadata)

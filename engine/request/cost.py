@@ -8,7 +8,7 @@ The shape of the formula and its three numbers come from counting the operations
     512×768           2.591 T             3.80 T           55.6 T   = 1.60 credits
     768×768           4.296 T             5.75 T           91.7 T   = 2.65 credits
 
-Convolutions grow with the area, attention with its square, hence a step costs 0.85 r + 0.15 r² of a native one for r
+Convolutions grow with the area, attention with its square, so a step costs 0.85 r + 0.15 r² of a native one for r
 times the native area (within 1 % of the table).
 """
 

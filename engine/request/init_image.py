@@ -34,7 +34,7 @@ def read_mask(data: bytes, size: tuple[int, int], factor: int) -> torch.Tensor:
     """The mask as [1, h/factor, w/factor] of 0 (keep) and 1 (paint, where it is white). Raises PictureRefused."""
     mask = ImageOps.fit(_without_alpha(_open(data, "mask")).convert("L"), size, Image.Resampling.NEAREST)
     small = mask.resize((size[0] // factor, size[1] // factor), Image.Resampling.BOX)
-    return torch.from_numpy((np.asarray(small) > 127).astype(np.float32))[None]
+    return torch.as_tensor((np.asarray(small) > 127).astype(np.float32))[None]
 
 
 def _open(data: bytes, what: str) -> Image.Image:

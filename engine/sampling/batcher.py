@@ -31,7 +31,7 @@ BROKEN = "The model gave values that are not numbers for this picture; nothing w
 STEPS_UNTIL_RAISED = 200
 
 
-class Job(Protocol):
+class JoiningJob(Protocol):
     """What the batcher reads of a job that joins; `init_latents` are there once its init image is encoded."""
 
     @property
@@ -87,10 +87,10 @@ class Batcher:
 
     # ---- admit -----------------------------------------------------------------------------------------------------
 
-    def fits(self, job: Job) -> bool:
+    def fits(self, job: JoiningJob) -> bool:
         """Whether a job may join now: its bucket has rows left, or its member has nothing here yet."""
         _, height, width = self._pipeline.latent_shape(job.request)
-        room = self._most_rows((height, width))
+        room = self._max_rows_of((height, width))
         held = [sample for sample in self._samples if sample.bucket[:2] == (height, width)]
         rows = 2 * job.request.images
         held_rows = 2 * len(held)
@@ -99,12 +99,12 @@ class Batcher:
         is_new = job.user_id not in self.users
         return is_new and held_rows + rows <= 4 * room
 
-    def _most_rows(self, size: tuple[int, int]) -> int:
+    def _max_rows_of(self, size: tuple[int, int]) -> int:
         if self._row_profile is None or self._pipeline.reproducible:
             return self._max_rows
         return min(self._row_profile.best(size) or DEFAULT_ROWS, self._max_rows)
 
-    def admit(self, jobs: Sequence[Job]) -> list[list[Sample]]:
+    def admit(self, jobs: Sequence[JoiningJob]) -> list[list[Sample]]:
         """Let jobs in; their pictures join at the next step. Returns each job's samples."""
         embeds = self._pipeline.encode_prompts([job.request for job in jobs])
         admitted = [
@@ -115,7 +115,7 @@ class Batcher:
             self._samples.extend(samples)
         return admitted
 
-    def _first_pass(self, job: Job, number: int, embeds: torch.Tensor) -> Sample:
+    def _first_pass(self, job: JoiningJob, number: int, embeds: torch.Tensor) -> Sample:
         request, init = job.request, job.init_latents
         first, *later = tables_of(request, self._pipeline.model.scheduler_config)
         generator = torch.Generator().manual_seed(request.seed + number)
@@ -196,7 +196,7 @@ class Batcher:
         return self._selection.choose_samples(bucket, waiting, self._room(bucket))
 
     def _room(self, bucket: Bucket) -> int:
-        most = self._most_rows((bucket[0], bucket[1]))
+        most = self._max_rows_of((bucket[0], bucket[1]))
         return min(most, self._caps.get(bucket, most))
 
     def _predict(self, batch: list[Sample], room: int) -> tuple[torch.Tensor, int]:
@@ -235,7 +235,7 @@ class Batcher:
             if sample.wants_preview:
                 sample.preview = _clean(sample, state[number], outputs[number])
         slab.state[slots] = advance(state, outputs, self._fresh_noise(batch), matrices)
-        broken = (~torch.isfinite(outputs).flatten(1).all(1)).tolist()
+        broken = (~torch.isfinite(outputs).flatten(1).all(1)).cpu().numpy()
         for sample, is_broken in zip(batch, broken, strict=True):
             sample.call += 1
             if is_broken:

@@ -42,7 +42,7 @@ class Decoder:
         self._clock = clock
         self._waiting: list[tuple[Sample, torch.Tensor]] = []
         self._seconds: dict[Bucket, float] = {}
-        self._most_at_once = 1 if pipeline.reproducible else MAX_AT_ONCE
+        self._max_at_once = 1 if pipeline.reproducible else MAX_AT_ONCE
         self._is_tiled = False
         self._steps_waited = 0
 
@@ -54,6 +54,7 @@ class Decoder:
         self._waiting.append((sample, sample.latents.clone()))
 
     def remove(self, job_id: int) -> None:
+        """Forget a job's samples."""
         self._waiting = [pair for pair in self._waiting if pair[0].job_id != job_id]
 
     def is_due(self, expecting: Collection[int]) -> bool:
@@ -62,7 +63,7 @@ class Decoder:
             return False
         self._steps_waited += 1
         urgent = any(sample.user_id not in expecting for sample, _ in self._waiting)
-        return urgent or len(self._waiting) >= self._most_at_once or self._steps_waited > PATIENCE_STEPS
+        return urgent or len(self._waiting) >= self._max_at_once or self._steps_waited > PATIENCE_STEPS
 
     def decode(self, budget_seconds: float, expecting: Collection[int] = ()) -> list[Decoded]:
         """As many pictures of one size as the budget allows, at least one.
@@ -83,7 +84,7 @@ class Decoder:
                 if not self._ask_for_less():
                     decoded = [Decoded(part[0][0], None, TOO_LARGE)]
                     break
-                part = part[: self._most_at_once]
+                part = part[: self._max_at_once]
         done = {id(one.sample) for one in decoded}
         self._waiting = [pair for pair in self._waiting if id(pair[0]) not in done]
         self._measure(tuple(size), (self._clock() - started) / len(decoded))
@@ -91,8 +92,8 @@ class Decoder:
 
     def _how_many(self, size: Bucket, budget_seconds: float) -> int:
         seconds = self._seconds.get(size)
-        if seconds is None or budget_seconds >= seconds * self._most_at_once:
-            return self._most_at_once if seconds is not None or budget_seconds == float("inf") else 1
+        if seconds is None or budget_seconds >= seconds * self._max_at_once:
+            return self._max_at_once if seconds is not None or budget_seconds == float("inf") else 1
         return max(int(budget_seconds / max(seconds, 1e-9)), 1)
 
     def _measure(self, size: Bucket, seconds: float) -> None:
@@ -116,8 +117,8 @@ class Decoder:
         """After running out of memory: fewer pictures at once, then tiles; False if there is nothing left to try."""
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if self._most_at_once > 1:
-            self._most_at_once //= 2
+        if self._max_at_once > 1:
+            self._max_at_once //= 2
         elif not self._is_tiled:
             self._is_tiled = True
             self._pipeline.decode_in_tiles()

@@ -22,7 +22,7 @@ LONGEST_SECONDS = 0.1
 LONGEST_FIRST_SECONDS = 1.0
 _WARM_UP_CALLS = 3
 
-Call = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+UnetCall = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Shape = tuple[int, int, int, int]  # rows, height and width in latents, tokens
 
 
@@ -31,7 +31,7 @@ class GraphCapture:
 
     def __init__(self, unet: torch.nn.Module) -> None:
         self._unet = unet
-        self._calls: dict[Shape, Call | None] = {}
+        self._calls: dict[Shape, UnetCall | None] = {}
         self._memory: Any = None
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
@@ -71,16 +71,17 @@ class GraphCapture:
     def _run(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
         return self._unet(latents, timesteps, encoder_hidden_states=embeds, return_dict=False)[0]
 
-    def _trace(self, inputs: tuple[torch.Tensor, ...]) -> Call:
+    def _trace(self, inputs: tuple[torch.Tensor, ...]) -> UnetCall:
         with warnings.catch_warnings():
             # Branches on shapes become constants: the shapes are what a capture is for.
             warnings.simplefilter("ignore")
-            traced: Any = torch.jit.trace(_Plain(self._unet), inputs, check_trace=False)
+            jit: Any = torch.jit  # trace carries no types
+            traced: UnetCall = jit.trace(_Plain(self._unet), inputs, check_trace=False)
         for _ in range(_WARM_UP_CALLS):
             traced(*inputs)
         return traced
 
-    def _cuda_graph(self, inputs: tuple[torch.Tensor, ...]) -> Call:
+    def _cuda_graph(self, inputs: tuple[torch.Tensor, ...]) -> UnetCall:
         """A CUDA graph that reads from and writes to tensors of its own; all graphs share one pool of memory."""
         own = [tensor.clone() for tensor in inputs]
         side = torch.cuda.Stream()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -20,9 +21,9 @@ from engine.request.schedulers import SCHEDULERS
 DEMO_FOLDER = Path(__file__).parents[2] / "models" / "demo"
 FULL_SIZE = 64  # a UNet's native side in latents: 512 pixels
 DOWNLOADS = Path("data") / "models"
-# Stable Diffusion's folders name PNDM for history's sake; DPM++ 2M reaches the same picture in 20 steps (arXiv
+# Stable Diffusion's folders name PNDM for historical reasons; DPM++ 2M reaches the same picture in 20 steps (arXiv
 # 2211.01095). A model that names another scheduler was trained or tuned with it.
-_DEFAULT_SCHEDULERS = {
+DEFAULT_SCHEDULERS = {
     "PNDMScheduler": "dpm++2m",
     "DDIMScheduler": "ddim",
     "EulerDiscreteScheduler": "euler",
@@ -36,12 +37,17 @@ _DEFAULT_SCHEDULERS = {
 
 @dataclass(slots=True)
 class LoadedModel:
-    """diffusers' components, ready to run, with the scheduler's configuration as the model's folder has it."""
+    """diffusers' components, ready to run, with the scheduler's configuration as the model's folder has it.
+
+    A tokenizer must not be used by two threads: `tokenizer` is for those that validate requests (behind a lock),
+    `encoding_tokenizer` is a copy for the one that paints.
+    """
 
     unet: Any
     vae: Any
     text_encoder: Any
     tokenizer: Any
+    encoding_tokenizer: Any
     scheduler_config: dict[str, Any]
     profile: ModelProfile
     device: str = "cpu"
@@ -75,6 +81,7 @@ def load_model(
         vae=parts["vae"],
         text_encoder=parts["text_encoder"],
         tokenizer=tokenizer,
+        encoding_tokenizer=copy.deepcopy(tokenizer),
         scheduler_config=scheduler,
         profile=make_profile(identity, parts["unet"], parts["vae"], tokenizer, scheduler),
         device=device,
@@ -248,7 +255,7 @@ def make_profile(
             "landscape": (native + longer, native),
         },
         schedulers=tuple(SCHEDULERS),
-        scheduler=_DEFAULT_SCHEDULERS.get(scheduler_config.get("_class_name", ""), "dpm++2m"),
+        scheduler=DEFAULT_SCHEDULERS.get(scheduler_config.get("_class_name", ""), "dpm++2m"),
         num_inference_steps=20,
         max_steps=100,
         guidance_scale=4.0 if native < 512 else 7.5,

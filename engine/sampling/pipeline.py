@@ -22,7 +22,7 @@ from engine.sampling.model import LoadedModel
 
 PREVIEW_SIDE = 256
 # A VAE with at most this many weights in its decoder (the demo model's) draws the previews itself. Stable Diffusion's
-# is fifty times larger and would hold up the painting, so there a linear map has to do; on its 64×64 latents that looks
+# is fifty times larger and would hold up the pictures, so there a linear map has to do; on its 64×64 latents that looks
 # well enough.
 LARGEST_PREVIEW_DECODER = 2_000_000
 MAX_TEXTS = 16
@@ -49,12 +49,11 @@ class Pipeline:
         self._may_capture = not low_vram and (cuda_graphs or self.device.type != "cuda")
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
-        # A copy: a tokenizer must not be used by two threads, and requests are validated in another.
-        self._tokenizer = copy.deepcopy(model.tokenizer)
+        self._tokenizer = model.encoding_tokenizer
         self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
         self._windows = lru_cache(maxsize=4096)(self._count_windows)
         self._preview_vae = self._copy_small_vae()
-        self._to_rgb = fit_latent_to_rgb(self)
+        self._to_rgb = fit_latent_to_rgb(self) if self._preview_vae is None else None
         if low_vram:
             self.decode_in_tiles()
             self._off_device(model.text_encoder)
@@ -119,12 +118,13 @@ class Pipeline:
         return torch.randn(shape, generator=generator).to(self.device)
 
     def latent_shape(self, request: Request) -> tuple[int, int, int]:
+        """Channels, height and width of a request's latents."""
         return (self.model.unet.config.in_channels, request.height // self.factor, request.width // self.factor)
 
     @torch.inference_mode()
     def encode_image(self, image: Image.Image) -> torch.Tensor:
         """Scaled latents [4, h, w] of a picture (the mode of the VAE's distribution)."""
-        pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        pixels = torch.as_tensor(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         vae = self._on_device(self.model.vae)
         mean = vae.encode(pixels.to(self.device, self.vae_dtype)).latent_dist.mode()
         self._off_device(vae)
@@ -185,7 +185,7 @@ class Pipeline:
     def preview(self, latents: torch.Tensor) -> Image.Image:
         """A quick picture of latents [4, h, w]: by a small VAE itself, else by the linear map from latent to colour."""
         latents = latents.float().cpu()
-        if self._preview_vae is not None:
+        if self._to_rgb is None:
             pixels = self._preview_vae.decode(latents[None] / self.scaling, return_dict=False)[0]
         else:
             flat = torch.cat([latents, torch.ones_like(latents[:1])])
@@ -227,4 +227,5 @@ def fit_latent_to_rgb(pipeline: Pipeline) -> torch.Tensor:
     latents = pipeline.encode_image(to_images(blocks)[0]).cpu()
     samples = torch.cat([latents, torch.ones_like(latents[:1])]).flatten(1).T
     targets = torch.nn.functional.interpolate(colours, scale_factor=2, mode="nearest")
-    return torch.linalg.lstsq(samples, targets[0].flatten(1).T).solution
+    linalg: Any = torch.linalg  # lstsq carries no types
+    return linalg.lstsq(samples, targets[0].flatten(1).T).solution

@@ -27,7 +27,7 @@ _SMOOTHING = 0.2
 Bucket = tuple[int, ...]
 
 
-def most_rows(wanted: int, *, reproducible: bool) -> int:
+def choose_max_rows(wanted: int, *, reproducible: bool) -> int:
     """The most rows of a call: as many as wanted; with 0 the fixed number where pictures must not depend on it."""
     return wanted or (DEFAULT_ROWS if reproducible else MAX_CHOSEN_ROWS)
 
@@ -56,6 +56,7 @@ class StepCosts:
         self._seconds: dict[Bucket, dict[int, float]] = {}
 
     def measure(self, bucket: Bucket, rows: int, seconds: float) -> None:
+        """Take in the seconds of one step with that many rows: a moving mean."""
         measured = self._seconds.setdefault(bucket, {})
         known = measured.get(rows, seconds)
         measured[rows] = known + _SMOOTHING * (seconds - known)
@@ -129,7 +130,7 @@ class RowSelection(Generic[CandidateT]):
         queues = [waiting[user] for user in sorted(waiting, key=lambda user: served[user])]
         longest = max(len(queue) for queue in queues)
         in_order = [queue[place] for place in range(longest) for queue in queues if place < len(queue)]
-        room = min(room, self._most_rows(bucket, queues, room))
+        room = min(room, self._fair_room(bucket, queues, room))
         if not self._always_padded:
             room = min(room, self.costs.best_rows(bucket, sum(sample.rows for sample in samples), room))
         return _fill(in_order, room)
@@ -145,7 +146,7 @@ class RowSelection(Generic[CandidateT]):
         for sample in samples:
             counters[sample.user_id] = counters.get(sample.user_id, 0.0) + seconds * sample.rows / own_rows
 
-    def _most_rows(self, bucket: Bucket, queues: Sequence[Sequence[CandidateT]], room: int) -> int:
+    def _fair_room(self, bucket: Bucket, queues: Sequence[Sequence[CandidateT]], room: int) -> int:
         demands = [sum(sample.rows for sample in queue) for queue in queues]
         least = min(demands)
         if max(demands) < FLOOD * least:

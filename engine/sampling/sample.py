@@ -55,6 +55,7 @@ class Sample:
 
     @property
     def step(self) -> int:
+        """Calls of the model so far, over all passes."""
         return self.done + self.call
 
     @property
@@ -64,6 +65,7 @@ class Sample:
 
     @property
     def is_finished(self) -> bool:
+        """Whether no call is left."""
         return self.call >= self.table.calls and not self.later_calls
 
     @property
@@ -74,10 +76,12 @@ class Sample:
 
     @property
     def rows(self) -> int:
+        """UNet rows that the next step needs."""
         return 2 if self.is_guided else 1
 
     @property
     def latents(self) -> torch.Tensor:
+        """The present latents [4, h, w]."""
         return self.slab.state[self.slot, 0]
 
 

@@ -28,7 +28,7 @@ REMEMBERED = 5  # X … SAVED are kept from call to call; M and Z come new with 
 class Call(NamedTuple):
     """One call of the model and what follows: the new latents, the new memory, and the clean picture it predicts.
 
-    `level` is how much start picture and how much noise the latents hold before the call, `scale` what the model's
+    `level` is how much picture and how much noise the latents hold before the call, `scale` what the model's
     input is multiplied by.
     """
 
@@ -52,9 +52,11 @@ class Schedule:
 
     @property
     def sigmas(self) -> list[float]:
+        """Noise levels from the first step that is taken on."""
         return self.array("sigmas")[self.begin :]
 
     def array(self, name: str) -> list[float]:
+        """One of the scheduler's arrays, as floats."""
         return [float(value) for value in getattr(self.scheduler, name)]
 
     def clean(self, x: Vector, a: float, s: float) -> Vector:

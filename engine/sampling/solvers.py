@@ -50,6 +50,7 @@ class SolverTable:
 
     @property
     def calls(self) -> int:
+        """How often the model is called."""
         return len(self.timesteps)
 
 
@@ -82,7 +83,7 @@ def advance(
     """
     fresh = [output, torch.zeros_like(output) if noise is None else noise]
     inputs = [*state.unbind(1), *fresh]
-    used = matrices.abs().amax(dim=(0, 1)).tolist()
+    used = matrices.abs().amax(dim=(0, 1)).cpu().numpy()
     result = torch.zeros_like(state)
     for column, tensor in enumerate(inputs):
         if used[column]:
@@ -118,10 +119,10 @@ def _zero_snr_betas(config: dict[str, Any]) -> list[float]:
     import diffusers
 
     shared = {key: config[key] for key in _SHARED if key in config}
-    euler: Any = diffusers.EulerDiscreteScheduler.from_config(shared)
-    cumulative = euler.alphas_cumprod.double()
+    classes: Any = diffusers
+    cumulative = classes.EulerDiscreteScheduler.from_config(shared).alphas_cumprod.double()
     ratios = torch.cat([cumulative[:1], cumulative[1:] / cumulative[:-1]])
-    return (1 - ratios).tolist()
+    return [float(1 - ratio) for ratio in ratios]
 
 
 def _formula(scheduler: Scheduler) -> Callable[[Schedule], Iterable[Call]]:
@@ -155,4 +156,4 @@ def _table(name: str, config: Config, steps: int, begin: int) -> SolverTable:
 def stack_rows(tables: Sequence[SolverTable], calls: Sequence[int], device: torch.device) -> torch.Tensor:
     """The matrices [n, 5, 7] of n pictures, each at its own call of its own table."""
     rows = [table.matrices[call] for table, call in zip(tables, calls, strict=True)]
-    return torch.from_numpy(np.stack(rows)).to(device)
+    return torch.as_tensor(np.stack(rows)).to(device)

@@ -10,7 +10,7 @@ from engine.sampling.acceleration import accelerate
 from engine.sampling.model import load_model
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.profiling import IdleWork, RowProfile, machine_name
-from engine.sampling.row_selection import most_rows
+from engine.sampling.row_selection import choose_max_rows
 from engine.worker.local_backend import LocalBackend
 
 
@@ -52,7 +52,7 @@ def make_backend(
         low_vram=settings.low_vram,
         cuda_graphs=settings.cuda_graphs,
     )
-    most = most_rows(settings.max_rows, reproducible=settings.reproducible)
+    most = choose_max_rows(settings.max_rows, reproducible=settings.reproducible)
     row_profile = RowProfile(rows_file, machine_name(pipeline), max_rows=most, fixed=settings.reproducible)
     return LocalBackend(
         model,

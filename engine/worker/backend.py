@@ -1,4 +1,4 @@
-"""What paints, as the rest of the bot sees it."""
+"""The engine as the rest of the bot sees it. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OnProgress = Callable[[Progress], None]
 
 
 class Backend(Protocol):
-    """Whatever paints. Every method may be called from any thread and returns at once, except `close`."""
+    """Paints tasks. Every method may be called from any thread and returns at once, except `close`."""
 
     @property
     def profile(self) -> ModelProfile: ...

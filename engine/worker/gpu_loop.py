@@ -71,6 +71,7 @@ class GpuLoop:
 
     @property
     def is_alive(self) -> bool:
+        """Whether the thread runs."""
         return self._thread.is_alive()
 
     @property

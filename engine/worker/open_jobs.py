@@ -62,10 +62,12 @@ class OpenJobs:
 
     @property
     def is_paused(self) -> bool:
+        """Whether nothing new may begin."""
         return self._is_paused
 
     @property
     def is_closing(self) -> bool:
+        """Whether the GPU thread shall end."""
         return self._is_closing
 
     def pause(self) -> None:

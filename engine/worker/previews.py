@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Previews:
-    """Takes a frame of a job every `every` steps, at most every `seconds`, and one at a time over all jobs."""
+    """Takes a frame of a job every `every` steps, at most every `seconds`; only one is made at a time, of all jobs."""
 
     def __init__(
         self,

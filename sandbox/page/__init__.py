@@ -1,0 +1,1 @@
+"""The sandbox page: the loopback Discord in a browser."""

@@ -104,7 +104,7 @@ async function replaceSoon(id, fresh) {
   keepUp();
 }
 
-// Whoever is at the end stays there while messages grow and pictures arrive.
+// A reader at the end stays there while messages grow and pictures arrive.
 let follows = true;
 const keepUp = () => { if (follows) $("messages").scrollTop = $("messages").scrollHeight; };
 $("messages").addEventListener("scroll", (event) => {

@@ -15,15 +15,14 @@ from aiohttp import web
 from sandbox.people.person import Person, Refused
 from sandbox.server import LoopbackDiscord
 from sandbox.world.payloads import COMMAND, message_json
-from sandbox.world.world import DM, THREAD, ApiError, Channel, Event, Interaction, Message
+from sandbox.world.things import DM, ApiError, Channel, Event, Interaction, Json, Message
 
-Json = dict[str, Any]
 FILES = Path(__file__).parent
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class PageServer:
-    """Adds the page to a loopback server. `people` are the ids one may switch between, the first one at start."""
+    """Adds the page to a loopback server. `people` are the ids to switch between, the first one at the start."""
 
     def __init__(self, server: LoopbackDiscord, people: list[int], note: str = "") -> None:
         self.server, self.world = server, server.world
@@ -52,7 +51,7 @@ class PageServer:
     async def _state(self, request: web.Request) -> web.Response:
         person = self._person(request.query.get("user"))
         guild = next(iter(self.world.guilds.values()))
-        channels = [one for one in self.world.channels.values() if self._is_listed(one, person.id)]
+        channels = [one for one in self.world.channels.values() if self.world.can_see(person.id, one)]
         state = {
             "note": self.note,
             "guild": guild.name,
@@ -66,15 +65,12 @@ class PageServer:
         }
         return web.json_response(state)
 
-    def _is_listed(self, channel: Channel, user_id: int) -> bool:
-        return self.world.can_see(user_id, channel)
-
     def _role(self, user_id: int) -> str:
         guild = next(iter(self.world.guilds.values()))
         return ", ".join(guild.roles[role_id].name for role_id in guild.members.get(user_id, [])) or "member"
 
     def _channel(self, channel: Channel, person: Person) -> Json:
-        kind = "dm" if channel.type == DM else "thread" if channel.type == THREAD else "text"
+        kind = "dm" if channel.type == DM else "thread" if channel.is_thread else "text"
         return {
             "id": str(channel.id),
             "name": self.world.bot.name if kind == "dm" else channel.name,
@@ -119,23 +115,14 @@ class PageServer:
         channel = self.world.channels.get(event.channel_id or 0)
         if channel is not None and not self.world.can_see(person.id, channel):
             return
-        if event.name in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
-            message = self.world.messages.get(int(event.data["id"]))
-            if message is not None:
-                queue.put_nowait(
-                    {"kind": "message", "channel": str(message.channel_id), "message": self._message(message)}
-                )
-        elif event.name.startswith("MESSAGE_REACTION"):
-            message = self.world.messages.get(int(event.data["message_id"]))
-            if message is not None:
-                queue.put_nowait(
-                    {"kind": "message", "channel": str(message.channel_id), "message": self._message(message)}
-                )
-        elif event.name == "MESSAGE_DELETE_BULK":
-            for message_id in event.data["ids"]:
+        if event.name.startswith("MESSAGE_DELETE"):
+            for message_id in event.data.get("ids") or [event.data["id"]]:
                 queue.put_nowait({"kind": "gone", "channel": event.data["channel_id"], "id": message_id})
-        elif event.name == "MESSAGE_DELETE":
-            queue.put_nowait({"kind": "gone", "channel": event.data["channel_id"], "id": event.data["id"]})
+        elif event.name.startswith("MESSAGE_"):
+            message = self.world.messages.get(int(event.data.get("message_id") or event.data["id"]))
+            if message is not None:
+                shown = {"channel": str(message.channel_id), "message": self._message(message)}
+                queue.put_nowait({"kind": "message"} | shown)
         elif event.name.startswith(("CHANNEL_", "THREAD_", "COMMANDS")):
             queue.put_nowait({"kind": "reload"})
 

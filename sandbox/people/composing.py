@@ -6,10 +6,8 @@ from typing import Any
 
 from sandbox.rest.uploads import new_attachment
 from sandbox.world.payloads import attachment_json, channel_json, member_json, role_json, user_json
-from sandbox.world.things import Attachment, Channel, Guild
+from sandbox.world.things import Attachment, Channel, Guild, Json
 from sandbox.world.world import World
-
-Json = dict[str, Any]
 
 STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = 3, 4, 5, 6, 7, 8, 9, 10, 11
 STRING_SELECT, TEXT_INPUT, FILE_UPLOAD = 3, 4, 19

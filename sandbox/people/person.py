@@ -15,17 +15,16 @@ from typing import Any, TypeVar
 import discord
 
 from sandbox.people.composing import Composer, Refused, mark_focused
-from sandbox.rest.posting import set_mentions
+from sandbox.rest.bot_messages import set_mentions
 from sandbox.rest.uploads import new_attachment
 from sandbox.server import LoopbackDiscord
 from sandbox.world import changes, views
 from sandbox.world.payloads import interaction_json, message_json, without_embedded
-from sandbox.world.things import Attachment, Channel, Interaction, Message
+from sandbox.world.things import Attachment, Channel, Interaction, Json, Message
 from sandbox.world.world import World
 
 __all__ = ["File", "NoAnswer", "Person", "Refused", "wait_for", "walk"]
 
-Json = dict[str, Any]
 File = tuple[str, bytes]
 Found = TypeVar("Found")
 
@@ -55,7 +54,7 @@ class Person:
         return await self._command(self._visible(channel, name.split()[0]), channel, name, options)
 
     async def force(self, channel: Channel, name: str, /, **options: Any) -> Interaction:
-        """The same, as a client that shows commands which it should hide."""
+        """Type a command with a client that shows even those which it should hide."""
         command = next(one for one in self._registered(channel.guild_id) if one["name"] == name.split()[0])
         return await self._command(command, channel, name, options)
 
@@ -74,7 +73,7 @@ class Person:
         return await self._menu(self._visible(channel, name), channel, target)
 
     async def force_menu(self, channel: Channel, name: str, target: Message | int) -> Interaction:
-        """The same, as a client that shows commands which it should hide."""
+        """Use a context menu command with a client that shows even those which it should hide."""
         command = next(one for one in self._registered(channel.guild_id) if one["name"] == name)
         return await self._menu(command, channel, target)
 
@@ -153,6 +152,7 @@ class Person:
         return message
 
     async def edit(self, message: Message, content: str) -> None:
+        """Change a message of this person's own. Raises Refused for others."""
         if message.author_id != self.id:
             raise Refused("only the author edits a message")
         message.content, message.edited_at = content, self.world.now()
@@ -160,11 +160,13 @@ class Person:
         self._tell("MESSAGE_UPDATE", message)
 
     async def delete(self, message: Message) -> None:
+        """Delete a message of this person's own, or dismiss an ephemeral one, or moderate. Raises ApiError."""
         if message.author_id != self.id and message.only_for != self.id:
             self.world.require(self.id, self.world.channels[message.channel_id], "manage_messages")
         self.world.delete(message)
 
     async def react(self, message: Message, emoji: str) -> None:
+        """React with an emoji, or with a server's own as `name:id`. Raises ApiError where this person may not."""
         needs = ["read_message_history"] + ([] if message.reactions.get(emoji) else ["add_reactions"])
         self.world.require(self.id, self.world.channels[message.channel_id], *needs)
         changes.react(self.world, message, emoji, self.id)
@@ -179,6 +181,7 @@ class Person:
     # ---- looking and waiting ---------------------------------------------------------------------------------------
 
     def sees(self, channel: Channel) -> list[Message]:
+        """The messages before this person's eyes, oldest first, ephemeral ones of others left out."""
         return self.world.history(channel.id, self.id) if self.world.can_see(self.id, channel) else []
 
     def view(self) -> Json:
@@ -196,10 +199,11 @@ class Person:
         return message
 
     def dm(self) -> Channel:
+        """The direct messages with the bot."""
         return self.world.open_dm(self.id)
 
     async def until(self, condition: Callable[[], Found | None], seconds: float = WAIT_SECONDS) -> Found:
-        """Wait, event by event, until `condition` gives something."""
+        """Wait, event by event, until `condition` gives something. Raises TimeoutError after so many real seconds."""
         return await wait_for(self.server, condition, seconds)
 
     # ---- interactions ----------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from sandbox.rest.posting import Posting
-from sandbox.rest.routing import Json, Route, Routes, id_in, nothing, optional_id
+from sandbox.rest.bot_messages import BotMessages
+from sandbox.rest.routing import Route, Routes, id_in, nothing, optional_id
 from sandbox.rest.uploads import read_body
 from sandbox.world import changes
 from sandbox.world.payloads import channel_json, user_json
-from sandbox.world.things import ApiError
+from sandbox.world.things import ApiError, Json
 
 COMMANDS = "/applications/{application_id}/commands"
 GUILD_COMMANDS = "/applications/{application_id}/guilds/{guild_id}/commands"
@@ -20,8 +20,8 @@ MESSAGE_CONTENT_FLAG = 1 << 19
 
 
 class ApplicationRoutes(Routes):
-    def __init__(self, posting: Posting, base_url: Callable[[], str]) -> None:
-        super().__init__(posting)
+    def __init__(self, bot_messages: BotMessages, base_url: Callable[[], str]) -> None:
+        super().__init__(bot_messages)
         self._base_url = base_url
 
     def routes(self) -> list[Route]:

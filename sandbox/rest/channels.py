@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.rest.routing import Json, Route, Routes, id_in, nothing
+from sandbox.rest.routing import Route, Routes, id_in, nothing
 from sandbox.rest.uploads import read_body
 from sandbox.world import changes
 from sandbox.world.payloads import channel_json, thread_member_json
-from sandbox.world.things import PRIVATE_THREAD, THREAD, ApiError, Channel
+from sandbox.world.things import PRIVATE_THREAD, THREAD, ApiError, Channel, Json
 
 # Discord's name of a field → ours.
 CHANNEL_FIELDS = {"name": "name", "nsfw": "nsfw", "topic": "topic", "rate_limit_per_user": "slowmode_seconds"}

@@ -8,11 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.rest.channels import overwrites_in
-from sandbox.rest.routing import Json, Route, Routes, id_in, nothing
+from sandbox.rest.routing import Route, Routes, id_in, nothing
 from sandbox.rest.uploads import read_body
 from sandbox.world import changes
 from sandbox.world.payloads import channel_json, guild_json, member_json, role_json
-from sandbox.world.things import ApiError, Guild
+from sandbox.world.things import ApiError, Guild, Json
 
 
 class GuildRoutes(Routes):

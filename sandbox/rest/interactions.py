@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from aiohttp import web
 
-from sandbox.rest.routing import Json, Route, Routes, id_in, json_response, nothing
+from sandbox.rest.routing import Route, Routes, id_in, json_response, nothing
 from sandbox.rest.uploads import Body, read_body
 from sandbox.world.payloads import message_json, without_embedded
-from sandbox.world.things import EPHEMERAL, LOADING, V2, ApiError, Interaction, Message
+from sandbox.world.things import EPHEMERAL, LOADING, SILENT, SUPPRESS_EMBEDS, V2, ApiError, Interaction, Json, Message
 
-MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
-AUTOCOMPLETE, MODAL_SUBMIT, COMPONENT = 4, 5, 3
+AUTOCOMPLETE, MODAL_SUBMIT = 4, 5
+
+
+class Callback(IntEnum):
+    """What a first answer is."""
+
+    MESSAGE = 4
+    DEFERRED = 5
+    DEFERRED_UPDATE = 6
+    UPDATE = 7
+    CHOICES = 8
+    MODAL = 9
 
 
 class InteractionRoutes(Routes):
@@ -42,17 +54,17 @@ class InteractionRoutes(Routes):
 
     def _answer(self, interaction: Interaction, kind: int, body: Body) -> None:
         match kind:
-            case 4:
+            case Callback.MESSAGE:
                 interaction.response_message_id = self._post(interaction, body).id
-            case 5:
+            case Callback.DEFERRED:
                 flags = int(body.data.get("flags", 0)) & EPHEMERAL | LOADING
                 interaction.response_message_id = self._post(interaction, Body({"flags": flags}, {})).id
-            case 6:
+            case Callback.DEFERRED_UPDATE:
                 interaction.response_message_id = interaction.source_message_id
-            case 7:
+            case Callback.UPDATE:
                 source = self.world.message(interaction.channel_id, interaction.source_message_id or 0)
-                interaction.response_message_id = self.posting.edit(source, body).id
-            case 8:
+                interaction.response_message_id = self.bot_messages.edit(source, body).id
+            case Callback.CHOICES:
                 interaction.choices = body.data["choices"]
             case _:
                 interaction.modal = body.data
@@ -69,7 +81,7 @@ class InteractionRoutes(Routes):
             },
             "resource": {"type": interaction.acknowledged},
         }
-        if message and interaction.acknowledged in (MESSAGE, UPDATE):
+        if message and interaction.acknowledged in (Callback.MESSAGE, Callback.UPDATE):
             answer["resource"]["message"] = self._shown(message)
         return answer
 
@@ -87,7 +99,7 @@ class InteractionRoutes(Routes):
         interaction = self.world.by_token(request.match_info["token"], answered=True)
         first = self.world.messages.get(interaction.response_message_id or 0)
         if first is not None and first.is_thinking:
-            return self._shown(self.posting.edit(first, body))
+            return self._shown(self.bot_messages.edit(first, body))
         return self._shown(self._post(interaction, body))
 
     async def get_response(self, request: web.Request) -> Json:
@@ -95,7 +107,7 @@ class InteractionRoutes(Routes):
 
     async def edit_response(self, request: web.Request) -> Json:
         body = await read_body(request)
-        return self._shown(self.posting.edit(self._response(request), body))
+        return self._shown(self.bot_messages.edit(self._response(request), body))
 
     async def delete_response(self, request: web.Request) -> web.Response:
         self.world.delete(self._response(request))
@@ -113,16 +125,16 @@ class InteractionRoutes(Routes):
 
     def _post(self, interaction: Interaction, body: Body) -> Message:
         """A message of the bot that belongs to an interaction; ephemeral ones are for its user only."""
-        flags = int(body.data.get("flags", 0)) & (EPHEMERAL | LOADING | V2 | 4 | 4096)
-        message = self.posting.build(interaction.channel_id, body, flags)
+        flags = int(body.data.get("flags", 0)) & (EPHEMERAL | LOADING | V2 | SUPPRESS_EMBEDS | SILENT)
+        message = self.bot_messages.build(interaction.channel_id, body, flags)
         message.interaction_id = interaction.id
         message.only_for = interaction.user_id if flags & EPHEMERAL else None
         self.world.post(message)
-        self.posting.announce("MESSAGE_CREATE", message)
+        self.bot_messages.announce("MESSAGE_CREATE", message)
         return message
 
     def _shown(self, message: Message) -> Json:
-        return without_embedded(message_json(self.world, message, self.posting.base_url()))
+        return without_embedded(message_json(self.world, message, self.bot_messages.base_url()))
 
 
 def _belongs(message: Message, interaction: Interaction) -> bool:
@@ -135,13 +147,13 @@ def _belongs(message: Message, interaction: Interaction) -> bool:
 def _require_fitting(interaction: Interaction, kind: int) -> None:
     """Whether this kind of answer fits this kind of interaction."""
     if interaction.type == AUTOCOMPLETE:
-        fits = kind == CHOICES
-    elif kind in (DEFERRED_UPDATE, UPDATE):
+        fits = kind == Callback.CHOICES
+    elif kind in (Callback.DEFERRED_UPDATE, Callback.UPDATE):
         fits = interaction.source_message_id is not None
-    elif kind == MODAL:
+    elif kind == Callback.MODAL:
         fits = interaction.type != MODAL_SUBMIT
     else:
-        fits = kind in (MESSAGE, DEFERRED)
+        fits = kind in (Callback.MESSAGE, Callback.DEFERRED)
     if not fits:
         raise ApiError(
             400, 50035, f"Invalid Form Body: type {kind} does not answer interaction type {interaction.type}"

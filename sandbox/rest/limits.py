@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RouteLimit:
     """`count` requests in `seconds`."""
 
     count: int
@@ -16,20 +16,20 @@ class Limit:
 
 # What Discord is known to allow for the routes a picture bot leans on; other routes get the wide one.
 LIMITS = {
-    ("POST", "/channels/{channel_id}/messages"): Limit(5, 5),
-    ("PATCH", "/channels/{channel_id}/messages/{message_id}"): Limit(5, 5),
-    ("DELETE", "/channels/{channel_id}/messages/{message_id}"): Limit(5, 1),
-    ("POST", "/webhooks/{application_id}/{token}"): Limit(5, 5),
-    ("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}"): Limit(5, 5),
+    ("POST", "/channels/{channel_id}/messages"): RouteLimit(5, 5),
+    ("PATCH", "/channels/{channel_id}/messages/{message_id}"): RouteLimit(5, 5),
+    ("DELETE", "/channels/{channel_id}/messages/{message_id}"): RouteLimit(5, 1),
+    ("POST", "/webhooks/{application_id}/{token}"): RouteLimit(5, 5),
+    ("PATCH", "/webhooks/{application_id}/{token}/messages/{message_id}"): RouteLimit(5, 5),
 }
-WIDE = Limit(50, 1)
+WIDE = RouteLimit(50, 1)
 
 # The status of a fault that answers nothing and breaks the connection.
 CUT = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BucketState:
     """Where a bucket stands after one more request."""
 
     bucket: str
@@ -52,12 +52,12 @@ class RateLimits:
     down, however long a busy machine holds up its requests: it sees each window end later than we do.
     """
 
-    def __init__(self, clock: Callable[[], float], limits: dict[tuple[str, str], Limit] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], limits: dict[tuple[str, str], RouteLimit] | None = None) -> None:
         self._clock = clock
         self.limits = LIMITS if limits is None else limits
         self._windows: dict[str, Window] = {}
 
-    def count(self, method: str, route: str, major: str) -> Standing:
+    def count(self, method: str, route: str, major: str) -> BucketState:
         """Count one request against its bucket; one that is over the limit is not counted."""
         limit = self.limits.get((method, route), WIDE)
         bucket, now = f"{method}:{route}:{major}", self._clock()
@@ -67,7 +67,7 @@ class RateLimits:
         is_over = window.count >= limit.count
         if not is_over:
             window.count += 1
-        return Standing(bucket, limit.count, limit.count - window.count, window.ends_at - now, is_over)
+        return BucketState(bucket, limit.count, limit.count - window.count, window.ends_at - now, is_over)
 
 
 @dataclass(slots=True)

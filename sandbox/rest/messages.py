@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sandbox.rest.routing import Json, Route, Routes, id_in, nothing
+from sandbox.rest.routing import Route, Routes, id_in, nothing
 from sandbox.rest.uploads import read_body
 from sandbox.world import changes
 from sandbox.world.payloads import iso, user_json
-from sandbox.world.things import DM, SUPPRESS_EMBEDS, V2, ApiError, Message
+from sandbox.world.things import DM, SILENT, SUPPRESS_EMBEDS, V2, ApiError, Json, Message
 
 MAX_AT_ONCE = 100
 BULK_SECONDS = 14 * 86400
-SILENT = 1 << 12
 
 
 class MessageRoutes(Routes):
@@ -49,11 +48,11 @@ class MessageRoutes(Routes):
         after, before = int(request.query.get("after", 0)), int(request.query.get("before", 1 << 63))
         messages = [one for one in self.world.history(channel.id, 0) if after < one.id < before]
         chosen = messages[:limit] if "after" in request.query else messages[-limit:]
-        return [self.posting.shown(message) for message in reversed(chosen)]
+        return [self.bot_messages.shown(message) for message in reversed(chosen)]
 
     async def message(self, request: web.Request) -> Json:
         channel = self.channel_of(request, "read_message_history")
-        return self.posting.shown(self.message_of(request, channel))
+        return self.bot_messages.shown(self.message_of(request, channel))
 
     # ---- writing ---------------------------------------------------------------------------------------------------
 
@@ -66,23 +65,23 @@ class MessageRoutes(Routes):
         if channel.is_thread and channel.is_locked:
             raise ApiError(400, 50083, "Thread is archived")
         flags = int(body.data.get("flags", 0)) & (SUPPRESS_EMBEDS | V2 | SILENT)
-        message = self.posting.build(channel.id, body, flags)
+        message = self.bot_messages.build(channel.id, body, flags)
         message.nonce = str(body.data["nonce"]) if body.data.get("enforce_nonce") else None
         posted = self.world.post(message)
         if posted is message:
             channel.is_archived = False
-            self.posting.announce("MESSAGE_CREATE", message)
-        return self.posting.shown(posted)
+            self.bot_messages.announce("MESSAGE_CREATE", message)
+        return self.bot_messages.shown(posted)
 
     async def edit(self, request: web.Request) -> Json:
         body, channel = await read_body(request), self.channel_of(request)
         message = self.message_of(request, channel)
         if message.author_id == self.world.bot.id:
-            return self.posting.shown(self.posting.edit(message, body))
+            return self.bot_messages.shown(self.bot_messages.edit(message, body))
         if set(body.data) - {"flags"} or body.files:
             raise ApiError(403, 50005, "Cannot edit a message authored by another user")
         self.world.require(self.world.bot.id, channel, "manage_messages")
-        return self.posting.shown(self.posting.edit(message, body))
+        return self.bot_messages.shown(self.bot_messages.edit(message, body))
 
     async def delete(self, request: web.Request) -> web.Response:
         channel = self.channel_of(request)
@@ -110,7 +109,9 @@ class MessageRoutes(Routes):
     async def pins(self, request: web.Request) -> Json:
         channel = self.channel_of(request)
         pinned = [one for one in self.world.history(channel.id, 0) if one.is_pinned]
-        items = [{"pinned_at": iso(one.created_at), "message": self.posting.shown(one)} for one in reversed(pinned)]
+        items = [
+            {"pinned_at": iso(one.created_at), "message": self.bot_messages.shown(one)} for one in reversed(pinned)
+        ]
         return {"items": items, "has_more": False}
 
     async def pin(self, request: web.Request) -> web.Response:
@@ -122,7 +123,7 @@ class MessageRoutes(Routes):
     def _set_pin(self, request: web.Request, *, is_pinned: bool) -> web.Response:
         message = self.message_of(request, self.channel_of(request, "manage_messages"))
         message.is_pinned = is_pinned
-        self.posting.announce("MESSAGE_UPDATE", message)
+        self.bot_messages.announce("MESSAGE_UPDATE", message)
         return nothing()
 
     # ---- reactions -------------------------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sandbox.rest.application import ApplicationRoutes
+from sandbox.rest.bot_messages import BotMessages
 from sandbox.rest.channels import ChannelRoutes
 from sandbox.rest.guilds import GuildRoutes
 from sandbox.rest.interactions import InteractionRoutes
 from sandbox.rest.messages import MessageRoutes
-from sandbox.rest.posting import Posting
 from sandbox.rest.routing import Route
 from sandbox.world.world import World
 
@@ -19,12 +19,12 @@ def all_routes(world: World, base_url: Callable[[], str], report: Callable[[str]
 
     `report` hears of requests that were taken although something in them is wrong.
     """
-    posting = Posting(world, base_url, report)
+    bot_messages = BotMessages(world, base_url, report)
     topics = [
-        ApplicationRoutes(posting, base_url),
-        InteractionRoutes(posting),
-        GuildRoutes(posting),
-        ChannelRoutes(posting),
-        MessageRoutes(posting),
+        ApplicationRoutes(bot_messages, base_url),
+        InteractionRoutes(bot_messages),
+        GuildRoutes(bot_messages),
+        ChannelRoutes(bot_messages),
+        MessageRoutes(bot_messages),
     ]
     return [route for topic in topics for route in topic.routes()]

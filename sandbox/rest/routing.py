@@ -10,10 +10,9 @@ from typing import Any
 import discord
 from aiohttp import web
 
-from sandbox.rest.posting import Posting
+from sandbox.rest.bot_messages import BotMessages
 from sandbox.world.things import ApiError, Channel, Guild, Message
 
-Json = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[Any]]
 Route = tuple[str, str, Handler]
 
@@ -21,8 +20,8 @@ Route = tuple[str, str, Handler]
 class Routes(ABC):
     """Handlers of one topic over one world."""
 
-    def __init__(self, posting: Posting) -> None:
-        self.posting, self.world = posting, posting.world
+    def __init__(self, bot_messages: BotMessages) -> None:
+        self.bot_messages, self.world = bot_messages, bot_messages.world
 
     @abstractmethod
     def routes(self) -> list[Route]:

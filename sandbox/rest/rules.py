@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlparse
 
 from sandbox.rest.uploads import Body
+from sandbox.world.things import V2
 
 MAX_EMBED_CHARACTERS = 6000
 MAX_CONTENT_CHARACTERS = 2000
 MAX_ROWS = 5
 MAX_COMMANDS = 100
-V2 = 1 << 15
 NAME = re.compile(r"[-_'\w]{1,32}")
 TEXT_KEYS = {"title", "description", "fields", "footer", "author", "image", "thumbnail", "video", "url", "timestamp",
              "color", "type", "provider", "flags"}  # fmt: skip

@@ -1,0 +1,1 @@
+"""The state of the loopback Discord, without any network: records, rules, events, and their JSON."""

@@ -1,6 +1,6 @@
 """Changes of servers, channels, roles and members, each told to the bot and to everybody who watches.
 
-People's hands and the bot's routes use the same functions, so a change looks the same whoever makes it.
+People's hands and the bot's routes use the same functions, so a change looks the same from wherever it comes.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from typing import Any
 
 from sandbox.world.payloads import channel_json, emoji_json, guild_json, member_json, role_json, user_json
 from sandbox.world.permissions import BOT_NEEDS
-from sandbox.world.things import Channel, Guild, Message, Role, User
+from sandbox.world.things import Channel, Guild, Json, Message, Role, User
 from sandbox.world.world import World
-
-Json = dict[str, Any]
-
 
 # ---- servers ----
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
 
-from sandbox.world.things import DM, Attachment, Channel, Guild, Interaction, Message, Role, User
+from sandbox.world.things import DM, Attachment, Channel, Guild, Interaction, Json, Message, Role, User
 from sandbox.world.world import World
 
-Json = dict[str, Any]
 COMMAND, COMPONENT = 2, 3
 REPLY, SLASH_ANSWER, MENU_ANSWER = 19, 20, 23
 EMBED_PICTURES = ("image", "thumbnail")
@@ -278,7 +276,7 @@ def _embed_json(embed: Json, files: Json) -> Json:
 
 
 def _component_json(component: Json, files: Json) -> Json:
-    """The same for galleries, thumbnails and files among the components."""
+    """A component with `attachment://name` in galleries, thumbnails and files resolved to the file's address."""
     component = dict(component)
     for key in ("media", "file"):
         if isinstance(component.get(key), dict):

@@ -8,34 +8,18 @@ from sandbox.world.things import Channel, Guild
 
 Permissions = discord.Permissions
 
-EVERYONE = Permissions(
-    view_channel=True,
-    send_messages=True,
-    send_messages_in_threads=True,
-    create_public_threads=True,
-    embed_links=True,
-    attach_files=True,
-    read_message_history=True,
-    add_reactions=True,
-    use_application_commands=True,
-).value
+WRITING_NAMES = ("view_channel", "send_messages", "send_messages_in_threads", "create_public_threads", "embed_links",
+                 "attach_files", "read_message_history")  # fmt: skip
+WRITING = Permissions(**dict.fromkeys(WRITING_NAMES, True)).value
+EVERYONE = WRITING | Permissions(add_reactions=True, use_application_commands=True).value
 # What README.md's invite link asks for, and nothing else: the tests would show that something is missing.
-BOT_NEEDS = Permissions(
-    view_channel=True,
-    send_messages=True,
-    send_messages_in_threads=True,
-    create_public_threads=True,
-    embed_links=True,
-    attach_files=True,
-    read_message_history=True,
-    manage_messages=True,
-).value
+BOT_NEEDS = WRITING | Permissions.manage_messages.flag
 MODERATOR = EVERYONE | Permissions(manage_messages=True, manage_guild=True, moderate_members=True).value
 ALL = Permissions.all().value
 # In direct messages nobody manages anything.
 DIRECT = EVERYONE & ~Permissions(create_public_threads=True, send_messages_in_threads=True).value
 TIMED_OUT = Permissions(view_channel=True, read_message_history=True).value
-# Whoever may not send may not send these either.
+# Those who may not send may not send these either.
 NEEDS_SENDING = Permissions(attach_files=True, embed_links=True, mention_everyone=True, send_tts_messages=True).value
 
 

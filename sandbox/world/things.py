@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+Json = dict[str, Any]
+
 TEXT, DM, THREAD, PRIVATE_THREAD = 0, 1, 11, 12
 THREADS = (THREAD, PRIVATE_THREAD)
-SUPPRESS_EMBEDS, EPHEMERAL, LOADING, V2 = 4, 64, 128, 1 << 15
+SUPPRESS_EMBEDS, EPHEMERAL, LOADING, SILENT, V2 = 4, 64, 128, 1 << 12, 1 << 15
 
 
 class ApiError(Exception):

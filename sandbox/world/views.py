@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from sandbox.world.payloads import channel_json, message_json, user_json
-from sandbox.world.things import DM, Channel, Event, Message
+from sandbox.world.things import DM, Channel, Event, Json, Message
 from sandbox.world.world import World
-
-Json = dict[str, Any]
 
 
 def view(world: World, user_id: int, base_url: str, commands: Callable[[Channel], list[Json]]) -> Json:

@@ -175,7 +175,7 @@ class World:
             raise ApiError(403, 50013, "Missing Permissions")
 
     def require_sending(self, user_id: int, channel: Channel, *names: str) -> None:
-        """The same for sending a message there, with the further permissions `names`."""
+        """Raise 50001, 50013 or 50007 if the user can't send a message there, or lacks one of `names`."""
         self.require(user_id, channel, "send_messages_in_threads" if channel.is_thread else "send_messages", *names)
         if channel.recipient_id is not None and not self.users[channel.recipient_id].accepts_dms:
             raise ApiError(403, 50007, "Cannot send messages to this user")

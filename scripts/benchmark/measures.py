@@ -37,7 +37,7 @@ class Measures:
     orders: list[Order]
     runs: Runs
     parity: tuple[float, float]
-    most_rows: int
+    max_rows: int
     row_flops: int
     ceiling_flops: float
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -86,7 +86,7 @@ class Measures:
             "p95_seconds": round(percentile(latencies, 95), 4),
             "p99_seconds": round(percentile(latencies, 99), 4),
             "jain_index": round(statistics.median(jain_index(run.latencies, self.orders) for run in engine), 4),
-            "max_rows": self.most_rows,
+            "max_rows": self.max_rows,
             "rows_per_call": round(statistics.fmean(run.rows_per_call for run in engine), 2),
             "padding_waste": round(statistics.fmean(run.padding_waste for run in engine), 4),
             "utilisation": round(statistics.median(map(self.utilisation, engine)), 3),
@@ -137,7 +137,7 @@ def measure(model: LoadedModel, baseline: LoadedModel, scale: Scale, options: ar
         bench.close()
     return Measures(
         options=options, model=model, baseline_dtype=baseline.profile.identity.dtype, orders=orders, runs=runs,
-        parity=parity, most_rows=bench.most_rows, extra=extra,
+        parity=parity, max_rows=bench.max_rows, extra=extra,
         row_flops=flops_per_row(bench.pipeline, bench.pipeline.latent_shape(orders[0].request)[1:]),
         ceiling_flops=ceiling_flops(bench.pipeline),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from engine.sampling.batcher import Batcher
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.profiling import IdleWork, RowProfile, Size
-from engine.sampling.row_selection import most_rows
+from engine.sampling.row_selection import choose_max_rows
 from engine.worker.local_backend import LocalBackend
 from engine.worker.running_job import RunningJob
 from scripts.benchmark.baselines import Picture, Stock, groups_of_equals
@@ -71,7 +71,7 @@ def idled_profile(
     pipeline: Pipeline, orders: Sequence[Order], *, max_rows: int, reproducible: bool, clock: Clock
 ) -> RowProfile:
     """The profile after what the bot does in idle moments: rows are measured, the pipeline's calls captured."""
-    profile = RowProfile(max_rows=most_rows(max_rows, reproducible=reproducible), fixed=reproducible)
+    profile = RowProfile(max_rows=choose_max_rows(max_rows, reproducible=reproducible), fixed=reproducible)
     idle_work = IdleWork(pipeline, profile, clock, asked_sizes(pipeline, orders))
     while idle_work.is_due:
         idle_work.do_some()
@@ -98,9 +98,9 @@ class Bench:
         self.clock: Clock = time.process_time if model.device == "cpu" else time.perf_counter
         self.pipeline = TimedPipeline(model, self.clock, reproducible=reproducible)
         profile = idled_profile(self.pipeline, orders, max_rows=max_rows, reproducible=reproducible, clock=self.clock)
-        self.most_rows = max(profile.best(size) or 0 for size in asked_sizes(self.pipeline, orders))
+        self.max_rows = max(profile.best(size) or 0 for size in asked_sizes(self.pipeline, orders))
         self.backend = LocalBackend(
-            model, self._checker, max_rows=self.most_rows, pipeline=self.pipeline, row_profile=profile,
+            model, self._checker, max_rows=self.max_rows, pipeline=self.pipeline, row_profile=profile,
             preview_every=10**6, clock=self.clock if model.device == "cpu" else time.monotonic,
         )  # fmt: skip
 
@@ -169,7 +169,7 @@ class Bench:
 
     def paint_exactly(self, orders: Sequence[Order]) -> dict[int, Picture]:
         """The engine's pictures as floats, all requests together: for comparing, not for timing."""
-        batcher, profile = Batcher(self.pipeline, self.most_rows), self._model.profile
+        batcher, profile = Batcher(self.pipeline, self.max_rows), self._model.profile
         jobs = [RunningJob.of(_task(n, order.user_id, order.request), profile) for n, order in enumerate(orders)]
         samples = [own[0] for own in batcher.admit(jobs)]
         while any(not sample.is_finished for sample in samples):

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from cogs.imagine.progress import EDIT_INTERVAL_SECONDS, Progress
+from cogs.core.bot import EDIT_INTERVAL_SECONDS
+from cogs.imagine.progress import Progress
 from sandbox.world.world import Message
 from tests.support.stage import FAST_EDITS_SECONDS, Stage, is_delivered
 

@@ -46,7 +46,7 @@ async def test_a_slash_command(stage: Stage, monkeypatch: pytest.MonkeyPatch, ca
 
 async def test_a_context_menu(stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     message = await delivered(stage)
-    monkeypatch.setattr("cogs.cases.reports.job_of_message", break_down)
+    monkeypatch.setattr(stage.service.jobs, "find_shown", break_down)
     assert_explained(stage, await stage.ana.menu(stage.paintings, "Report picture", message), caplog)
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from db import agreements
-from db.quota_sql import Asker
+from domain.quotas import Asker
 from engine.images.metadata import read_png
 from engine.policy.licence import TERMS_VERSION
 from engine.safety import SafetyChecker
@@ -102,7 +102,7 @@ async def test_a_file_that_cannot_be_painted_on_from_is_refused_at_no_cost(
     asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", **options)
     answer = stage.ana.answer(asked)
     await stage.ana.until(lambda: sentence in answer.content or sentence in str(answer.embeds))
-    standing = await stage.service.admission.standing(Asker(user_id=stage.ana.id), stage.service.now())
+    standing = await stage.service.quotas.standing(Asker(user_id=stage.ana.id))
     assert standing.used_hour == 0
     assert standing.open_jobs == 0
 

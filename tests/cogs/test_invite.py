@@ -7,7 +7,7 @@ from pathlib import Path
 
 import discord
 
-from cogs.imagine import submit as painting
+from cogs.core import channels
 from cogs.prompt_channels import command as prompt_channels
 from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
@@ -20,7 +20,7 @@ MEMBER = discord.Permissions(view_channel=True, send_messages=True, use_applicat
 
 
 def test_the_link_asks_for_what_the_commands_check() -> None:
-    checked = painting.NEEDED | painting.NEEDED_IN_THREADS | prompt_channels.NEEDED | prompt_channels.NEEDED_FOR_THREADS
+    checked = channels.NEEDED | channels.NEEDED_IN_THREADS | prompt_channels.NEEDED | prompt_channels.NEEDED_FOR_THREADS
     checked |= discord.Permissions(manage_messages=True)  # prompt channels that remove what is no prompt
     (linked,) = re.findall(r"permissions=(\d+)", README)
     assert int(linked) == checked.value == BOT_NEEDS

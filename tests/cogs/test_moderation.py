@@ -156,7 +156,10 @@ async def test_weights_of_roles_and_servers_are_what_the_queue_gets(stage: Stage
 async def test_bad_input_gets_a_sentence(stage: Stage) -> None:
     assert "Choose exactly one of" in await told(stage, "mira", "quota set", per_hour=1.0)
     assert "at least one of" in await told(stage, "mira", "quota set", everyone=True)
-    assert "30m, 12h, 7d or 2w" in await told(stage, "mira", "quota set", everyone=True, jobs=1, expires="soon")
+    said = await told(stage, "mira", "quota set", everyone=True, jobs=1, expires="soon")
+    assert "for example 30m, 12h, 7d, 2 weeks or 2d 12h" in said
+    assert "until" in await told(stage, "mira", "quota set", everyone=True, jobs=1, expires="2d 12h")
+    assert "this server's moderators" in await told(stage, "ana", "quota set", per_hour=1.0)
 
 
 async def test_a_blocked_member_reads_why_and_can_paint_after_the_unblock(stage: Stage) -> None:

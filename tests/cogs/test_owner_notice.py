@@ -12,7 +12,7 @@ PROMPT = "1girl, ageterm, privterm"
 
 @pytest.fixture
 def _placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.admission.approve", policy().approve)
+    monkeypatch.setattr("engine.prepare.approve", policy().approve)
 
 
 @pytest.mark.usefixtures("_placeholders")

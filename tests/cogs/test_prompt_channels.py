@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from cogs.core.rate_limit import RateLimit
 from cogs.prompt_channels.prompt_text import changed, dressed, prompt_in
 from db import prompt_channels
+from domain import Progress, Result, Task
 from domain.prompt_channels import PromptChannel
+from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Refused
 from sandbox.world.world import Message
 from tests.support.prompt_channels import (
@@ -212,7 +216,7 @@ async def test_a_message_that_was_only_claimed_when_the_process_ended_is_painted
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(1600)
 async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitting_a_limit(open_stage: Stage) -> None:
     """Ana writes thirty at once and first, Ben and Mira ten each after her; every tenth message is refused."""
     world = open_stage.server.world
@@ -229,12 +233,13 @@ async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitti
             (open_stage.paintings.guild_id,),
         )
     open_stage.backend.pause()  # so that all fifty wait when the first is chosen
+    begun = note_beginnings(open_stage.backend)
     said: list[Message] = []
     for person, messages in ((open_stage.ana, 30), (open_stage.ben, 10), (open_stage.mira, 10)):
         for number in range(100, 100 + messages):
             words = f"1girl, {FORBIDDEN} cafe, number {number}" if number % 10 == 9 else f"1girl, hat, number {number}"
             said.append(await person.say(prompts(open_stage), words))
-    await open_stage.ana.until(lambda: open_stage.service.queue.report().queued == 45, seconds=200)
+    await open_stage.ana.until(lambda: open_stage.service.queue.report().queued == 45, seconds=600)
     open_stage.backend.resume()
 
     def is_answered() -> bool:
@@ -242,23 +247,38 @@ async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitti
         ended = [one for one in seen if one.reference and (is_delivered(one) or "can't paint" in one.content)]
         return {message.id for message in said} <= {int((one.reference or {})["message_id"]) for one in ended}
 
-    await open_stage.ana.until(is_answered, seconds=400)
+    await open_stage.ana.until(is_answered, seconds=900)
     assert open_stage.server.rate_limited == []
     assert all(len(answers_to(open_stage, message)) == 1 for message in said)
     public = "".join(one.content for one in open_stage.ben.sees(prompts(open_stage)) if one.author_id == world.bot.id)
     assert FORBIDDEN not in public
-    rows = await open_stage.database.fetch_all("SELECT user_id FROM jobs ORDER BY finished_at, id")
-    painted_for = [row["user_id"] for row in rows]
-    assert Counter(painted_for) == {open_stage.ana.id: 27, open_stage.ben.id: 9, open_stage.mira.id: 9}
-    assert_turns_were_taken(painted_for, (open_stage.ana.id, open_stage.ben.id, open_stage.mira.id))
+    assert Counter(begun) == {open_stage.ana.id: 27, open_stage.ben.id: 9, open_stage.mira.id: 9}
+    assert_turns_were_taken(begun, (open_stage.ana.id, open_stage.ben.id, open_stage.mira.id))
 
 
-def assert_turns_were_taken(painted_for: list[int], people: tuple[int, ...]) -> None:
-    """While all of them still waited, nobody was ahead of anybody by more than what is painted at the same time."""
+def note_beginnings(backend: LocalBackend) -> list[int]:
+    """Whose job the worker begins, in order. When a job ends depends on the machine: on decoding, threads, the disk."""
+    begun: list[int] = []
+    submit = backend.submit
+
+    def submit_and_listen(task: Task, on_progress: Callable[[Progress], None]) -> Future[Result]:
+        def hear(progress: Progress) -> None:
+            if progress.step == 0:
+                begun.append(task.user_id)
+            on_progress(progress)
+
+        return submit(task, hear)
+
+    backend.submit = submit_and_listen
+    return begun
+
+
+def assert_turns_were_taken(begun: list[int], people: tuple[int, ...]) -> None:
+    """While all of them still waited, nobody was ahead of anybody by more than one picture."""
     served = Counter(dict.fromkeys(people, 0))
-    for user_id in painted_for[:27]:
+    for user_id in begun[:27]:
         served[user_id] += 1
-        assert max(served.values()) - min(served.values()) <= 3, served
+        assert max(served.values()) - min(served.values()) <= 1, served
 
 
 async def test_the_same_prompt_channel_is_not_opened_twice_and_can_be_closed(open_stage: Stage) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cogs.core.i18n import ENGLISH, Words, catalogue
-from db.guild_settings import LANGUAGES
+from cogs.core.i18n import ENGLISH, Translation, catalogue
+from domain.settings import LANGUAGES
 from sandbox.world.world import Message
 from tests.support.cards import labels_of, text_of, titled, told
 from tests.support.stage import Stage, is_delivered
@@ -42,8 +42,8 @@ def test_no_catalogue_keeps_what_the_code_no_longer_says() -> None:
 
 
 def test_what_a_catalogue_lacks_is_said_in_english() -> None:
-    assert Words("de")("Something quite new") == "Something quite new"
-    assert Words("fr").credits(1600) == "1.6 crédits"
+    assert Translation("de")("Something quite new") == "Something quite new"
+    assert Translation("fr").credits(1600) == "1.6 crédits"
     assert ENGLISH.count(2, "1 vote", "{count} votes") == "2 votes"
 
 

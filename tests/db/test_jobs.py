@@ -8,8 +8,19 @@ import pytest
 
 from db import jobs
 from db.database import Database
-from db.quota_sql import QuotaDefaults
-from domain import JobStatus, ModelIdentity, Origin, Picture, Request, Result, SafetyReport
+from domain import (
+    JobStatus,
+    ModelIdentity,
+    Origin,
+    Outcome,
+    OutcomeCode,
+    Picture,
+    Request,
+    Result,
+    SafetyReport,
+    SafetyVerdict,
+)
+from domain.quotas import QuotaDefaults
 from tests.support.people import CHANNEL, GUILD, MEMBER
 from tests.support.requests import NOW, REQUEST
 from tests.support.requests import ORIGIN as PLAIN_ORIGIN
@@ -36,7 +47,7 @@ async def enqueue(
 
 
 def result_of(job_id: int, *, png: bytes | None = b"png") -> Result:
-    verdict = "safe" if png else "unsafe"
+    verdict = SafetyVerdict.SAFE if png else SafetyVerdict.UNSAFE
     painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=verdict, scores={"x": 0.5}))
     model = ModelIdentity(name="tiny", sha256="00")
     return Result(job_id=job_id, request=REQUEST, model=model, pictures=(painting,), seconds=1.5)
@@ -97,7 +108,7 @@ async def test_what_ended_without_a_picture_gives_its_cost_back(database: Databa
     job_id = await enqueue(database, credits_per_hour=1)
     assert job_id is not None
     async with database.transaction() as connection:
-        assert await jobs.end(connection, job_id, status, "no", NOW)
+        assert await jobs.end(connection, job_id, status, Outcome(OutcomeCode.SAID, "no"), NOW)
     assert await enqueue(database, credits_per_hour=1)
 
 
@@ -127,7 +138,7 @@ async def test_a_cancelled_job_takes_no_result_any_more(database: Database) -> N
     job_id = await enqueue(database)
     assert job_id is not None
     async with database.transaction() as connection:
-        assert await jobs.end(connection, job_id, JobStatus.CANCELLED, "Cancelled.", NOW)
+        assert await jobs.end(connection, job_id, JobStatus.CANCELLED, Outcome(OutcomeCode.CANCELLED), NOW)
     assert not await finish(database, job_id)
     assert (await fetch(database, job_id)).status is JobStatus.CANCELLED
 

@@ -12,6 +12,7 @@ from db import (
 )
 from db.database import Database
 from domain import Action, Verdict
+from domain.cases import CaseKind
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW
 from tests.support.traces import PNG, REQUEST, WORDS, in_files, live, origin, paint, people_left
@@ -110,7 +111,7 @@ async def test_retention_takes_refused_requests_too_unless_an_appeal_is_running(
         for decision_id in ids:
             await appeals.keep_refused(connection, decision_id, REQUEST, origin(MEMBER), NOW)
         case = {"guild_id": GUILD, "channel_id": CHANNEL, "opened_by": MEMBER, "now": NOW}
-        await appeals.open_case(connection, "appeal", user_id=MEMBER, decision_id=ids[1], **case)
+        await appeals.open_case(connection, CaseKind.APPEAL, user_id=MEMBER, decision_id=ids[1], **case)
         await privacy.forget_old(connection, NOW + timedelta(days=3))
     kept = [await appeals.fetch_refused(database, decision_id) is not None for decision_id in ids]
     assert kept == [False, True]

@@ -21,6 +21,7 @@ KEYS = {
 }  # fmt: skip
 
 
+@pytest.mark.pipeline
 @pytest.mark.slow
 @pytest.mark.parametrize("workload", ["mixed", "flood", "cancels"])
 def test_the_last_line_is_one_object_with_everything(workload: str, capsys: pytest.CaptureFixture[str]) -> None:

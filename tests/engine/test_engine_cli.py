@@ -18,7 +18,7 @@ from engine.worker.backend import Backend
 from engine.worker.local_backend import LocalBackend
 from settings import Settings
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 
 COMMAND = ["1girl, pink hair", "--seed", "5", "--steps", "3", "--scheduler", "euler"]
 

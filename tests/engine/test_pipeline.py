@@ -20,7 +20,7 @@ from engine.worker.running_job import RunningJob
 from scripts.benchmark.baselines import Stock
 from tests.support.engine import PROFILE, make_task
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 
 BASE = Request(
     prompt="1girl, pink hair, smile", width=64, height=64, num_inference_steps=6, guidance_scale=6.0, scheduler="ddim",

@@ -28,12 +28,12 @@ from engine.sampling.pipeline import Pipeline
 from engine.worker.local_backend import LocalBackend
 from engine.worker.running_job import ignore_progress as ignore
 from tests.support.engine import SMALL as BASE
+from tests.support.engine import UNSAFE, png_of
 from tests.support.engine import make_task as task
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
+pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 
 SECONDS = 120  # for a busy machine; nothing here waits that long on purpose
-UNSAFE = {"hentai": 0.99}
 
 
 @contextmanager
@@ -75,12 +75,6 @@ class Faulty(Pipeline):
 
 def png_pixels(result: Result) -> list[bytes]:
     return [Image.open(io.BytesIO(picture.png)).tobytes() for picture in result.released if picture.png]
-
-
-def start_picture(colour: str = "red") -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (100, 80), colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_a_task_becomes_pictures_with_progress_and_previews(tiny_model: LoadedModel) -> None:
@@ -205,7 +199,7 @@ def test_closing_with_time_to_drain_finishes_what_runs(tiny_model: LoadedModel) 
 
 
 def test_a_start_picture_is_painted_on_and_an_unsafe_one_refused(tiny_model: LoadedModel) -> None:
-    request = replace(BASE, init_image=start_picture(), mask_image=start_picture("white"), strength=0.5)
+    request = replace(BASE, init_image=png_of("red"), mask_image=png_of("white"), strength=0.5)
     with backend(tiny_model) as engine:
         assert engine.submit(task(1, request), ignore).result(SECONDS).released
     with backend(tiny_model, FixedScores(UNSAFE)) as engine, pytest.raises(PictureRefused, match="picture check"):
@@ -214,7 +208,7 @@ def test_a_start_picture_is_painted_on_and_an_unsafe_one_refused(tiny_model: Loa
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"no picture", "can't be read"), (b"x" * (10 * 2**20 + 1), "10 MiB"), (start_picture()[:60], "can't be read")],
+    [(b"no picture", "can't be read"), (b"x" * (10 * 2**20 + 1), "10 MiB"), (png_of("red")[:60], "can't be read")],
 )
 def test_a_start_picture_beyond_the_limits_is_refused(tiny_model: LoadedModel, data: bytes, words: str) -> None:
     with backend(tiny_model) as engine:

@@ -4,40 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import discord
 import pytest
 
+from sandbox.people import channel_named, person
 from sandbox.people.person import WAIT_SECONDS, NoAnswer, Person, Refused
 from sandbox.server import LoopbackDiscord
-from sandbox.testing import channel_named, discord_server, person
 from sandbox.world.world import Channel, default_world
 from tests.support.sandbox_bot import SandboxBot, logged_in
-
-__all__ = ["discord_server"]
-
-
-@pytest.fixture
-async def bot(discord_server: LoopbackDiscord) -> AsyncGenerator[SandboxBot]:
-    async with logged_in(discord_server) as bot:
-        yield bot
-
-
-@pytest.fixture
-def ana(discord_server: LoopbackDiscord, bot: SandboxBot) -> Person:
-    return person(discord_server, "ana")
-
-
-@pytest.fixture
-def ben(discord_server: LoopbackDiscord, bot: SandboxBot) -> Person:
-    return person(discord_server, "ben")
-
-
-@pytest.fixture
-def paintings(discord_server: LoopbackDiscord) -> Channel:
-    return channel_named(discord_server.world, "paintings")
 
 
 async def run(bot: SandboxBot, who: Person, channel: Channel, body: Any) -> Any:

@@ -13,14 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.people import channel_named, person
 from sandbox.rest.rules import broken_rules
 from sandbox.rest.spec import OpenApi
 from sandbox.rest.uploads import Body, Upload
 from sandbox.server import LoopbackDiscord
-from sandbox.testing import channel_named, discord_server, person
 from tests.support.sandbox_bot import logged_in
-
-__all__ = ["discord_server"]
 
 MESSAGES = "/channels/{channel_id}/messages"
 COMMANDS = "/applications/{application_id}/commands"

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import discord
 import pytest
 
+from sandbox.people import channel_named, person
 from sandbox.people.person import WAIT_SECONDS, Person
-from sandbox.rest.limits import CUT, Fault, Limit
+from sandbox.rest.limits import CUT, Fault, RouteLimit
 from sandbox.server import API, LoopbackDiscord
-from sandbox.testing import channel_named, discord_server, person
 from sandbox.world import changes
 from sandbox.world.things import ApiError, Channel, Message
 from sandbox.world.world import default_world
 from tests.support.sandbox_bot import SandboxBot, logged_in
 
-__all__ = ["discord_server"]
-
 MESSAGES = "/channels/{channel_id}/messages"
-
-
-@pytest.fixture
-async def bot(discord_server: LoopbackDiscord) -> AsyncGenerator[SandboxBot]:
-    async with logged_in(discord_server) as bot:
-        yield bot
-
-
-@pytest.fixture
-def ana(discord_server: LoopbackDiscord, bot: SandboxBot) -> Person:
-    return person(discord_server, "ana")
-
-
-@pytest.fixture
-def paintings(discord_server: LoopbackDiscord) -> Channel:
-    return channel_named(discord_server.world, "paintings")
 
 
 def at(bot: SandboxBot, channel: Channel) -> discord.TextChannel:
@@ -212,7 +193,7 @@ async def test_members_roles_and_channels_can_be_managed_with_the_permission(
 async def test_a_full_bucket_makes_the_bot_wait_not_fail(
     discord_server: LoopbackDiscord, bot: SandboxBot, paintings: Channel
 ) -> None:
-    discord_server.rate_limits.limits = {("POST", MESSAGES): Limit(2, 0.3)}
+    discord_server.rate_limits.limits = {("POST", MESSAGES): RouteLimit(2, 0.3)}
     for number in range(5):
         await at(bot, paintings).send(str(number))
     assert discord_server.rate_limited == []
@@ -268,7 +249,7 @@ async def test_a_dropped_socket_resumes_and_replays_what_was_missed(
     assert (discord_server.gateway.identified, discord_server.gateway.resumed) == (1, 1)
 
 
-async def test_a_reconnect_request_resumes_and_an_invalid_session_identifies_anew(
+async def test_a_reconnect_request_resumes_and_an_invalid_session_identifies_again(
     discord_server: LoopbackDiscord, bot: SandboxBot, ana: Person, paintings: Channel
 ) -> None:
     async with asyncio.timeout(WAIT_SECONDS):

@@ -7,18 +7,12 @@ from datetime import timedelta
 import pytest
 
 from db import audit, guild_settings
-from db.database import Database
 from service.audit import ROWS_PER_ROUND, AuditLog
 from service.context import Context
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW
 
 CHANNEL, ELSEWHERE = 5, GUILD + 1
-
-
-@pytest.fixture
-def context(database: Database) -> Context:
-    return Context(database, lambda: NOW)
 
 
 @pytest.fixture

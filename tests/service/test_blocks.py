@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from db import audit, jobs
-from db.database import Database
 from domain import InvalidRequest, JobStatus, Origin, Place
 from domain.blocks import EVERYWHERE, WHOLE_SERVER
 from domain.quotas import QuotaDefaults
@@ -30,11 +29,6 @@ class Recalls:
     def cancel(self, job_id: int) -> bool:
         self.job_ids.append(job_id)
         return True
-
-
-@pytest.fixture
-def context(database: Database) -> Context:
-    return Context(database, lambda: NOW)
 
 
 @pytest.fixture

@@ -364,6 +364,7 @@ async def test_an_approved_picture_is_delivered(desk: Desk) -> None:
     job = await desk.jobs.fetch(case.job_id or 0)
     desk.news.clear()
     await desk.cases.decisions.approve(case.id, DECIDER)
+    assert {Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT} <= {topic for topic, _ in desk.news}
     assert not await desk.cases.hold(job, (CHANNEL,))
     assert (Topic.JOBS, job.id) in desk.news
     assert (await desk.jobs.fetch(job.id)).status is JobStatus.DONE

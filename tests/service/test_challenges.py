@@ -24,11 +24,6 @@ SHOWN_IN = 55  # the message that `paint` delivers in
 
 
 @pytest.fixture
-def context(database: Database) -> Context:
-    return Context(database, lambda: NOW)
-
-
-@pytest.fixture
 def challenges(context: Context) -> Challenges:
     return Challenges(context, Jobs(context, IdleBackend()))
 

@@ -79,6 +79,7 @@ async def test_a_file_says_whose_it_is(desk: Desk, lookup: Lookup) -> None:
     found = await lookup.find_by_picture(png, GUILD)
     assert found is not None
     assert (found.job.id, found.by) == (job.id, FoundBy.METADATA)
+    assert await lookup.find_by_picture(png, ELSEWHERE) is None
 
 
 async def test_forged_words_in_a_file_name_nobody(desk: Desk, lookup: Lookup) -> None:

@@ -36,11 +36,6 @@ LIMITS = Limits(credits_per_hour=60, credits_per_day=600)
 
 
 @pytest.fixture
-def context(database: Database) -> Context:
-    return Context(database, lambda: NOW)
-
-
-@pytest.fixture
 def quotas(context: Context) -> Quotas:
     return Quotas(context, LIMITS, PROFILE)
 

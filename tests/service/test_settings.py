@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from db import appeals, audit
-from db.database import Database
 from domain import InvalidRequest
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
 from service.context import Context
@@ -15,11 +14,6 @@ from service.settings import MAX_MODERATOR_ROLES, ServerSettings
 from service.topics import Topic
 from tests.support.people import CHANNEL, GUILD, MODERATOR
 from tests.support.requests import NOW
-
-
-@pytest.fixture
-def context(database: Database) -> Context:
-    return Context(database, lambda: NOW)
 
 
 @pytest.fixture

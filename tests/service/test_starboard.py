@@ -12,16 +12,10 @@ from service.context import Context
 from service.starboard import Starboards
 from service.topics import Topic
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
-from tests.support.requests import NOW
 from tests.support.traces import paint
 
 BOARD = 88
 SHOWN_IN = 55  # the message that `paint` delivers in
-
-
-@pytest.fixture
-def context(database: Database) -> Context:
-    return Context(database, lambda: NOW)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from db import audit, decisions, guild_settings, strikes
-from db.database import Database
 from domain import Action, InvalidRequest, Verdict
 from domain.strikes import NO_PENALTY, Rung
 from service.context import Context
@@ -18,11 +17,6 @@ from tests.support.requests import NOW, ORIGIN, REQUEST
 
 VERDICT = Verdict(action=Action.REFUSE, clause="adult", tier="block", reason="No.")
 REVIEW_CHANNEL = 5
-
-
-@pytest.fixture
-def context(database: Database) -> Context:
-    return Context(database, lambda: NOW)
 
 
 @pytest.fixture

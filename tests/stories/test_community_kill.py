@@ -15,7 +15,7 @@ import pytest
 from db import agreements, challenges, guild_settings
 from db.database import Database
 from sandbox.people.person import WAIT_SECONDS, Person
-from sandbox.server import Call, LoopbackDiscord
+from sandbox.server import ApiCall, LoopbackDiscord
 from sandbox.world.world import Channel, Message, default_world
 from tests.support.kills import BotProcess, Killer, agree, bot_process, until
 from tests.support.refusals import LIFTABLE
@@ -47,7 +47,7 @@ class Theatre:
         await self.bot.start()
         await until(lambda: self.server.gateway.sessions and self.server.world.commands[None])
 
-    def kill_at(self, route: tuple[str, str], moment: str, matches: Callable[[Call], bool]) -> Killer:
+    def kill_at(self, route: tuple[str, str], moment: str, matches: Callable[[ApiCall], bool]) -> Killer:
         killer = self.server.on_call = Killer(self.bot, route, 0, moment, matches)
         return killer
 
@@ -88,11 +88,11 @@ async def opened(database: Path, model: Path) -> AsyncGenerator[Theatre]:
         assert server.violations == []
 
 
-def with_nonce(nonce: str) -> Callable[[Call], bool]:
+def with_nonce(nonce: str) -> Callable[[ApiCall], bool]:
     return lambda call: call.body.get("nonce") == nonce
 
 
-def below(path: str) -> Callable[[Call], bool]:
+def below(path: str) -> Callable[[ApiCall], bool]:
     return lambda call: call.path.startswith(path)
 
 
@@ -161,8 +161,9 @@ async def test_a_challenge_that_ends_while_the_bot_dies_has_one_result(theatre: 
         )
         await challenges.mark_announced(connection, challenge_id, 1)
         entry = await challenges.enter(connection, challenge_id, theatre.ana.id, 1, now)
+        assert entry is not None
         await challenges.mark_posted(connection, entry.id, 1)
-        await challenges.vote(connection, entry.id, theatre.ben.id, now)
+        assert await challenges.vote(connection, entry, theatre.ben.id, now)
         await connection.execute("UPDATE challenges SET ends_at = ?", (now.timestamp() - 1,))
     killer = theatre.kill_at(POST, moment, with_nonce("results-1"))
     theatre.server.gateway.sessions.clear()

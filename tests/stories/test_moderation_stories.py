@@ -107,10 +107,9 @@ from pathlib import Path
 sys.path.insert(0, ".")
 from tests.support.requests import ORIGIN, REQUEST
 from db import jobs
-from db import guild_settings
 from db.database import Database
-from db.quota_sql import QuotaDefaults
-from domain import JobStatus
+from domain import JobStatus, Outcome, OutcomeCode
+from domain.quotas import QuotaDefaults
 
 async def main():
     defaults = QuotaDefaults(per_hour=10**9, per_day=10**9, max_jobs=10**6)
@@ -125,7 +124,7 @@ async def main():
                 )
             if number % 2:
                 async with database.transaction() as connection:
-                    await jobs.end(connection, job_id, JobStatus.FAILED, None, now)
+                    await jobs.end(connection, job_id, JobStatus.FAILED, Outcome(OutcomeCode.FAILED), now)
             print(number, flush=True)
 
 asyncio.run(main())

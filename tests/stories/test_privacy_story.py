@@ -8,9 +8,9 @@ import json
 import zipfile
 from datetime import timedelta
 
-from cogs.member.privacy import ARCHIVE_OVERHEAD, split_pictures
 from db import jobs
 from sandbox.world import changes
+from service.privacy import split_pictures
 from tests.support.stage import Stage
 
 WORDS = "1girl, unmistakable lighthouse"
@@ -105,7 +105,7 @@ async def test_a_server_that_removes_the_bot_is_erased_in_time_unless_it_takes_i
 
 
 def test_an_export_is_split_so_that_every_part_can_be_sent() -> None:
-    limit = ARCHIVE_OVERHEAD + 1000
-    parts = split_pictures([(1, 0, 600), (2, 0, 500), (3, 0, 2000), (4, 0, 100)], limit)
-    assert parts == [[(1, 0)], [(2, 0), (4, 0)]]
-    assert split_pictures([], limit) == [[]]
+    parts, too_large = split_pictures([(1, 0, 600), (2, 0, 500), (3, 0, 2000), (4, 0, 100)], 1000)
+    assert parts == (((1, 0),), ((2, 0), (4, 0)))
+    assert too_large == ("3-0.png",)
+    assert split_pictures([], 1000) == (((),), ())

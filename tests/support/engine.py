@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
+
+from PIL import Image
 
 from domain import ModelIdentity, ModelProfile, Place, Request, Task
 from engine.policy import approve
@@ -18,6 +21,7 @@ GOOD = Request(
 SMALL = Request(
     prompt="1girl, tree", width=64, height=64, num_inference_steps=4, guidance_scale=5.0, scheduler="ddim", seed=11
 )
+UNSAFE = {"hentai": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +39,10 @@ class WaitingJob:
 def make_task(job_id: int = 1, request: Request = SMALL, user_id: int = 1) -> Task:
     """A task of a server's member whose prompt the policy has approved."""
     return Task(job_id=job_id, user_id=user_id, approved=approve(request, Place(guild_id=5, channel_id=6)))
+
+
+def png_of(colour: str, size: tuple[int, int] = (100, 80)) -> bytes:
+    """A PNG file of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -16,7 +16,7 @@ from db import agreements
 from db.database import Database
 from engine.policy.licence import TERMS_VERSION
 from sandbox.people.person import WAIT_SECONDS, Person
-from sandbox.server import Call, LoopbackDiscord
+from sandbox.server import ApiCall, LoopbackDiscord
 from sandbox.world.world import ApiError
 
 ROOT = Path(__file__).parents[2]
@@ -75,12 +75,12 @@ class Killer:
         route: tuple[str, str],
         passing: int,
         moment: str,
-        matches: Callable[[Call], bool] = lambda _: True,
+        matches: Callable[[ApiCall], bool] = lambda _: True,
     ) -> None:
         self.bot, self.route, self.passing, self.moment, self.matches = bot, route, passing, moment, matches
         self.struck = asyncio.Event()
 
-    def __call__(self, moment: str, call: Call) -> None:
+    def __call__(self, moment: str, call: ApiCall) -> None:
         if (call.method, call.route) != self.route or self.struck.is_set() or not self.matches(call):
             return
         if moment == "before" and self.moment == "arriving" and self._is_due():

@@ -21,19 +21,8 @@ from db import (
 )
 from db.codec import encode_request
 from db.database import Database, fetch_one
-from domain import (
-    Action,
-    CaseKind,
-    ModelIdentity,
-    Origin,
-    Picture,
-    Place,
-    Request,
-    Result,
-    SafetyReport,
-    SafetyVerdict,
-    Verdict,
-)
+from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport, SafetyVerdict, Verdict
+from domain.cases import CaseKind
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
 from tests.support.requests import REQUEST as PLAIN_REQUEST

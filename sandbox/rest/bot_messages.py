@@ -9,15 +9,14 @@ import discord
 
 from sandbox.rest.uploads import Body, take_attachments
 from sandbox.world.payloads import bot_message_json, message_json
-from sandbox.world.things import LOADING, SUPPRESS_EMBEDS, V2, ApiError, Channel, Message
+from sandbox.world.things import LOADING, SUPPRESS_EMBEDS, V2, ApiError, Channel, Json, Message
 from sandbox.world.world import World
 
-Json = dict[str, Any]
 ATTACHMENT = "attachment://"
 EDITABLE_FLAGS = SUPPRESS_EMBEDS | V2
 
 
-class Posting:
+class BotMessages:
     """Builds, edits and announces messages. `base_url()` is where files are served.
 
     `report` hears of what only the state can tell to be wrong: a picture without its file, a file that isn't there.
