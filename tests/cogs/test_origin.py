@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from sandbox.people.person import Refused
 from sandbox.world.world import Message
+from tests.support.forgery import forge
 from tests.support.stage import Stage
 
 MENU = "Who made this?"
@@ -71,15 +71,8 @@ async def test_a_picture_is_found_by_message_by_metadata_and_by_looks(stage: Sta
 async def test_forged_metadata_and_unknown_pictures_name_nobody(stage: Stage) -> None:
     await stage.agree(stage.ana)
     picture = (await stage.picture(stage.ana)).attachments[0].data
-    with Image.open(io.BytesIO(picture)) as image:
-        text = dict(image.text)  # type: ignore[attr-defined]
-    text["request"] = json.dumps(json.loads(text["request"]) | {"seed": 999})
-    info = PngImagePlugin.PngInfo()
-    for key, value in text.items():
-        info.add_itxt(key, value)
-    forged = io.BytesIO()
-    Image.linear_gradient("L").convert("RGB").save(forged, "PNG", pnginfo=info)
-    for data in (forged.getvalue(), copy_of(forged.getvalue())):
+    forged = forge(picture, Image.linear_gradient("L").convert("RGB"))
+    for data in (forged, copy_of(forged)):
         assert "don't know this picture" in (await ask_about(stage, "x.png", data)).content
 
 

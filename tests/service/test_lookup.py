@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw
 
 from db import jobs as job_rows
 from db import picture_hashes, starboard
@@ -19,6 +18,7 @@ from engine.images.fingerprint import SAME_SIMILARITY, fingerprint
 from engine.images.metadata import write_png
 from service.lookup import Lookup
 from tests.support.desk import Desk, open_desk
+from tests.support.forgery import forge
 from tests.support.people import CHANNEL, GUILD, MODERATOR, OTHER
 from tests.support.requests import NOW, PROFILE
 
@@ -84,15 +84,7 @@ async def test_a_file_says_whose_it_is(desk: Desk, lookup: Lookup) -> None:
 
 async def test_forged_words_in_a_file_name_nobody(desk: Desk, lookup: Lookup) -> None:
     _, png = await painted(desk, "coffee")
-    with Image.open(io.BytesIO(png)) as image:
-        text = dict(image.text)  # type: ignore[attr-defined]
-    text["request"] = json.dumps(json.loads(text["request"]) | {"seed": 999})
-    info = PngImagePlugin.PngInfo()
-    for key, value in text.items():
-        info.add_itxt(key, value)
-    forged = io.BytesIO()
-    photo("astronaut").save(forged, "PNG", pnginfo=info)
-    assert await lookup.find_by_picture(forged.getvalue(), GUILD) is None
+    assert await lookup.find_by_picture(forge(png, photo("astronaut")), GUILD) is None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,18 +25,10 @@ from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Resul
 from domain.cases import CaseKind
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
+from tests.support.requests import REQUEST as PLAIN_REQUEST
 
 WORDS = "an unmistakable zebra-striped lighthouse"
-REQUEST = Request(
-    prompt=WORDS,
-    negative_prompt=f"without {WORDS}",
-    width=64,
-    height=64,
-    num_inference_steps=5,
-    guidance_scale=7.0,
-    scheduler="ddim",
-    seed=7,
-)
+REQUEST = replace(PLAIN_REQUEST, prompt=WORDS, negative_prompt=f"without {WORDS}")
 PNG = b"\x89PNG picture bytes nobody else has" * 400
 
 
