@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from domain.frozen import frozen
 
 # The server id of what happened in direct messages or everywhere.
 EVERYWHERE = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AuditRow:
     """One act. `actor_id` is None for the bot itself, `target` is "member:1", "channel:2", "job:3", "server" …"""
 
@@ -24,7 +25,7 @@ class AuditRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AuditBacklog:
     """Rows that a server's audit channel does not show yet, oldest first."""
 

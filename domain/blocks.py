@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from domain.frozen import frozen
 
 EVERYWHERE = 0
 WHOLE_SERVER = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Block:
     """`guild_id` 0: everywhere; `user_id` 0: the whole server. `expires_at` None: until it is lifted."""
 
@@ -21,7 +22,7 @@ class Block:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BlockResult:
     """A block that was just made: how many open jobs it took back, and when it ends (None: never by itself)."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from domain.frozen import frozen
 from domain.jobs import Job
 
 
@@ -69,7 +70,7 @@ class Subject(StrEnum):
     PICTURE = "picture"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Case:
     """One card in the review channel."""
 
@@ -99,7 +100,7 @@ class Case:
         return "not shown" if is_rejected else END_WORDS[self.status]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Grounds:
     """The policy's decision that a case is about; the texts are None where nothing may be kept.
 
@@ -126,7 +127,7 @@ class Grounds:
     is_liftable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Decider:
     """A moderator who decides a case in a server; `card` is the (channel, message) whose button was pressed."""
 
@@ -135,7 +136,7 @@ class Decider:
     card: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class History:
     """What a moderator wants to know about a member before deciding: numbers of this server only."""
 
@@ -146,7 +147,7 @@ class History:
     reports_removed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CaseFile:
     """A case with everything that its card shows; `choices` are the ends that a moderator may choose now."""
 
@@ -158,7 +159,7 @@ class CaseFile:
     choices: tuple[CaseStatus, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OpenCases:
     """What waits for a server's moderators, oldest first, and whether there is a channel in which they see it."""
 
@@ -166,7 +167,7 @@ class OpenCases:
     has_review_channel: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AppealAnswer:
     """What follows from a decided appeal: the rule in words, and why a granted request can't be painted, if so."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from domain.frozen import frozen
 
 MAX_DURATION = timedelta(days=60)
 MAX_THEMES = 20
@@ -18,7 +19,7 @@ class ChallengeStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Challenge:
     """One round. `themes` of a recurring challenge take turns; `repeat_seconds` is its period."""
 
@@ -40,7 +41,7 @@ class Challenge:
         return self.themes[self.round % len(self.themes)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ChallengeEntry:
     """One picture in a challenge; `votes` is None until the end."""
 
@@ -54,7 +55,7 @@ class ChallengeEntry:
     is_winner: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Victory:
     """One line of the hall of fame."""
 

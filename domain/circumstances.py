@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from domain.blocks import Block
+from domain.frozen import frozen
 from domain.queue import QueueState
 from domain.settings import ChannelSettings, GuildSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Circumstances:
     """As last committed. `struck_at` are the times of live strikes, oldest first.
 

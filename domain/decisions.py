@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from domain.cases import Subject
+from domain.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UnstoredDecision:
     """A decision of which nothing is kept but that it was made: whom and where, and on a prompt or a picture."""
 

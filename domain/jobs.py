@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from domain.frozen import frozen
 from domain.models import ModelIdentity
 from domain.outcomes import Outcome
 from domain.places import Place
@@ -31,7 +32,7 @@ class JobStatus(StrEnum):
         return self in (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Task:
     """One accepted job on its way to the backend; `weight` is its member's share of the worker."""
 
@@ -42,7 +43,7 @@ class Task:
     guild_weight: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Standing:
     """A waiting job's place: `ahead` jobs will be started before it, and its picture is due in `wait_seconds`."""
 
@@ -50,7 +51,7 @@ class Standing:
     wait_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Progress:
     """A running job after `step` of `total_steps`; `preview` is a small JPEG that the picture check has let through."""
 
@@ -60,7 +61,7 @@ class Progress:
     preview: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Picture:
     """One finished picture; `png` is None when the picture check withheld it."""
 
@@ -71,7 +72,7 @@ class Picture:
     safety: SafetyReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Result:
     """What the backend made of a task. `seconds` is the worker's time on it, `request` is as painted."""
 
@@ -102,7 +103,7 @@ class Upload:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Job:
     """One row of the job table: ids, never Discord objects. `cost` is in thousandths of a picture credit."""
 

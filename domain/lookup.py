@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.frozen import frozen
 from domain.jobs import Job
 
 
@@ -16,7 +16,7 @@ class FoundBy(StrEnum):
     LOOKS = "looks"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """The job behind a picture; `likeness` is from 0 to 1, and only looks leave a doubt."""
 

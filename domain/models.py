@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from domain.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ModelIdentity:
     """Which model painted: stored with every picture. `weights` is "ema", "raw" or "as stored"."""
 
@@ -17,7 +18,7 @@ class ModelIdentity:
     is_demo: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ModelProfile:
     """What a model can do, and what it does best.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from domain.frozen import frozen
 
 
 class SafetyLevel(StrEnum):
@@ -14,7 +15,7 @@ class SafetyLevel(StrEnum):
     ADULT = "adult"  # age-restricted channels whose moderators opted in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where a request comes from; `guild_id` is None in direct messages.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.frozen import frozen
 from domain.quotas import QuotaRule
 from domain.settings import ChannelLevel
 
@@ -32,7 +32,7 @@ class PromptStatus(StrEnum):
     ANSWERED = "answered"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PromptChannel:
     """A channel in which every message is a prompt.
 
@@ -55,7 +55,7 @@ class PromptChannel:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PromptChannelChanges:
     """What moderators choose for a prompt channel; a value that is None stays as it is.
 
@@ -76,7 +76,7 @@ class PromptChannelChanges:
     level: ChannelLevel | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PromptChannelDetails:
     """How a prompt channel works, with the quota of each member and the level that hold in it.
 
@@ -88,7 +88,7 @@ class PromptChannelDetails:
     level: ChannelLevel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PromptMessage:
     """A message that was read as a prompt. `reply_id` is our answer where that is not the job's own message."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from domain.frozen import frozen
 
 
 class QueueState(StrEnum):
@@ -14,7 +15,7 @@ class QueueState(StrEnum):
     DRAINING = "draining"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EngineReport:
     """What the engine is doing.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.frozen import frozen
 from domain.requests import Origin
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -34,7 +35,7 @@ class QuotaSubject:
         return f"{self.kind}:{self.id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaDefaults:
     """What holds where no server has decided anything; credits are millicredits."""
 
@@ -43,7 +44,7 @@ class QuotaDefaults:
     max_jobs: int = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Asker:
     """Whose quota, and where: `channel_id` is the channel, never a thread; `guild_id` is 0 in direct messages."""
 
@@ -62,7 +63,7 @@ class Asker:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Budget:
     """What a whole server may spend; None where the bot's owner set no limit. Millicredits."""
 
@@ -83,7 +84,7 @@ class Budget:
         return max(min(rooms), 0) if rooms else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaStanding:
     """Limits, what is used of them and by which rule they hold. Millicredits; windows roll.
 
@@ -140,7 +141,7 @@ def _free_at(spends: Spends, limit: int, needed: int, window: timedelta, now: da
     return moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaLimits:
     """What a rule decides; None: this rule does not decide it. Credits are millicredits."""
 
@@ -150,7 +151,7 @@ class QuotaLimits:
     weight: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaRule:
     """One rule. None in a value: this rule does not decide it. Credits are millicredits."""
 
@@ -175,7 +176,7 @@ class LedgerKind(StrEnum):
     REFUND = "refund"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LedgerEntry:
     """One row: `amount` in millicredits, negative for a spend; `grant_id` names whose extra credits were spent."""
 
@@ -193,7 +194,7 @@ class LedgerEntry:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MemberCredits:
     """What a member reads of their quota: `prices` are the usual pictures' by name, in millicredits."""
 
@@ -203,7 +204,7 @@ class MemberCredits:
     refills_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SubjectCredits:
     """What moderators decided for a role, a channel or everyone.
 
@@ -216,7 +217,7 @@ class SubjectCredits:
     spent_day: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaExplanation:
     """Which rules decide about a member in one channel; `rules` are all that concern them, strongest first."""
 
@@ -225,7 +226,7 @@ class QuotaExplanation:
     rules: tuple[QuotaRule, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaOverview:
     """All that a server's moderators have decided: rules in force, and grants of which something may be left."""
 

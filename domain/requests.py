@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from domain.errors import PromptRefused
+from domain.frozen import frozen
 from domain.places import Place
 from domain.policy import Action, Verdict
 
@@ -24,7 +25,7 @@ class JobSource(StrEnum):
     COMMAND_LINE = "command line"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """What a person asks the model to paint. Image `i` of a request is painted with `seed + i`.
 
@@ -50,7 +51,7 @@ class Request:
     upscale: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestOptions:
     """What a person typed; everything that is None is decided by the server's settings, the preset and the model."""
 
@@ -84,7 +85,7 @@ class ApprovedRequest:
             raise PromptRefused(self.verdict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Origin:
     """Who asks, where, and which Discord message shows the job (None until there is one).
 

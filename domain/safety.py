@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from domain.frozen import frozen
 
 
 class SafetyVerdict(StrEnum):
@@ -15,7 +17,7 @@ class SafetyVerdict(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SafetyReport:
     """The picture check's word on one picture."""
 

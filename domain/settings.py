@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from domain.frozen import frozen
 
 
 class ChannelLevel(StrEnum):
@@ -29,7 +30,7 @@ SHAPES = ("portrait", "square", "landscape")
 LANGUAGES = ("en", "de", "es", "fr")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GuildSettings:
     """A server's choices; each default is what a new server gets.
 
@@ -57,14 +58,14 @@ class GuildSettings:
     strike_tell_at: int = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ChannelSettings:
     """A channel's choices."""
 
     level: ChannelLevel = ChannelLevel.STANDARD
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServerPanel:
     """Everything that the settings panel shows, of a server and of the channel in which it is open."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from domain.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Starboard:
     """Where a server shows pictures that have `threshold` stars."""
 
@@ -14,7 +14,7 @@ class Starboard:
     threshold: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Starred:
     """A picture on its way to the starboard."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.frozen import frozen
 from domain.settings import GuildSettings
 
 
@@ -18,7 +18,7 @@ class Rung(StrEnum):
     PAUSE = "pause"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refusal:
     """A refused prompt, as far as the ladder cares."""
 
@@ -28,7 +28,7 @@ class Refusal:
     decided_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Strike:
     """One strike; a lifted one counts no more."""
 
@@ -44,7 +44,7 @@ class Strike:
         return self.lifted_at is None and self.expires_at > now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Penalty:
     """Where a member stands on the ladder: a pause ends at `until`."""
 
@@ -54,7 +54,7 @@ class Penalty:
     moderators_told: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DryRun:
     """What a ladder would have done to one member: refusals seen, strikes given, the highest rung, told or not."""
 
@@ -65,7 +65,7 @@ class DryRun:
     moderators_told: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StrikeRecord:
     """A member's strikes in one server: the live ones, oldest first, how many are past, and what they lead to."""
 
@@ -76,7 +76,7 @@ class StrikeRecord:
     settings: GuildSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LadderTrial:
     """What the ladder of `settings` would have done in the last days, most strikes first."""
 
@@ -85,7 +85,7 @@ class LadderTrial:
     outcomes: tuple[DryRun, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StrikeNews:
     """A member reached the ladder's last rung. `review_channel_id` None: the server has nobody who wants to know."""
 

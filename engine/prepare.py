@@ -6,7 +6,6 @@ The service comes in here once for each request, and then only to hand the job o
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import Protocol
 
 from domain import (
@@ -19,6 +18,7 @@ from domain import (
     Request,
     RequestOptions,
 )
+from domain.frozen import frozen
 from engine.policy import Allowances, approve
 from engine.request.cost import millicredits_for
 from engine.request.presets import apply_preset
@@ -32,7 +32,7 @@ class Validator(Protocol):
     def validate(self, request: Request) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Prepared:
     """A paintable request with its price in millicredits, and the policy's approval or its refusal."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from domain.frozen import frozen
 from domain.quotas import QuotaDefaults
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """Whole credits and jobs; `.env.example` explains each."""
 

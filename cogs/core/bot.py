@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import discord
@@ -20,6 +19,7 @@ from discord.ext import commands
 from cogs.core.background import BackgroundTasks
 from cogs.core.rate_limit import RateLimit
 from domain import UserError
+from domain.frozen import frozen
 from service import Service
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ EDIT_INTERVAL_SECONDS = 2.5
 Cog = TypeVar("Cog", bound=commands.Cog)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Answer:
     """A message for one person."""
 

@@ -9,14 +9,14 @@ original fixes in code.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from domain import ModelUnavailable
+from domain.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Hyperparameters:
     """One architecture. `image_size` is the native latent side; channel counts are `*_channels` times `*_mult`."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from domain import ModelUnavailable
+from domain.frozen import frozen
 from engine.checkpoint.archive import open_archive
 from engine.checkpoint.conversion import make_plan, write_model
 from engine.checkpoint.hyperparameters import V1_INFERENCE, Hyperparameters, read_hyperparameters
@@ -23,7 +24,7 @@ _RECORD = "source.json"
 _RECORD_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Source:
     """Where a converted folder came from: stored in it, so that the second start needs neither hash nor conversion."""
 

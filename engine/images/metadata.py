@@ -15,7 +15,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -23,6 +23,7 @@ from xml.sax.saxutils import escape
 from PIL import Image, PngImagePlugin
 
 from domain import ModelIdentity, Request
+from domain.frozen import frozen
 from engine.request.schedulers import SCHEDULERS
 
 SOFTWARE = "Waifu Diffusion bot"
@@ -36,7 +37,7 @@ _TEXT_LIMIT = 2**20  # bytes of one text chunk; ours have a few thousand
 _XMP = "XML:com.adobe.xmp"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PictureInfo:
     """What one of our pictures says; `seed` is the picture's own, the request's seed is its first picture's."""
 

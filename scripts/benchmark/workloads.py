@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, replace
 
 from domain import ModelProfile, Request
+from domain.frozen import frozen
 
 USERS = 4
 LIGHT_USERS = 10
@@ -20,7 +21,7 @@ class Order:
     request: Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scale:
     """How much a model is given to do, so that a run ends in reasonable time."""
 
