@@ -40,20 +40,22 @@ class AppealButton(RowButton, template=r"appeal:prompt:(?P<row_id>[0-9]+)"):
     prefix, label, emoji = "appeal:prompt", "Appeal", "⚖️"
 
     async def act(self, interaction: Interaction) -> None:
+        await interaction.response.send_modal(AppealModal(await self.find_decision(interaction)))
+
+    async def find_decision(self, interaction: Interaction) -> int:
+        """The id of the refusal that the member may appeal. Raises NotFound or NotAllowed."""
         cases = interaction.client.service.cases
-        decision_id = await cases.require_appealable(self.row_id, interaction.user.id, interaction.guild_id)
-        await interaction.response.send_modal(AppealModal(decision_id))
+        return await cases.require_appealable(self.row_id, interaction.user.id, interaction.guild_id)
 
 
-class PictureAppealButton(RowButton, template=r"appeal:picture:(?P<row_id>[0-9]+)"):
+class PictureAppealButton(AppealButton, template=r"appeal:picture:(?P<row_id>[0-9]+)"):
     """Ask the moderators to look at a withheld picture's words; the row is the job."""
 
-    prefix, label, emoji = "appeal:picture", "Appeal", "⚖️"
+    prefix = "appeal:picture"
 
-    async def act(self, interaction: Interaction) -> None:
+    async def find_decision(self, interaction: Interaction) -> int:
         cases = interaction.client.service.cases
-        decision_id = await cases.require_appealable_picture(self.row_id, interaction.user.id, interaction.guild_id)
-        await interaction.response.send_modal(AppealModal(decision_id))
+        return await cases.require_appealable_picture(self.row_id, interaction.user.id, interaction.guild_id)
 
 
 class AppealModal(Modal, title="Appeal to the moderators"):
@@ -62,15 +64,10 @@ class AppealModal(Modal, title="Appeal to the moderators"):
     def __init__(self, decision_id: int) -> None:
         super().__init__(custom_id=f"appeal:send:{decision_id}")
         self.decision_id = decision_id
-        self.statement = ui.TextInput[Any](
-            custom_id="statement", style=discord.TextStyle.paragraph, required=False, max_length=500
-        )
-        self.add_item(
-            ui.Label(
-                text="Why is this a mistake?",
-                description="The moderators see this, your prompt and what was found in it.",
-                component=self.statement,
-            )
+        self.statement = self.ask(
+            "Why is this a mistake?",
+            ui.TextInput[Any](custom_id="statement", style=discord.TextStyle.paragraph, required=False, max_length=500),
+            "The moderators see this, your prompt and what was found in it.",
         )
 
     async def act(self, interaction: Interaction) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import abstractmethod
 from typing import Any
 
 import discord
@@ -12,7 +12,7 @@ from cogs.core.bot import Interaction
 from cogs.core.checks import require_moderator
 from cogs.core.errors import Modal, RowButton, View
 from domain.cases import CaseFile, CaseKind, CaseStatus, Decider
-from service.case_decisions import CaseDecisions
+from service.case_decisions import CaseDecisions, Messages
 
 RED, GREEN = discord.ButtonStyle.danger, discord.ButtonStyle.success
 
@@ -36,7 +36,7 @@ async def _decider(interaction: Interaction) -> Decider:
     return Decider(user_id=interaction.user.id, guild_id=guild_id, card=place)
 
 
-async def _finish(interaction: Interaction, messages: Iterable[tuple[int, int]] = ()) -> None:
+async def _finish(interaction: Interaction, messages: Messages = ()) -> None:
     """The card itself shows the decision; `messages` show a picture that was erased."""
     if not interaction.response.is_done():
         await interaction.response.defer()
@@ -44,14 +44,25 @@ async def _finish(interaction: Interaction, messages: Iterable[tuple[int, int]] 
         await interaction.client.delete_quietly(channel_id, message_id)
 
 
-class AllowOnceButton(RowButton, template=r"case:once:(?P<row_id>[0-9]+)"):
+class DecideButton(RowButton, template=r"case:decide:(?P<row_id>[0-9]+)"):
+    """Decides a case with one press; subclasses say how."""
+
+    async def act(self, interaction: Interaction) -> None:
+        messages = await self.decide(_decisions(interaction), await _decider(interaction))
+        await _finish(interaction, messages or ())
+
+    @abstractmethod
+    async def decide(self, decisions: CaseDecisions, decider: Decider) -> Messages | None:
+        """Decide, and return the messages that show a picture which is gone now."""
+
+
+class AllowOnceButton(DecideButton, template=r"case:once:(?P<row_id>[0-9]+)"):
     """This member may have this very request painted, once."""
 
     prefix, label, style = "case:once", "Allow once", GREEN
 
-    async def act(self, interaction: Interaction) -> None:
-        await _decisions(interaction).allow_once(self.row_id, await _decider(interaction))
-        await _finish(interaction)
+    async def decide(self, decisions: CaseDecisions, decider: Decider) -> None:
+        await decisions.allow_once(self.row_id, decider)
 
 
 class AllowHereButton(RowButton, template=r"case:here:(?P<row_id>[0-9]+)"):
@@ -71,13 +82,10 @@ class AllowHereModal(Modal, title="Allow here from now on"):
     def __init__(self, case_id: int, phrase: str) -> None:
         super().__init__(custom_id=f"case:allow:{case_id}")
         self.case_id = case_id
-        self.phrase = ui.TextInput[Any](custom_id="phrase", default=phrase[:200], max_length=200)
-        self.add_item(
-            ui.Label(
-                text="Phrase",
-                description="Only house rules overlook it, only in this server. /review revoke takes it back.",
-                component=self.phrase,
-            )
+        self.phrase = self.ask(
+            "Phrase",
+            ui.TextInput[Any](custom_id="phrase", default=phrase[:200], max_length=200),
+            "Only house rules overlook it, only in this server. /review revoke takes it back.",
         )
 
     async def act(self, interaction: Interaction) -> None:
@@ -85,14 +93,13 @@ class AllowHereModal(Modal, title="Allow here from now on"):
         await _finish(interaction)
 
 
-class UpholdButton(RowButton, template=r"case:uphold:(?P<row_id>[0-9]+)"):
+class UpholdButton(DecideButton, template=r"case:uphold:(?P<row_id>[0-9]+)"):
     """The refusal stands."""
 
     prefix, label = "case:uphold", "Uphold"
 
-    async def act(self, interaction: Interaction) -> None:
-        await _decisions(interaction).uphold(self.row_id, await _decider(interaction))
-        await _finish(interaction)
+    async def decide(self, decisions: CaseDecisions, decider: Decider) -> None:
+        await decisions.uphold(self.row_id, decider)
 
 
 class BlockButton(RowButton, template=r"case:block:(?P<row_id>[0-9]+)"):
@@ -112,9 +119,10 @@ class BlockModal(Modal, title="Block this member"):
     def __init__(self, case_id: int) -> None:
         super().__init__(custom_id=f"case:blocked:{case_id}")
         self.case_id = case_id
-        self.reason = ui.TextInput[Any](custom_id="reason", max_length=200)
-        self.add_item(
-            ui.Label(text="Reason", description="The member reads it. /unblock lifts the block.", component=self.reason)
+        self.reason = self.ask(
+            "Reason",
+            ui.TextInput[Any](custom_id="reason", max_length=200),
+            "The member reads it. /unblock lifts the block.",
         )
 
     async def act(self, interaction: Interaction) -> None:
@@ -122,44 +130,40 @@ class BlockModal(Modal, title="Block this member"):
         await _finish(interaction, await _decisions(interaction).block(self.case_id, decider, self.reason.value))
 
 
-class KeepButton(RowButton, template=r"case:keep:(?P<row_id>[0-9]+)"):
+class KeepButton(DecideButton, template=r"case:keep:(?P<row_id>[0-9]+)"):
     """The reported picture stays."""
 
     prefix, label, style = "case:keep", "Keep the picture", GREEN
 
-    async def act(self, interaction: Interaction) -> None:
-        await _decisions(interaction).keep(self.row_id, await _decider(interaction))
-        await _finish(interaction)
+    async def decide(self, decisions: CaseDecisions, decider: Decider) -> None:
+        await decisions.keep(self.row_id, decider)
 
 
-class RemoveButton(RowButton, template=r"case:remove:(?P<row_id>[0-9]+)"):
+class RemoveButton(DecideButton, template=r"case:remove:(?P<row_id>[0-9]+)"):
     """The reported picture goes, in Discord and in the database."""
 
     prefix, label, style = "case:remove", "Remove the picture", RED
 
-    async def act(self, interaction: Interaction) -> None:
-        decider = await _decider(interaction)
-        await _finish(interaction, await _decisions(interaction).remove(self.row_id, decider))
+    async def decide(self, decisions: CaseDecisions, decider: Decider) -> Messages:
+        return await decisions.remove(self.row_id, decider)
 
 
-class ApproveButton(RowButton, template=r"case:approve:(?P<row_id>[0-9]+)"):
+class ApproveButton(DecideButton, template=r"case:approve:(?P<row_id>[0-9]+)"):
     """The picture is shown."""
 
     prefix, label, emoji, style = "case:approve", "Show it", "✅", GREEN
 
-    async def act(self, interaction: Interaction) -> None:
-        await _decisions(interaction).approve(self.row_id, await _decider(interaction))
-        await _finish(interaction)
+    async def decide(self, decisions: CaseDecisions, decider: Decider) -> None:
+        await decisions.approve(self.row_id, decider)
 
 
-class RejectButton(RowButton, template=r"case:reject:(?P<row_id>[0-9]+)"):
+class RejectButton(DecideButton, template=r"case:reject:(?P<row_id>[0-9]+)"):
     """The picture is not shown; its cost returns."""
 
     prefix, label, emoji, style = "case:reject", "Don't show it", "✖️", RED
 
-    async def act(self, interaction: Interaction) -> None:
-        await _decisions(interaction).reject(self.row_id, await _decider(interaction))
-        await _finish(interaction)
+    async def decide(self, decisions: CaseDecisions, decider: Decider) -> None:
+        await decisions.reject(self.row_id, decider)
 
 
 _BUTTONS: dict[tuple[CaseKind, CaseStatus], type[RowButton]] = {

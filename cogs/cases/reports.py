@@ -6,9 +6,8 @@ from typing import Any
 
 import discord
 from discord import app_commands, ui
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, Interaction
 from cogs.core.errors import Modal, RowButton
 
 MENU = "Report picture"
@@ -30,13 +29,10 @@ class ReportModal(Modal, title="Report this picture"):
     def __init__(self, job_id: int) -> None:
         super().__init__(custom_id=f"report:send:{job_id}")
         self.job_id = job_id
-        self.reason = ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=500)
-        self.add_item(
-            ui.Label(
-                text="What is wrong with it?",
-                description="Only the moderators see this, and that it was you who reported.",
-                component=self.reason,
-            )
+        self.reason = self.ask(
+            "What is wrong with it?",
+            ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=500),
+            "Only the moderators see this, and that it was you who reported.",
         )
 
     async def act(self, interaction: Interaction) -> None:
@@ -48,11 +44,8 @@ class ReportModal(Modal, title="Report this picture"):
         )
 
 
-class Report(commands.Cog):
+class Report(Cog):
     """The Apps menu's entry."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.guild_only()
     async def report(self, interaction: Interaction, message: discord.Message) -> None:

@@ -11,11 +11,10 @@ import logging
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
 from cogs.cases.decide import case_buttons
 from cogs.cases.embeds import case_card
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Bot, GroupCog, Interaction
 from cogs.core.channels import is_age_restricted
 from cogs.core.checks import require_manager, require_moderator
 from cogs.core.text import NOBODY, inert, plural
@@ -34,11 +33,11 @@ NO_REVIEW_CHANNEL = (
 
 @app_commands.guild_only()
 @app_commands.default_permissions(moderate_members=True)
-class Review(commands.GroupCog, group_name="review"):
+class Review(GroupCog, group_name="review"):
     """Appeals, reports and approvals, as the moderators see them."""
 
     def __init__(self, bot: Bot) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self._closed_until: dict[int, float] = {}
 
     async def cog_load(self) -> None:

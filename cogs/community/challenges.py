@@ -12,11 +12,10 @@ from typing import Any
 import discord
 from discord import app_commands
 from discord.app_commands import Range
-from discord.ext import commands
 
 from cogs.community.challenge_buttons import EnterButton, VoteButton, WithdrawButton, enter
 from cogs.community.challenge_cards import announcement_card, entry_card, results_card
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import GroupCog, Interaction
 from cogs.core.channels import require_posting
 from cogs.core.checks import require_moderator
 from cogs.core.errors import row_of
@@ -35,11 +34,8 @@ MAX_MENTIONED = 20
 
 @app_commands.guild_only()
 @app_commands.default_permissions(moderate_members=True)
-class Challenges(commands.GroupCog, group_name="challenge"):
+class Challenges(GroupCog, group_name="challenge"):
     """Moderators start and end challenges; everybody enters and votes with buttons."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.end_due)

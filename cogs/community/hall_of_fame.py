@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from discord import app_commands
-from discord.ext import commands
 
 from cogs.community.challenge_cards import fame_card, running_card
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, Interaction
 from cogs.core.text import NOBODY
 
 
-class HallOfFame(commands.Cog):
+class HallOfFame(Cog):
     """Looking at challenges."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command()
     @app_commands.guild_only()

@@ -8,9 +8,8 @@ import logging
 import discord
 from discord import app_commands
 from discord.app_commands import Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.channels import may_be_shown, require_posting
 from cogs.core.checks import require_moderator
 from cogs.core.colours import GOLD
@@ -27,11 +26,8 @@ STAR = "⭐"
 
 @app_commands.guild_only()
 @app_commands.default_permissions(moderate_members=True)
-class Starboard(commands.GroupCog, group_name="starboard"):
+class Starboard(GroupCog, group_name="starboard"):
     """Counts stars and posts what has enough."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.post, Topic.STARBOARD)
@@ -67,13 +63,13 @@ class Starboard(commands.GroupCog, group_name="starboard"):
 
     # ---- stars -----------------------------------------------------------------------------------------------------
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
         is_of_bot = payload.member is not None and payload.member.bot
         if _is_star(payload) and not is_of_bot:
             await self.bot.service.starboards.add_star(payload.message_id, payload.user_id)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_raw_reaction_remove(self, payload: discord.RawReactionActionEvent) -> None:
         if _is_star(payload):
             await self.bot.service.starboards.take_star(payload.message_id, payload.user_id)

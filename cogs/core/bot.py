@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SETUP = "cogs.setup"
 EDIT_INTERVAL_SECONDS = 2.5
 
-Cog = TypeVar("Cog", bound=commands.Cog)
+Kind = TypeVar("Kind", bound=commands.Cog)
 
 
 @frozen
@@ -78,7 +78,7 @@ class Bot(commands.Bot):
     def has_service(self) -> bool:
         return hasattr(self, "service")
 
-    def cog(self, kind: type[Cog]) -> Cog:
+    def cog(self, kind: type[Kind]) -> Kind:
         """The one cog of this class."""
         found = self.get_cog(kind.__cog_name__)
         if not isinstance(found, kind):
@@ -124,6 +124,17 @@ class Bot(commands.Bot):
         await self.tree.sync()
         await self.service.remember(key, fingerprint)
         log.info("application commands registered")
+
+
+class Cog(commands.Cog):
+    """What every topic's cog begins with: the bot whose commands, buttons and background tasks it adds."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+
+
+class GroupCog(Cog, commands.GroupCog):
+    """A cog whose commands are the subcommands of one."""
 
 
 Interaction = discord.Interaction[Bot]

@@ -12,7 +12,7 @@ import re
 import secrets
 from abc import abstractmethod
 from collections.abc import Awaitable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import discord
 from discord import app_commands, ui
@@ -22,6 +22,8 @@ from cogs.core.text import NOBODY
 from domain import UserError
 
 log = logging.getLogger(__name__)
+
+Field = TypeVar("Field", ui.TextInput[Any], ui.Select[Any], ui.RoleSelect[Any], ui.ChannelSelect[Any])
 
 
 async def reply_error(interaction: Interaction, error: BaseException, /) -> None:
@@ -77,6 +79,11 @@ class View(ui.View):
 
 class Modal(ui.Modal):
     """A modal whose errors become sentences. Subclasses say in `act` what happens when it is sent."""
+
+    def ask(self, text: str, field: Field, description: str | None = None) -> Field:
+        """Add a field below what is asked for, and return it; its value is there once the modal is sent."""
+        self.add_item(ui.Label(text=text, description=description, component=field))
+        return field
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await self.act(interaction)

@@ -72,23 +72,25 @@ class EditModal(Modal, title="Change the picture"):
     def __init__(self, job: Job) -> None:
         super().__init__(custom_id=f"job:edited:{job.id}")
         self.job = job
-        self.prompt = ui.TextInput[Any](
-            custom_id="prompt", style=discord.TextStyle.paragraph, default=job.request.prompt, max_length=1000
+        paragraph, request = discord.TextStyle.paragraph, job.request
+        self.prompt = self.ask(
+            "Prompt",
+            ui.TextInput[Any](custom_id="prompt", style=paragraph, default=request.prompt, max_length=1000),
         )
-        self.negative_prompt = ui.TextInput[Any](
-            custom_id="negative_prompt",
-            style=discord.TextStyle.paragraph,
-            default=job.request.negative_prompt or None,
-            required=False,
-            max_length=1000,
+        self.negative_prompt = self.ask(
+            "Without (negative prompt)",
+            ui.TextInput[Any](
+                custom_id="negative_prompt",
+                style=paragraph,
+                default=request.negative_prompt or None,
+                required=False,
+                max_length=1000,
+            ),
         )
-        self.seed = ui.TextInput[Any](custom_id="seed", default=str(job.request.seed), required=False, max_length=10)
-        self.add_item(ui.Label(text="Prompt", component=self.prompt))
-        self.add_item(ui.Label(text="Without (negative prompt)", component=self.negative_prompt))
-        self.add_item(
-            ui.Label(
-                text="Seed", description="Empty: a new one. The same seed keeps the composition.", component=self.seed
-            )
+        self.seed = self.ask(
+            "Seed",
+            ui.TextInput[Any](custom_id="seed", default=str(request.seed), required=False, max_length=10),
+            "Empty: a new one. The same seed keeps the composition.",
         )
 
     async def act(self, interaction: Interaction) -> None:

@@ -8,9 +8,8 @@ from typing import Literal
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, Interaction
 from cogs.imagine.submit import submit
 from domain import SEED_LIMIT, InvalidRequest, JobSource, RequestOptions
 
@@ -19,11 +18,8 @@ MAX_ATTACHMENT_BYTES = 10 * 2**20
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 
-class Imagine(commands.Cog):
+class Imagine(Cog):
     """Asking for pictures."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command()
     @app_commands.allowed_installs(guilds=True, users=False)

@@ -17,9 +17,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import discord
-from discord.ext import commands
 
-from cogs.core.bot import Bot
+from cogs.core.bot import Bot, Cog
 from cogs.core.channels import is_age_restricted, parent_of
 from cogs.core.i18n import translation_for
 from cogs.core.text import NOBODY
@@ -43,7 +42,7 @@ UNKNOWN_MESSAGE = 10008
 Send = Callable[[discord.Embed, list[discord.File], discord.ui.View], Awaitable[int]]
 
 
-class Delivery(commands.Cog):
+class Delivery(Cog):
     """Posts what is finished and not delivered, one task a job, until each is done."""
 
     def __init__(
@@ -53,7 +52,7 @@ class Delivery(commands.Cog):
         clock: Callable[[], float] = time.monotonic,
         first_retry_seconds: float = FIRST_RETRY_SECONDS,
     ) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self._progress = progress
         self._clock = clock
         self._first_retry = first_retry_seconds

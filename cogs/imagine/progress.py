@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import discord
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Bot, Cog, Interaction
 from cogs.core.channels import parent_of
 from cogs.core.i18n import translation_for
 from cogs.core.text import NOBODY
@@ -50,7 +49,7 @@ class Live:
     is_closed: bool = False
 
 
-class Progress(commands.Cog):
+class Progress(Cog):
     """Keeps every open job's message up to date."""
 
     def __init__(
@@ -58,7 +57,7 @@ class Progress(commands.Cog):
         bot: Bot,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self._interval = bot.edit_interval_seconds
         self._clock = clock
         self._when_shown: Callable[[], None] = lambda: None
@@ -233,7 +232,7 @@ class Progress(commands.Cog):
             message = self.bot.get_partial_messageable(live.job.channel_id).get_partial_message(live.job.message_id)
             await message.edit(embed=card, attachments=files, view=view, allowed_mentions=NOBODY)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Somebody took the message away: an open job behind it is taken back, its cost returns."""
         self._deleted.append(payload.message_id)

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, Interaction
 from cogs.core.colours import BLUE
 from cogs.core.text import inert, plural
 from domain import JobStatus
@@ -28,11 +27,8 @@ HELP = """\
 """
 
 
-class Info(commands.Cog):
+class Info(Cog):
     """What people may want to know."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command()
     async def queue(self, interaction: Interaction) -> None:

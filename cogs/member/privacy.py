@@ -9,9 +9,8 @@ import zipfile
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.colours import BLUE
 from cogs.core.errors import RowButton, row_of
 from cogs.core.text import plural
@@ -27,11 +26,8 @@ KEPT = (
 )
 
 
-class Privacy(commands.GroupCog, group_name="privacy"):
+class Privacy(GroupCog, group_name="privacy"):
     """What is stored of you."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.forget)
@@ -82,15 +78,15 @@ class Privacy(commands.GroupCog, group_name="privacy"):
     async def forget(self) -> None:
         await self.bot.service.privacy.forget()
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         await self.bot.service.privacy.note_departure(guild.id)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         await self.bot.service.privacy.note_return(guild.id)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_ready(self) -> None:
         """Notice servers that removed the bot, or took it back, while it was not running."""
         await self.bot.service.privacy.note_present({guild.id for guild in self.bot.guilds})

@@ -7,9 +7,8 @@ import logging
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from cogs.core.bot import Answer, Bot, Interaction
+from cogs.core.bot import Answer, Cog, Interaction
 from cogs.core.checks import require_manager
 from cogs.core.colours import BLUE
 from cogs.core.errors import RowButton, View, row_of
@@ -95,11 +94,8 @@ class SetUpButton(RowButton, template=r"terms:guild:(?P<row_id>[0-9]+)"):
         )
 
 
-class Terms(commands.Cog):
+class Terms(Cog):
     """/license, /terms and setting a server up."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command()
     async def license(self, interaction: Interaction) -> None:
@@ -126,7 +122,7 @@ class Terms(commands.Cog):
         await require_manager(interaction)
         await interaction.response.send_message(embed=self._welcome_card(), view=_set_up_view(), ephemeral=True)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Introduce the bot where newcomers are greeted, if it may write there."""
         channel = guild.system_channel

@@ -13,9 +13,8 @@ from typing import Any
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, Interaction
 from cogs.core.checks import require_moderator
 from cogs.core.colours import BLUE
 from cogs.core.text import NOBODY, inert
@@ -34,11 +33,8 @@ ACTIONS = (
 )  # fmt: skip
 
 
-class Audit(commands.Cog):
+class Audit(Cog):
     """Shows what moderators, the owner and the bot itself decided."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.post, Topic.AUDIT)

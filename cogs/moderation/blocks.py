@@ -7,9 +7,8 @@ from datetime import datetime
 import discord
 from discord import app_commands
 from discord.app_commands import Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, Interaction
 from cogs.core.checks import require_moderator
 from cogs.core.text import NOBODY, inert, plural
 from domain.blocks import WHOLE_SERVER, Block
@@ -18,11 +17,8 @@ from domain.durations import parse_optional_duration
 MAX_LISTED = 25
 
 
-class Moderation(commands.Cog):
+class Moderation(Cog):
     """Keeping single members from painting."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command()
     @app_commands.guild_only()

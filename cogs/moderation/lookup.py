@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, Interaction
 from cogs.core.checks import require_moderator
 from cogs.core.colours import BLUE
 from cogs.core.text import spoiler
@@ -17,11 +16,8 @@ MENU = "Who made this?"
 MAX_BYTES = 25 * 2**20
 
 
-class WhoMadeThis(commands.Cog):
+class WhoMadeThis(Cog):
     """The Apps menu's entry."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.guild_only()
     @app_commands.default_permissions(moderate_members=True)

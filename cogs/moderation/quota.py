@@ -15,9 +15,8 @@ from typing import Any
 import discord
 from discord import app_commands
 from discord.app_commands import Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import GroupCog, Interaction
 from cogs.core.channels import origin_of, origin_of_member
 from cogs.core.checks import require_moderator
 from cogs.core.text import NOBODY
@@ -106,11 +105,8 @@ def about_one(command: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
 # ---- the commands ----------------------------------------------------------------------------------------------------
 
 
-class Quota(commands.GroupCog, group_name="quota"):
+class Quota(GroupCog, group_name="quota"):
     """Picture credits"""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command()
     async def me(self, interaction: Interaction) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import discord
 from discord import app_commands, ui
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import GroupCog, Interaction
 from cogs.core.channels import parent_of, require_age_restricted
 from cogs.core.checks import require_manager, require_moderator
 from cogs.core.colours import BLUE
@@ -180,12 +179,10 @@ class PaintingForm(Modal, title="Painting in this server"):
         )
         numbers = [Option(label=str(n), value=str(n), default=n == settings.max_images) for n in range(1, 5)]
         self.max_images = ui.Select[Any](custom_id="max_images", options=numbers)
-        self.add_item(ui.Label(text="Preset unless a member chooses one", component=self.preset))
-        self.add_item(ui.Label(text="Shape unless a member chooses one", component=self.shape))
-        self.add_item(
-            ui.Label(text="Allowed sizes", description="None chosen: any size.", component=self.allowed_shapes)
-        )
-        self.add_item(ui.Label(text="Most pictures at once", component=self.max_images))
+        self.ask("Preset unless a member chooses one", self.preset)
+        self.ask("Shape unless a member chooses one", self.shape)
+        self.ask("Allowed sizes", self.allowed_shapes, "None chosen: any size.")
+        self.ask("Most pictures at once", self.max_images)
 
     async def act(self, interaction: Interaction) -> None:
         preset = self.preset.values[0]
@@ -215,8 +212,8 @@ class StartPictureForm(Modal, title="Painting on from pictures"):
             required=False,
             default_values=[discord.Object(role_id) for role_id in settings.image_to_image_role_ids],
         )
-        self.add_item(ui.Label(text="Who may paint on from a picture", component=self.who))
-        self.add_item(ui.Label(text="Roles", description="Only with the second choice.", component=self.roles))
+        self.ask("Who may paint on from a picture", self.who)
+        self.ask("Roles", self.roles, "Only with the second choice.")
 
     async def act(self, interaction: Interaction) -> None:
         roles = tuple(role.id for role in self.roles.values)
@@ -241,25 +238,10 @@ class ChannelsForm(Modal, title="Audit, review, language, keeping"):
             max_length=4,
             default=str(settings.retention_days) if settings.retention_days else None,
         )
-        self.add_item(
-            ui.Label(text="Audit channel", description="Every decision is posted here.", component=self.audit)
-        )
-        self.add_item(
-            ui.Label(text="Review channel", description="Appeals and reports appear here.", component=self.review)
-        )
-        self.add_item(
-            ui.Label(
-                text="Language",
-                description="What I say in public; what only you see is in English.",
-                component=self.language,
-            )
-        )
-        self.add_item(
-            ui.Label(
-                text="Days that pictures are kept", description="Empty: until somebody deletes them.",
-                component=self.retention,
-            )
-        )  # fmt: skip
+        self.ask("Audit channel", self.audit, "Every decision is posted here.")
+        self.ask("Review channel", self.review, "Appeals and reports appear here.")
+        self.ask("Language", self.language, "What I say in public; what only you see is in English.")
+        self.ask("Days that pictures are kept", self.retention, "Empty: until somebody deletes them.")
 
     async def act(self, interaction: Interaction) -> None:
         await save(
@@ -286,8 +268,8 @@ class LevelForm(Modal, title="Policy of a channel"):
             for level, words in LEVEL_WORDS.items()
         ]
         self.level = ui.Select[Any](custom_id="level", options=options)
-        self.add_item(ui.Label(text="Channel", component=self.channel))
-        self.add_item(ui.Label(text="How strictly it is judged", component=self.level))
+        self.ask("Channel", self.channel)
+        self.ask("How strictly it is judged", self.level)
 
     async def act(self, interaction: Interaction) -> None:
         channel, level = self.channel.values[0], self.level.values[0]
@@ -339,13 +321,10 @@ def _days(text: str) -> int | None:
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
-class SettingsPanel(commands.GroupCog, group_name="settings"):
+class SettingsPanel(GroupCog, group_name="settings"):
     """This server's settings"""
 
     role = app_commands.Group(name="role", description="Who moderates the bot here")
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command()
     async def panel(self, interaction: Interaction) -> None:

@@ -7,9 +7,8 @@ import logging
 import discord
 from discord import app_commands
 from discord.app_commands import Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.checks import require_manager, require_moderator
 from cogs.core.colours import BLUE
 from cogs.core.text import NOBODY, plural
@@ -31,11 +30,8 @@ RUNG_WORDS = {
 }
 
 
-class Strikes(commands.Cog):
+class Strikes(Cog):
     """The ladder."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command(name="strikes")
     @app_commands.describe(member="Moderators only: whose strikes")
@@ -50,11 +46,8 @@ class Strikes(commands.Cog):
 
 @app_commands.guild_only()
 @app_commands.default_permissions(moderate_members=True)
-class StrikeLadder(commands.GroupCog, group_name="strike"):
+class StrikeLadder(GroupCog, group_name="strike"):
     """Strikes, for moderators"""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.tell_moderators, Topic.STRIKES)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import discord
 from discord import app_commands
 from discord.app_commands import Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import GroupCog, Interaction
 from cogs.core.checks import require_owner
 from cogs.core.text import NOBODY, inert, plural
 from cogs.moderation.audit import show_rows
@@ -30,11 +29,8 @@ STATES = {
 
 
 @app_commands.default_permissions(administrator=True)
-class Owner(commands.GroupCog, group_name="owner"):
+class Owner(GroupCog, group_name="owner"):
     """For the person who runs this bot"""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.tell_drained, Topic.QUEUE, Topic.JOBS)

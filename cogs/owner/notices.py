@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 
 import discord
-from discord.ext import commands
 
-from cogs.core.bot import Bot
+from cogs.core.bot import Cog
 from domain.cases import Subject
 from domain.decisions import UnstoredDecision
 from service import Topic
@@ -18,11 +17,8 @@ from service import Topic
 log = logging.getLogger(__name__)
 
 
-class OwnerNotice(commands.Cog):
+class OwnerNotice(Cog):
     """Writes to the owner (of a team, to all of it) in direct messages."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.tell, Topic.DECISIONS)

@@ -7,9 +7,8 @@ from typing import Literal
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
-from discord.ext import commands
 
-from cogs.core.bot import Bot, Interaction
+from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.channels import names_of_missing, require_age_restricted
 from cogs.core.checks import require_moderator
 from cogs.core.colours import BLUE
@@ -60,11 +59,8 @@ NEEDED_FOR_THREADS = discord.Permissions(create_public_threads=True, send_messag
 
 @app_commands.guild_only()
 @app_commands.default_permissions(moderate_members=True)
-class PromptChannels(commands.GroupCog, group_name="channel"):
+class PromptChannels(GroupCog, group_name="channel"):
     """Moderators open and close prompt channels."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
 
     @app_commands.command(name="open")
     @app_commands.describe(**OPTIONS)
@@ -168,7 +164,7 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
     async def suggest_preset(self, interaction: Interaction, current: str) -> list[Choice[str]]:
         return [Choice(name=name, value=name) for name in self.bot.service.queue.presets if current.casefold() in name]
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """Slow mode in a prompt channel surprises people; its moderators hear so once."""
         if not isinstance(before, discord.TextChannel) or not isinstance(after, discord.TextChannel):
@@ -178,7 +174,7 @@ class PromptChannels(commands.GroupCog, group_name="channel"):
             problem = f"<#{after.id}> is a prompt channel. {slow_mode_words(after)}"
             await self.bot.cog(PromptMessages).complain(channel, problem)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         await self.bot.service.prompt_channels.forget_channel(channel.id)
 

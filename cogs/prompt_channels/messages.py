@@ -12,9 +12,8 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 import discord
-from discord.ext import commands
 
-from cogs.core.bot import Bot
+from cogs.core.bot import Bot, Cog
 from cogs.core.channels import place_of
 from cogs.core.checks import may_moderate
 from cogs.core.errors import RowButton, row_of
@@ -33,11 +32,11 @@ MAX_THREAD_NAME = 60
 WAIT = "Please wait a little: you can ask for the next picture here {when}."
 
 
-class PromptMessages(commands.Cog):
+class PromptMessages(Cog):
     """Listens where a prompt channel is open."""
 
     def __init__(self, bot: Bot) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self._is_caught_up = False
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -50,13 +49,13 @@ class PromptMessages(commands.Cog):
 
     # ---- what Discord tells ----------------------------------------------------------------------------------------
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         channel = self._channel_of(message.channel)
         if channel is not None and _is_from_member(message):
             await self._take(channel, message)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
         if self._channel_of(message.channel) is None or self._text(message) is None:
@@ -68,16 +67,16 @@ class PromptMessages(commands.Cog):
                 await self._repaint(channel, message, row)
                 await self._take_hint_back(message, row)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         await self._forget(payload.message_id)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         for message_id in payload.message_ids:
             await self._forget(message_id)
 
-    @commands.Cog.listener()
+    @Cog.listener()
     async def on_ready(self) -> None:
         """Read what was written while the bot was away, and what it had begun with when it stopped."""
         for channel in await self.bot.service.prompt_channels.load():
