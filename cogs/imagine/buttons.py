@@ -14,7 +14,7 @@ from cogs.cases.reports import ReportButton
 from cogs.core.bot import Interaction
 from cogs.core.checks import may_tidy_up
 from cogs.core.errors import Modal, RowButton, View, row_of
-from cogs.imagine.cancel_button import CancelButton
+from cogs.imagine.progress import CancelButton
 from cogs.imagine.submit import submit
 from domain import SEED_LIMIT, InvalidRequest, Job, JobSource, JobStatus
 

@@ -20,9 +20,10 @@ import discord
 
 from cogs.core.bot import Bot, Cog, Interaction
 from cogs.core.channels import parent_of
+from cogs.core.checks import may_tidy_up
+from cogs.core.errors import RowButton, View, row_of
 from cogs.core.i18n import translation_for
 from cogs.core.text import NOBODY
-from cogs.imagine.cancel_button import open_buttons
 from cogs.imagine.cards import PREVIEW, painting_card, waiting_card
 from domain import Job
 
@@ -47,6 +48,23 @@ class Live:
     editing: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_closed: bool = False
+
+
+class CancelButton(RowButton, template=r"job:cancel:(?P<row_id>[0-9]+)"):
+    """Take an open job back."""
+
+    prefix, label, emoji = "job:cancel", "Cancel", "✖️"
+
+    async def act(self, interaction: Interaction) -> None:
+        await interaction.client.service.jobs.cancel(
+            self.row_id, interaction.user.id, is_moderator=await may_tidy_up(interaction)
+        )
+        await interaction.response.defer()
+
+
+def open_buttons(job: Job) -> View:
+    """What is under the message of a job that is not finished."""
+    return row_of(CancelButton(job.id))
 
 
 class Progress(Cog):

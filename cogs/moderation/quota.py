@@ -14,8 +14,7 @@ from discord.app_commands import Range
 
 from cogs.core.bot import GroupCog, Interaction
 from cogs.core.channels import origin_of, origin_of_member
-from cogs.core.checks import require_moderator
-from cogs.core.options import taking
+from cogs.core.checks import require_moderator, taking
 from cogs.core.text import NOBODY
 from cogs.moderation.quota_cards import (
     explanation_card,
@@ -27,9 +26,8 @@ from cogs.moderation.quota_cards import (
     subject_name,
 )
 from domain import InvalidRequest
-from domain.credits import credits_in_words, to_millicredits
 from domain.durations import parse_duration
-from domain.quotas import Asker, QuotaKind, QuotaLimits, QuotaSubject
+from domain.quotas import Asker, QuotaKind, QuotaLimits, QuotaSubject, credits_in_words, to_millicredits
 
 Credits = Range[float, 0.0, 1_000_000.0]
 Place = discord.TextChannel | discord.VoiceChannel

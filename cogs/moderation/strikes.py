@@ -9,9 +9,8 @@ from discord import app_commands
 from discord.app_commands import Range
 
 from cogs.core.bot import Cog, GroupCog, Interaction
-from cogs.core.checks import require_manager, require_moderator
+from cogs.core.checks import require_manager, require_moderator, taking
 from cogs.core.colours import BLUE
-from cogs.core.options import taking
 from cogs.core.text import NOBODY, plural
 from domain.settings import GuildSettings
 from domain.strikes import LadderTrial, Rung, StrikeNews, StrikeRecord

@@ -14,10 +14,9 @@ from cogs.moderation.quota_cards import rule_line
 from domain import InvalidRequest
 from domain.audit import EVERYWHERE as AUDIT_EVERYWHERE
 from domain.blocks import EVERYWHERE
-from domain.credits import to_millicredits
 from domain.durations import parse_optional_duration
 from domain.queue import QueueState
-from domain.quotas import QuotaKind, QuotaLimits, QuotaSubject
+from domain.quotas import QuotaKind, QuotaLimits, QuotaSubject, to_millicredits
 from service import Topic
 
 WHOLE_SERVER = QuotaSubject(QuotaKind.SERVER)
