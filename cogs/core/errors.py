@@ -105,7 +105,7 @@ async def or_reply(interaction: Interaction, act: Awaitable[None]) -> None:
 
 
 class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+)"):
-    """A button that works for ever: its custom_id names a database row, its subclass says what a click does.
+    """A button that never expires: its custom_id names a database row, its subclass says what a click does.
 
     Subclasses give a `template` with the group `row_id`, a `prefix` that matches it, and `act`.
     """
