@@ -21,6 +21,7 @@ from service.challenges import Challenges
 from service.context import Context, Listener, Topic, Topics, utc_now
 from service.deliveries import Deliveries
 from service.dispatch import Dispatch
+from service.health import Health
 from service.jobs import Jobs
 from service.limits import Limits
 from service.lookup import Lookup
@@ -53,7 +54,8 @@ class Service:
         self.terms = Terms(context)
         self.jobs = Jobs(context, backend)
         self.requests = Requests(self.jobs)
-        self.dispatch = Dispatch(context, backend, self.jobs)
+        self.health = Health(lambda: context.now())
+        self.dispatch = Dispatch(context, backend, self.jobs, self.health)
         self.deliveries = Deliveries(context, self.jobs, self.settings, backend.profile)
         self.quotas = Quotas(context, limits, backend.profile)
         self.blocks = Blocks(context, self.jobs)
