@@ -46,13 +46,15 @@ FROM jobs LEFT JOIN job_inputs ON job_inputs.job_id = jobs.id
 _ENQUEUE = f"""
 WITH {STANDING}
 INSERT INTO jobs (user_id, guild_id, channel_id, message_id, request, images, age_restricted, adult_opt_in, is_strict,
-                  source, locale, parent_id, filesize_limit, created_at, cost, spend, weight, guild_weight)
+                  source, locale, parent_id, filesize_limit, created_at, cost, spend, weight, guild_weight,
+                  request_id)
 SELECT :user_id, nullif(:guild_id, 0), :place_id, :message_id, :request, :images, :age_restricted, :adult_opt_in,
        :is_strict, :source, :locale, :parent_id, :filesize_limit, :now, :cost, {SPLIT},
-       standing.weight * :weight_factor, standing.guild_weight
+       standing.weight * :weight_factor, standing.guild_weight, :request_id
 FROM standing, guild
 WHERE (SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')) < :max_queue
   AND {AFFORDABLE} AND {NOT_BLOCKED}
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE request_id = :request_id)
 RETURNING id
 """
 NO_CAP = 1_000_000
@@ -93,6 +95,7 @@ async def enqueue(
             "max_queue": max_queue,
             "jobs_cap": jobs_cap,
             "weight_factor": weight_factor,
+            "request_id": origin.request_id,
         },
     )
     if row is None:
@@ -104,6 +107,12 @@ async def enqueue(
             (job_id, request.init_image, request.mask_image),
         )
     return job_id
+
+
+async def find_by_request(connection: aiosqlite.Connection, request_id: int | None) -> int | None:
+    """The id of the job that this interaction or message became already."""
+    row = await fetch_one(connection, "SELECT id FROM jobs WHERE request_id = ?", (request_id,))
+    return int(row["id"]) if row else None
 
 
 async def fetch_weights(connection: aiosqlite.Connection, job_id: int) -> tuple[float, float]:

@@ -49,6 +49,14 @@ from service.terms import Terms
 WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
 
 
+class AlreadyAccepted(Exception):
+    """This very interaction or message is a job already."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"accepted already, as job {job_id}")
+        self.job_id = job_id
+
+
 class Submit(Protocol):
     """`Service.submit`."""
 
@@ -135,6 +143,9 @@ class Admission:
             weight_factor=SLOW_WEIGHT if is_slow else 1.0,
         )
         if job_id is None:
+            known_id = await jobs.find_by_request(connection, origin.request_id)
+            if known_id is not None:
+                raise AlreadyAccepted(known_id)
             raise await self._why_not(connection, origin, prepared.cost, cap, now)
         return job_id
 

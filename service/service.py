@@ -13,7 +13,7 @@ from domain import Job, Origin, Place, Request, RequestOptions
 from engine.policy import judge
 from engine.prepare import complete
 from engine.worker.backend import Backend
-from service.admission import Admission, WriteWith
+from service.admission import Admission, AlreadyAccepted, WriteWith
 from service.audit import AuditLog
 from service.blocks import Blocks
 from service.cases import Cases
@@ -105,9 +105,13 @@ class Service:
 
         `also(connection, job_id)` writes in the same transaction as the acceptance.
         """
-        task = await self._admission.admit(wanted, origin, also)
+        try:
+            task = await self._admission.admit(wanted, origin, also)
+        except AlreadyAccepted as known:
+            return await self.jobs.fetch(known.job_id)
         await self.dispatch.hand_over(task)
-        return await self.jobs.fetch(task.job_id)
+        # It is accepted: a failure to read it back must not look like a refusal.
+        return await self.health.until_written("reading a new job", lambda: self.jobs.fetch(task.job_id))
 
     async def recall(self, key: str) -> str | None:
         """A value that was remembered across restarts."""
