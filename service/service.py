@@ -13,7 +13,7 @@ from domain import Job, Origin, Place, Request, RequestOptions
 from engine.policy import judge
 from engine.prepare import complete
 from engine.worker.backend import Backend
-from service.admission import Admission, AlreadyAccepted, WriteWith
+from service.admission import Admission, AlreadyAccepted, WriteFirst, WriteWith
 from service.audit import AuditLog
 from service.blocks import Blocks
 from service.cases import Cases
@@ -100,13 +100,19 @@ class Service:
         """Call `listener(job_id)` in the event loop whenever something about a job has changed."""
         self.topics.subscribe(Topic.JOBS, listener)
 
-    async def submit(self, wanted: Request | RequestOptions, origin: Origin, also: WriteWith | None = None) -> Job:
+    async def submit(
+        self,
+        wanted: Request | RequestOptions,
+        origin: Origin,
+        also: WriteWith | None = None,
+        first: WriteFirst | None = None,
+    ) -> Job:
         """Accept a request, durably. Raises a UserError (and costs nothing) if it can't be accepted.
 
-        `also(connection, job_id)` writes in the same transaction as the acceptance.
+        `first(connection)` writes in the acceptance's transaction before it, `also(connection, job_id)` after it.
         """
         try:
-            task = await self._admission.admit(wanted, origin, also)
+            task = await self._admission.admit(wanted, origin, also, first)
         except AlreadyAccepted as known:
             return await self.jobs.fetch(known.job_id)
         await self.dispatch.hand_over(task)

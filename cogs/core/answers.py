@@ -113,9 +113,5 @@ def why_without_file(error: discord.HTTPException, status: JobStatus) -> str:
     """The sentence for the member where a finished picture can't be shown as a file."""
     code = 40005 if error.status == 413 else error.code
     reason = _REASONS.get(code, f"(it answered: {error.text or error.status})")
-    kept = (
-        " It is kept: Vary paints on from it, and `/privacy export` gives it to you."
-        if status is JobStatus.DONE
-        else ""
-    )
-    return f"Discord does not take this picture here {reason}.{kept}"
+    kept = " It is kept: Vary paints on from it, and `/privacy export` gives it to you."
+    return f"Discord does not take this picture here {reason}.{kept if status is JobStatus.DONE else ''}"

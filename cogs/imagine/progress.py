@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import aiohttp
 import discord
 
 from cogs.core.bot import Bot, Cog, Interaction
