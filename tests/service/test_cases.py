@@ -10,7 +10,7 @@ from datetime import timedelta
 import aiosqlite
 import pytest
 
-from db import appeals, audit, blocks, decisions, guild_settings, starboard, strikes
+from db import blocks, decisions, starboard, strikes
 from db.database import Database
 from domain import (
     Action,
@@ -26,15 +26,25 @@ from domain import (
     SafetyVerdict,
     Verdict,
 )
-from domain.cases import Case, CaseKind, CaseStatus, Decider
+from domain.cases import CaseKind, CaseStatus
 from service.context import Topic
+from tests.support.cases import (
+    DECIDER,
+    MESSAGE,
+    actions,
+    appeal,
+    appeal_of,
+    choose_review_channel,
+    report,
+    stored,
+    waiting,
+)
 from tests.support.desk import Desk, open_desk
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
 from tests.support.requests import NOW, ORIGIN, USUAL_REQUEST
 
-DECIDER = Decider(user_id=MODERATOR, guild_id=GUILD)
-CARD, MESSAGE = (55, 66), 77
+CARD = (55, 66)
 REFUSED = replace(USUAL_REQUEST, prompt=LIFTABLE)
 
 
@@ -42,45 +52,6 @@ REFUSED = replace(USUAL_REQUEST, prompt=LIFTABLE)
 async def desk(database: Database) -> AsyncGenerator[Desk]:
     async with open_desk(database) as opened:
         yield opened
-
-
-async def appeal(desk: Desk, prompt: str = LIFTABLE) -> Case:
-    """An open appeal of a prompt."""
-    return await appeal_of(desk, await desk.refuse(prompt))
-
-
-async def appeal_of(desk: Desk, decision_id: int) -> Case:
-    await desk.cases.appeal(decision_id, MEMBER, GUILD, "a café's name")
-    return (await desk.cases.fetch_open(GUILD)).cases[-1]
-
-
-async def report(desk: Desk, message_id: int = MESSAGE) -> Case:
-    job = await desk.finish(message_id=message_id)
-    await desk.cases.report(job.id, OTHER, GUILD, "not nice")
-    return (await desk.cases.fetch_open(GUILD)).cases[-1]
-
-
-async def waiting(desk: Desk) -> Case:
-    """A picture that waits for a moderator's yes."""
-    await desk.cases.set_approval(GUILD, CHANNEL, True, MODERATOR)
-    assert await desk.cases.hold(await desk.finish(), (CHANNEL,))
-    return (await desk.cases.fetch_open(GUILD)).cases[-1]
-
-
-async def choose_review_channel(desk: Desk, channel_id: int) -> None:
-    async with desk.database.transaction() as connection:
-        await guild_settings.change(connection, GUILD, MODERATOR, NOW, review_channel_id=channel_id)
-
-
-async def stored(desk: Desk, case: Case) -> Case:
-    found = await appeals.fetch_case(desk.database, case.id)
-    assert found is not None
-    return found
-
-
-async def actions(desk: Desk) -> list[str]:
-    """The audit log's actions, oldest first."""
-    return [row.action for row in reversed(await audit.search(desk.database, GUILD))]
 
 
 # ---- appeals ---------------------------------------------------------------------------------------------------------
