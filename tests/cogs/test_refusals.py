@@ -166,11 +166,12 @@ async def test_a_clock_ahead_of_discords_does_not_hide_a_message(stage: Stage) -
 async def test_a_button_of_an_old_message_never_opens_another_members_picture(stage: Stage) -> None:
     await stage.agree(stage.ana, stage.ben)
     message = await stage.picture(stage.ana)
+    await stage.until_status(1, JobStatus.DELIVERED)
     async with stage.database.transaction() as connection:  # a restored backup gave the number to somebody else
         await connection.execute("UPDATE jobs SET user_id = ?, message_id = message_id + 1", (stage.ben.id,))
     for label in ("Edit", "Again", "Vary", "🗑️", "🚩"):
         answer = stage.ana.answer(await stage.ana.click(message, label))
-        assert "not stored any more" in answer.content
+        assert "not stored any more" in answer.content, label
     assert await stage.service.jobs.fetch_open() == []
 
 

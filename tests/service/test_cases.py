@@ -8,12 +8,7 @@ from dataclasses import replace
 import aiosqlite
 import pytest
 
-<<<<<<< HEAD
-from db import blocks, decisions, starboard, strikes
-from db.database import Database
-=======
 from db import blocks, decisions, strikes
->>>>>>> t2
 from domain import (
     Action,
     InvalidRequest,
@@ -25,51 +20,23 @@ from domain import (
     SafetyVerdict,
     Verdict,
 )
-<<<<<<< HEAD
-from domain.cases import CaseKind, CaseStatus
-from service.context import Topic
-from tests.support.cases import (
-    DECIDER,
-    MESSAGE,
-=======
 from domain.cases import CaseStatus
 from service.context import Topic
 from tests.support.desk import Desk
 from tests.support.open_cases import (
     DECIDER,
     REFUSED,
->>>>>>> t2
     actions,
     appeal,
     appeal_of,
     choose_review_channel,
     report,
     stored,
-<<<<<<< HEAD
-    waiting,
-)
-from tests.support.desk import Desk, open_desk
-from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
-from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
-from tests.support.requests import NOW, ORIGIN, USUAL_REQUEST
-
-CARD = (55, 66)
-REFUSED = replace(USUAL_REQUEST, prompt=LIFTABLE)
-
-
-@pytest.fixture
-async def desk(database: Database) -> AsyncGenerator[Desk]:
-    async with open_desk(database) as opened:
-        yield opened
-
-
-=======
 )
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
 from tests.support.requests import NOW, ORIGIN, USUAL_REQUEST
 
->>>>>>> t2
 # ---- appeals ---------------------------------------------------------------------------------------------------------
 
 
