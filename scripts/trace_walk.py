@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import threading
@@ -215,6 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prompt="1girl", width=64, height=64, num_inference_steps=1, guidance_scale=1.0, scheduler="ddim", seed=0
     )
     judge(usual, Place())  # the rules are read once, before the first request
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # under the trace everything is slow
     tracer = Tracer()
     with tempfile.TemporaryDirectory() as folder:
         model = load_model(str(build_random_model(Path(folder) / "tiny", "tiny")))
