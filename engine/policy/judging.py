@@ -22,7 +22,9 @@ MAX_CHARACTERS = 1_500
 """Longer prompts are refused, never cut: 225 tokens, the most the model reads, are about 1,000 characters."""
 
 _SEVERITY = (Tier.HARD, Tier.BLOCK, Tier.AGE_RESTRICTED_ONLY, Tier.REVIEW)
-_CLAUSE_ORDER = "b" + "real_person" + "idkjfghac" + "e"
+_CLAUSE_ORDER = ("b", "real_person", "i", "d", "k", "j", "f", "g", "h", "a", "c", "e", "self_harm", "gore", "adult")
+"""Which clause is named where several are broken equally badly: the graver and the narrower one first."""
+
 _AGE_GROUPS = ("b.age", "b.age-number")
 _FILLERS = frozenset(("a", "all", "and", "any", "every", "her", "his", "of", "on", "or", "the", "their", "with"))
 _MILD_GROUPS = ("prevention", "family_life", *_AGE_GROUPS)
@@ -41,7 +43,8 @@ class _Ground:
 
     @property
     def rank(self) -> tuple[int, int]:
-        return _SEVERITY.index(self.tier), _CLAUSE_ORDER.find(self.clause) % 99
+        known = self.clause in _CLAUSE_ORDER
+        return _SEVERITY.index(self.tier), _CLAUSE_ORDER.index(self.clause) if known else len(_CLAUSE_ORDER)
 
 
 class Policy:

@@ -45,7 +45,6 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 @lru_cache(maxsize=1)
-@lru_cache(maxsize=1)
 def load_vocabulary() -> Mapping[str, int]:
     """Word → rank, 0 the most used; read once."""
     words = VOCABULARY_FILE.read_text(encoding="utf-8").split()
