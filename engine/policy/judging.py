@@ -17,6 +17,7 @@ from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, default_rules
 from engine.policy.semantic import NO_OPINION, Opinion, SemanticModel, default_model
 from engine.policy.tokens import read
 from engine.policy.wording import grounds
+from engine.request.inline_syntax import split_request
 
 MAX_CHARACTERS = 1_500
 """Longer prompts are refused, never cut: 225 tokens, the most the model reads, are about 1,000 characters."""
@@ -62,9 +63,14 @@ class Policy:
         self._reader = Reader(lexicon, Speller(lexicon.words) if respells else None)
 
     def judge(self, request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> Verdict:
-        """The policy's word on `request` as asked for in `place`; never raises, whatever the text."""
+        """The policy's word on `request` as asked for in `place`; never raises, whatever the text.
+
+        The syntax of other bots is split off first, as `approve` does for the pipeline.
+        """
         if max(len(request.prompt), len(request.negative_prompt)) > MAX_CHARACTERS:
             return self._refusal(Verdict(action=Action.REFUSE, clause="length", tier=Tier.HARD))
+        asked = prompt_hash(request)
+        request = split_request(request)
         readings = self._reader.readings(request.prompt)
         negative = self._negative_groups(request.negative_prompt)
         grounds_found = list(self._rule_grounds(readings, negative, allowances))
@@ -74,16 +80,20 @@ class Policy:
         grounds_found += _semantic_grounds(opinion, place, allowances, mild=mild)
         verdict = self._decide([g for g in grounds_found if _counts(g, place, allowances)], place)
         verdict = replace(verdict, scores=opinion.scores, strict_picture=strict or verdict.action is Action.REVIEW)
-        if verdict.action is Action.REFUSE and is_appealable(verdict) and prompt_hash(request) in allowances.once:
+        if (
+            verdict.action is Action.REFUSE
+            and is_appealable(verdict)
+            and allowances.once & {asked, prompt_hash(request)}
+        ):
             return replace(verdict, action=Action.REVIEW, strict_picture=True)
         return self._refusal(verdict) if verdict.action is Action.REFUSE else verdict
 
     def approve(self, request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> ApprovedRequest:
-        """The request with its verdict; raises PromptRefused when the policy says no."""
+        """The request without other bots' syntax, with its verdict; raises PromptRefused when the policy says no."""
         verdict = self.judge(request, place, allowances)
         if verdict.action is Action.REFUSE:
             raise PromptRefused(verdict)
-        return ApprovedRequest(request, place, verdict)
+        return ApprovedRequest(split_request(request), place, verdict)
 
     def forget(self) -> None:
         """Empty the speller's and the model's caches (for measurements)."""
