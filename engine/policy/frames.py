@@ -39,7 +39,8 @@ def fire(rules: Iterable[Rule], found: Groups, negative: Groups) -> list[Firing]
     """The rules whose groups are all met; `negative` holds what the negative prompt names."""
     firings: list[Firing] = []
     for rule in rules:
-        if all(group in found for group in rule.all) and all(group in negative for group in rule.negative):
+        named = all(group in found for group in rule.all) and all(group in negative for group in rule.negative)
+        if named and not any(group in found for group in rule.unless):
             firing = _meet(rule, found)
             if firing is not None:
                 firings.append(firing)

@@ -10,9 +10,10 @@ from domain import Action, ApprovedRequest, Place, PromptRefused, Request, Safet
 from engine.policy.allowances import LICENCE_CLAUSES, NO_ALLOWANCES, Allowances, is_appealable, prompt_hash
 from engine.policy.frames import Firing, fire
 from engine.policy.matching import PERSON, Hit, Lexicon
+from engine.policy.names import reads_as_name
 from engine.policy.normalise import fold
 from engine.policy.reading import Evidence, Reader, Reading, places
-from engine.policy.respell import Speller
+from engine.policy.respell import Speller, load_vocabulary
 from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, default_rules
 from engine.policy.semantic import NO_OPINION, Opinion, SemanticModel, default_model
 from engine.policy.tokens import read
@@ -31,6 +32,12 @@ _FILLERS = frozenset(("a", "all", "and", "any", "every", "her", "his", "of", "on
 _MILD_GROUPS = ("prevention", "family_life", *_AGE_GROUPS)
 _SURELY_HARMLESS = 0.2
 """Below this total over the licence and its own row a rule of ambiguous words (tier "doubt") is overruled."""
+_ALL_BUT_CERTAINLY_HARMLESS = 0.1
+"""The same for rules that leave less doubt: long prose names a spread leg or a price list without meaning it."""
+_PROSE_WORDS = 12
+"""Parts with fewer words are no prose: in them such rules are not overruled."""
+_WORDS_ASKED = 400
+"""About how many words the model is asked for a prompt's rules; beyond them it has no say, and rules hold."""
 _SURELY_MEANT = 0.5
 """From this total on a rule counts although a harmless phrase or an excusing word covers it beside a person."""
 
@@ -48,6 +55,23 @@ class _Ground:
     def rank(self) -> tuple[int, int]:
         known = self.clause in _CLAUSE_ORDER
         return _SEVERITY.index(self.tier), _CLAUSE_ORDER.index(self.clause) if known else len(_CLAUSE_ORDER)
+
+
+class _Budget:
+    """How many words the model may still be asked about in one prompt; parts that were asked about are free."""
+
+    def __init__(self, words: int) -> None:
+        self._left = words
+        self._known: set[frozenset[int]] = set()
+
+    def allows(self, tags: frozenset[int], words: int) -> bool:
+        """Whether the model may be asked about these parts; counts their words against what is left."""
+        if tags in self._known:
+            return True
+        self._left -= words
+        if self._left >= 0:
+            self._known.add(tags)
+        return self._left >= 0
 
 
 class Policy:
@@ -114,25 +138,31 @@ class Policy:
     def _rule_grounds(
         self, readings: list[Reading], negative: Mapping[str, list[Hit]], allowances: Allowances
     ) -> Iterable[_Ground]:
+        budget = _Budget(_WORDS_ASKED)
         for reading in readings:
             lifted = lifted_tokens(reading, allowances)
             for firing, evidence in _firings(self.rules.rules, reading, negative):
-                if not _is_lifted(firing, lifted) and self._holds(reading, firing, evidence):
+                if not _is_lifted(firing, lifted) and self._holds(reading, firing, evidence, budget):
                     spans = tuple(sorted(set(places(reading, firing.hits))))
                     yield _Ground(firing.rule.id, firing.rule.clause, _tier(firing.rule, evidence), spans)
 
-    def _holds(self, reading: Reading, firing: Firing, evidence: Evidence) -> bool:
+    def _holds(self, reading: Reading, firing: Firing, evidence: Evidence, budget: _Budget) -> bool:
         """Whether a firing counts: the model is asked where words are ambiguous, guessed, or covered by a pretext.
 
         Only the hits' own tags are looked at, so that harmless tags beside them change nothing.
         """
-        if evidence is Evidence.SURE and firing.rule.tier is not Tier.DOUBT:
+        certain = evidence is Evidence.SURE and firing.rule.tier is not Tier.DOUBT
+        tags = {hit.tag for hit in firing.hits}
+        words = sum(token.tag in tags for token in reading.tokens)
+        if certain and (words < _PROSE_WORDS or _is_firm(firing.rule) or not _are_english(reading, firing)):
             return True
-        scores = self._opinion(reading, tags={hit.tag for hit in firing.hits}).scores
+        scores = self._opinion(reading, tags=tags).scores if budget.allows(frozenset(tags), words) else {}
         held = [share for clause, share in scores.items() if clause in LICENCE_CLAUSES or clause == firing.rule.clause]
         if evidence is Evidence.COVERED:
             return sum(held) >= _SURELY_MEANT
-        return not held or sum(held) >= _SURELY_HARMLESS
+        if not held:
+            return certain or not reads_as_name(reading.tokens, firing.hits, reading.found.groups)
+        return sum(held) >= (_ALL_BUT_CERTAINLY_HARMLESS if certain else _SURELY_HARMLESS)
 
     def _opinion(
         self, reading: Reading, lifted: frozenset[int] = frozenset(), tags: Collection[int] | None = None
@@ -181,6 +211,17 @@ def _is_beside_person(firing: Firing, groups: Mapping[str, list[Hit]]) -> bool:
     """Whether words that excuse a rule stand beside a person; clause b's own rules know which do."""
     people = {hit.tag for hit in groups.get(PERSON, ())}
     return firing.rule.clause != "b" and not people.isdisjoint(hit.tag for hit in firing.hits)
+
+
+def _is_firm(rule: Rule) -> bool:
+    """Whether the model has no say in a rule: it reads the positive prompt only, and knows no artists."""
+    return rule.firm or bool(rule.negative) or rule.tier in (Tier.HARD, Tier.REVIEW)
+
+
+def _are_english(reading: Reading, firing: Firing) -> bool:
+    """Whether the model can know the words that fired."""
+    words = (token.text for hit in firing.hits for token in reading.tokens[hit.first : hit.last + 1])
+    return all(word in load_vocabulary() for word in words)
 
 
 def _tier(rule: Rule, evidence: Evidence) -> Tier:

@@ -23,6 +23,9 @@ GUARDED = "b."
 COMPOUND = "compound"
 """The group of longer words that hold a term, in scripts without blanks between words: the longest match counts."""
 
+WHOLE_TAG = "="
+"""What begins terms that count only as a comma-separated part of their own."""
+
 PERSON = "person"
 """The group that names people: beside one, in one tag, a harmless phrase doesn't cover, it only raises a doubt."""
 
@@ -54,6 +57,15 @@ class Found:
     doubtful: Groups
 
 
+class _Entry(NamedTuple):
+    """A term's group, how many characters at its ends are boundaries, and whether it must be all its tag says."""
+
+    group: str
+    before: int
+    after: int
+    whole_tag: bool
+
+
 class _Span(NamedTuple):
     """A term of `group` found at the characters `begin` … `end` of the joined words."""
 
@@ -66,13 +78,14 @@ class Lexicon:
     """The terms of a rule set, ready to be found. Building takes some tens of milliseconds."""
 
     def __init__(self, rules: RuleSet) -> None:
-        entries: dict[str, list[tuple[str, int, int]]] = {}
+        entries: dict[str, list[_Entry]] = {}
         words: set[str] = set()
         groups = [*rules.groups.items(), (ALLOW, rules.allow)]
         for group, terms in groups:
             for term in terms:
-                for key, before, after in _keys(term):
-                    entries.setdefault(key, []).append((group, before, after))
+                for key, before, after in _keys(term.removeprefix(WHOLE_TAG)):
+                    entry = _Entry(group, before, after, term.startswith(WHOLE_TAG))
+                    entries.setdefault(key, []).append(entry)
                 words.update(() if term in rules.foreign else _spellings(term))
         self.words = frozenset(words)
         self._automaton = ahocorasick.Automaton()
@@ -103,8 +116,10 @@ class Lexicon:
             start = last + 1 - length
             if _is_inside_katakana(text, start, last):
                 continue
-            for group, before, after in found:
-                yield _Span(group, start + before, last - after)
+            for entry in found:
+                begin, end = start + entry.before, last - entry.after
+                if not entry.whole_tag or _is_whole_tag(text, begin, end):
+                    yield _Span(entry.group, begin, end)
 
 
 class _Cover:
@@ -125,6 +140,11 @@ def _beside_people(covered: Groups, groups: Groups) -> Groups:
     people = {hit.tag for hit in groups.get(PERSON, ())}
     kept = {group: [hit for hit in hits if hit.tag in people] for group, hits in covered.items() if group != ALLOW}
     return {group: hits for group, hits in kept.items() if hits}
+
+
+def _is_whole_tag(text: str, begin: int, end: int) -> bool:
+    """Whether the joined words' characters `begin` … `end` lie between commas or the text's ends."""
+    return text[max(0, begin - 2) : begin] in (" ", ", ") and text[end + 1 : end + 3] in (" ", " ,")
 
 
 def _is_inside_katakana(text: str, start: int, last: int) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from engine.policy import patterns
@@ -31,17 +32,17 @@ class Reading:
 
     tokens: list[Token]
     found: Found
+    apart: Groups = field(default_factory=dict[str, list[Hit]])
+    """Phrases whose words are tags of their own each, one behind the other: `bare, breasts`."""
 
     def stages(self) -> Iterator[tuple[Groups, Evidence]]:
         """What the words name by the best evidence, then what more they may name."""
-        sure, groups = self.sure(), self.found.groups
+        sure, groups = self.sure(), _together(self.found.groups, self.apart)
         yield sure, Evidence.SURE
         if sure is not groups:
             yield groups, Evidence.GUESSED
         if self.found.doubtful:
-            names = {*groups, *self.found.doubtful}
-            covered = {name: [*groups.get(name, ()), *self.found.doubtful.get(name, ())] for name in names}
-            yield covered, Evidence.COVERED
+            yield _together(groups, self.found.doubtful), Evidence.COVERED
 
     def sure(self) -> Groups:
         """The hits that stand there as written, or behind a trick that can be seen; on minors, unambiguous ones."""
@@ -56,6 +57,13 @@ class Reading:
 
     def _is_guessed(self, hit: Hit) -> bool:
         return any(token.guessed for token in self.tokens[hit.first : hit.last + 1])
+
+
+def _together(groups: Groups, more: Groups) -> Groups:
+    """Both in one; `groups` itself where there is nothing more."""
+    if not more:
+        return groups
+    return {name: [*groups.get(name, ()), *more.get(name, ())] for name in {*groups, *more}}
 
 
 def _is_vague(hit: Hit, vague: Sequence[Hit]) -> bool:
@@ -90,7 +98,22 @@ class Reader:
         groups = found.groups
         for hit in patterns.find(folded, tokens):
             groups.setdefault(hit.group, []).append(hit)
-        return Reading(tokens, found)
+        return Reading(tokens, found, self._apart(tokens))
+
+    def _apart(self, tokens: list[Token]) -> Groups:
+        """The phrases that stand there once the commas between one-word tags are gone."""
+        sizes = Counter(token.tag for token in tokens)
+        alone = [sizes[token.tag] == 1 for token in tokens]
+        joined = list(tokens)
+        for index in range(1, len(tokens)):
+            if alone[index] and alone[index - 1]:
+                joined[index] = replace(tokens[index], tag=joined[index - 1].tag)
+        groups = self.lexicon.find(joined).groups if joined != tokens else {}
+        phrases = {
+            group: [hit for hit in hits if tokens[hit.first].tag < tokens[hit.last].tag]
+            for group, hits in groups.items()
+        }
+        return {group: hits for group, hits in phrases.items() if hits}
 
 
 def places(reading: Reading, hits: tuple[Hit, ...]) -> Iterator[tuple[int, int]]:

@@ -97,7 +97,7 @@ class Speller:
 
     def knows(self, word: str) -> bool:
         """Whether `word` is read as it stands. Short letter groups must be common to count as words."""
-        if word in self.lexicon:
+        if word in self.lexicon or (not word.isascii() and len(word) == 1):
             return True
         rank = self.vocabulary.get(word)
         if rank is None or len(word) <= 2:

@@ -10,7 +10,10 @@ from engine.policy.normalise import Folded
 from engine.policy.respell import UNREAD, Respelt, Speller
 
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:'[^\W_{_UNSPACED}]+)*")
+_SIGNS = "\u2620-\u271d\u26a1\u274c\U0001f300-\U0001faff"
+_VOWEL_SIGNS = "\u0900-\u0963\u0966-\u0e3e\u0e40-\u0e4e\u0e50-\u0eff"
+_LETTER = rf"(?:[^\W_{_UNSPACED}]|[{_VOWEL_SIGNS}])"
+_WORD = re.compile(rf"[{_UNSPACED}]+|{_LETTER}+(?:'{_LETTER}+)*|[{_SIGNS}]")
 _BREAK = re.compile(r"[,;\u3001\u3002\n|]")
 _SPACED_LETTERS = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,5}[^\W_](?![^\W_])){2,}")
 _LONGEST_LETTERS = 40
@@ -135,7 +138,7 @@ def _row_words(letters: str, speller: Speller) -> Words:
         if meant.words:
             return [(word, meant.guessed) for word in meant.words]
     blocks = [letters[start : start + _LONGEST_ROW] for start in range(0, len(letters), _LONGEST_ROW)]
-    whole = len(letters) >= _LONGEST_NAME_APART and all(speller.segment(block) for block in blocks)
+    whole = _LONGEST_NAME_APART <= len(letters) <= _LONGEST_ROW and bool(speller.segment(letters))
     return [(word, not whole) for block in blocks for word in speller.segment(block, lenient=True)]
 
 
