@@ -42,7 +42,7 @@ def public_rows(folder: Path) -> Iterator[tuple[str, str]]:
         for line in file.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             label = row.get("label")
-            group = " copyright" if file.stem == "overt_unsafe" and row.get("g") == "copyright" else ""
+            group = " copyright" if file.stem == "overt_unsafe" and str(row.get("g")).startswith("copyright") else ""
             yield f"{file.stem}{group}{f' {label}' if label else ''}", str(row["prompt"])
     for file in sorted(folder.glob("*.csv")):
         with file.open(encoding="utf-8", newline="") as source:

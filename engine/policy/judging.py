@@ -151,7 +151,7 @@ class Policy:
 
         Only the hits' own tags are looked at, so that harmless tags beside them change nothing.
         """
-        certain = evidence is Evidence.SURE and firing.rule.tier is not Tier.DOUBT
+        certain = evidence is Evidence.SURE and firing.rule.tier is not Tier.DOUBT and not firing.rule.ambiguous
         tags = {hit.tag for hit in firing.hits}
         words = sum(token.tag in tags for token in reading.tokens)
         if certain and (words < _PROSE_WORDS or _is_firm(firing.rule) or not _are_english(reading, firing)):

@@ -130,9 +130,9 @@ class _Cover:
         self._stretches = [(span.begin, span.end) for span in spans if span.group == group]
 
     def holds(self, span: _Span) -> bool:
-        return span.group != self._group and any(
-            begin <= span.begin and span.end <= end for begin, end in self._stretches
-        )
+        if not self._stretches or span.group == self._group:
+            return False
+        return any(begin <= span.begin and span.end <= end for begin, end in self._stretches)
 
 
 def _beside_people(covered: Groups, groups: Groups) -> Groups:

@@ -18,6 +18,10 @@ AMBIGUOUS = "b.ambiguous"
 """The group of words on clause b's axes that mostly mean something else: alone they are a suspicion, no evidence."""
 
 
+_MOST_APART = 250
+"""In longer texts phrases parted by commas are not looked for: it costs a search of its own."""
+
+
 class Evidence(Enum):
     """How well the words behind a rule that fires are known."""
 
@@ -102,6 +106,8 @@ class Reader:
 
     def _apart(self, tokens: list[Token]) -> Groups:
         """The phrases that stand there once the commas between one-word tags are gone."""
+        if len(tokens) > _MOST_APART:
+            return {}
         sizes = Counter(token.tag for token in tokens)
         alone = [sizes[token.tag] == 1 for token in tokens]
         joined = list(tokens)

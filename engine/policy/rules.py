@@ -6,6 +6,7 @@ A rule fires when every group of `all` is met: anywhere in the prompt, within on
 "prompt", "tag", "near", "close"). Terms of `none` excuse the tags that they stand in: hits in such tags alone don't
 count; those of `unless` excuse the whole prompt. `negative` lists groups that the negative prompt must name too.
 The semantic model overrules no rule that is `firm`: it doesn't know the names that such a rule looks for.
+It overrules one that is `ambiguous` as easily as one of tier "doubt": curses and slurs are quoted, too.
 Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several
 words; `=oral` (a comma-separated part of its own, nothing in a sentence); `@name` stands for all terms of that group.
 """
@@ -54,6 +55,7 @@ class Rule:
     negative: tuple[str, ...] = ()
     scope: str = "prompt"
     firm: bool = False
+    ambiguous: bool = False
     example: str = ""
     counter_example: str = ""
 
@@ -133,6 +135,7 @@ def _rule(entry: Mapping[str, Any], groups: dict[str, list[str]]) -> Rule:
         negative=tuple(entry.get("negative", ())),
         scope=entry.get("scope", "prompt"),
         firm=entry.get("firm", False),
+        ambiguous=entry.get("ambiguous", False),
         example=entry.get("example", ""),
         counter_example=entry.get("counter_example", ""),
     )
