@@ -23,8 +23,8 @@ from cogs.core.bot import Bot, Cog, Interaction
 from cogs.core.channels import parent_of
 from cogs.core.checks import may_tidy_up
 from cogs.core.errors import View, row_of
-from cogs.core.job_button import JobButton
 from cogs.core.i18n import translation_for
+from cogs.core.job_button import JobButton
 from cogs.core.text import NOBODY
 from cogs.imagine.cards import PREVIEW, painting_card, waiting_card
 from domain import Job
