@@ -21,6 +21,8 @@ from domain import (
 from domain.frozen import frozen
 from engine.policy import Allowances, approve, prompt_hash
 from engine.request.cost import millicredits_for
+from engine.request.inline_options import read_inline
+from engine.request.inline_syntax import split_request
 from engine.request.presets import apply_preset
 
 
@@ -51,7 +53,7 @@ def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, 
 
     May take 60 ms for a long prompt: call it beside the event loop.
     """
-    request = complete(wanted, backend.profile) if isinstance(wanted, RequestOptions) else wanted
+    request = complete(wanted, backend.profile) if isinstance(wanted, RequestOptions) else split_request(wanted)
     backend.validate(request)
     cost, key = millicredits_for(request, backend.profile), prompt_hash(request)
     try:
@@ -61,7 +63,11 @@ def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, 
 
 
 def complete(options: RequestOptions, profile: ModelProfile) -> Request:
-    """The options with the model's own values where nothing was chosen. Raises InvalidRequest."""
+    """The options with the model's own values where nothing was chosen. Raises InvalidRequest.
+
+    Settings in the syntax of other bots are read out of the prompt.
+    """
+    options = read_inline(options)
     width, height = _size(options, profile)
     request = Request(
         prompt=options.prompt,
