@@ -16,12 +16,15 @@ from typing import Any, Self
 
 import aiosqlite
 
+from db import auto_vacuum
 from db.problems import explain
 
 SCHEMA = Path(__file__).parent / "schema"
 
 # How many slow reads may run beside a quick one.
 READERS = 4
+BUSY_MILLISECONDS = 5000
+SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 100, 0.05
 
 Parameters = Mapping[str, Any] | Iterable[Any]
 
@@ -57,6 +60,7 @@ class Database:
         self._writer = await _connect(self.path)
         await migrate(self._writer)
         await prove_writable(self._writer)
+        await auto_vacuum.enable(self._writer, self.path)
         for _ in range(READERS):
             reader = await _connect(self.path)
             self._readers.append(reader)
@@ -88,12 +92,21 @@ class Database:
                 raise
             await writer.commit()
 
-    async def scrub(self) -> None:
-        """Empty the write-ahead log, which still holds what was erased since the last checkpoint."""
+    async def scrub(self) -> bool:
+        """Empty the write-ahead log, which still holds what was erased since the last checkpoint.
+
+        Readers may be in its way; it is tried again between other people's writes. False if it was not emptied.
+        """
         if self._writer is None:
             raise DatabaseError("The database is closed.")
-        async with self._lock:
-            await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Most of the work beside the writers; what is left for the lock is short.
+        await self.fetch_all("PRAGMA wal_checkpoint(PASSIVE)")
+        for _ in range(SCRUB_TRIES):
+            async with self._lock:
+                if await _truncate_log(self._writer):
+                    return True
+            await asyncio.sleep(SCRUB_PAUSE_SECONDS)
+        return False
 
     async def fetch_schema_version(self) -> int:
         """The number of the newest migration that the file has."""
@@ -122,11 +135,21 @@ async def fetch_one(connection: aiosqlite.Connection, sql: str, parameters: Para
     return rows[0] if rows else None
 
 
+async def _truncate_log(writer: aiosqlite.Connection) -> bool:
+    """Try once, without waiting for readers under the lock."""
+    await writer.execute("PRAGMA busy_timeout = 0")
+    try:
+        row = await fetch_one(writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        await writer.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    return row is not None and row[0] == 0
+
+
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
-        await connection.execute("PRAGMA busy_timeout = 5000")
+        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         # Takes effect in a new file only, before its first table: what is erased makes the file smaller (db/space.py).
         await connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         await connection.execute("PRAGMA journal_mode = WAL")

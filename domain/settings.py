@@ -28,6 +28,8 @@ class FromPictures(StrEnum):
 SHAPES = ("portrait", "square", "landscape")
 # ISO 639-1, the default first.
 LANGUAGES = ("en", "de", "es", "fr")
+# How long a server without a choice of its own, and direct messages, keep pictures and prompts.
+DEFAULT_RETENTION_DAYS = 365
 
 
 @frozen
@@ -47,7 +49,7 @@ class GuildSettings:
     max_images: int = 4
     image_to_image: FromPictures = FromPictures.EVERYONE
     image_to_image_role_ids: tuple[int, ...] = ()
-    retention_days: int | None = None
+    retention_days: int | None = DEFAULT_RETENTION_DAYS
     language: str = LANGUAGES[0]
     strike_free_refusals: int = 2
     strike_days: int = 14

@@ -13,10 +13,11 @@ from db import (
     audit,
     challenges,
     decisions,
+    erasure,
     guild_settings,
     jobs,
-    privacy,
     prompt_channels,
+    retention,
     starboard,
 )
 from db.codec import encode_request
@@ -105,11 +106,13 @@ def people_left(path: Path, user_id: int) -> set[str]:
 
 
 async def forget(deed: str, database: Database) -> None:
-    """Retention, the member's erasure or a server's departure, in one transaction as the bot does it."""
-    async with database.transaction() as connection:
-        if deed == "retention":
-            await privacy.forget_old(connection, NOW + timedelta(days=40))
-        elif deed == "erasure":
-            await privacy.erase_member(connection, MEMBER, NOW)
-        else:
-            await privacy.erase_departed(connection, NOW + timedelta(days=40))
+    """Retention, the member's erasure or a server's departure, as the bot does it."""
+    later = NOW + timedelta(days=40)
+    if deed == "retention":
+        await retention.forget_old(database, later)
+    elif deed == "erasure":
+        async with database.transaction() as connection:
+            await erasure.note_erasure(connection, MEMBER, NOW)
+        await erasure.erase_member(database, MEMBER, NOW)
+    else:
+        await erasure.erase_departed(database, later)
