@@ -92,15 +92,14 @@ async def unposted(database: Database, limit: int) -> list[AuditRow]:
     """Rows that their server's audit channel does not show yet, oldest first, at most `limit` of each server.
 
     Only servers that have such a channel; the limit is per server, so that one broken channel keeps nobody waiting.
+    CROSS JOIN: these servers first, and of each only the new rows.
     """
     rows = await database.fetch_all(
         """SELECT * FROM (
                SELECT audit.*, row_number() OVER (PARTITION BY audit.guild_id ORDER BY audit.id) AS place
-               FROM audit
-               JOIN place_settings AS chosen
-                 ON chosen.guild_id = audit.guild_id AND chosen.channel_id = 0 AND chosen.name = 'audit_channel_id'
-               LEFT JOIN audit_posts ON audit_posts.guild_id = audit.guild_id
-               WHERE chosen.value <> 'null' AND audit.id > coalesce(audit_posts.last_id, 0)
+               FROM place_settings AS chosen LEFT JOIN audit_posts ON audit_posts.guild_id = chosen.guild_id
+               CROSS JOIN audit ON audit.guild_id = chosen.guild_id AND audit.id > coalesce(audit_posts.last_id, 0)
+               WHERE chosen.channel_id = 0 AND chosen.name = 'audit_channel_id' AND chosen.value <> 'null'
            ) WHERE place <= ? ORDER BY id""",
         (limit,),
     )

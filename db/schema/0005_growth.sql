@@ -30,6 +30,7 @@ CREATE INDEX prompt_messages_by_guild ON prompt_messages (guild_id);
 CREATE INDEX prompt_messages_unfinished ON prompt_messages (channel_id, message_id) WHERE status = 'taken';
 
 CREATE INDEX challenges_by_creator ON challenges (created_by);
+CREATE INDEX challenges_unannounced ON challenges (starts_at) WHERE status = 'open' AND message_id IS NULL;
 CREATE INDEX challenges_unreported ON challenges (id) WHERE status = 'ended' AND results_message_id IS NULL;
 CREATE INDEX challenge_entries_by_job ON challenge_entries (job_id);
 CREATE INDEX challenge_entries_by_user ON challenge_entries (user_id);
