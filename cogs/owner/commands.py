@@ -144,6 +144,18 @@ class Owner(GroupCog, group_name="owner"):
         rows = await self.bot.service.audit.search(AUDIT_EVERYWHERE, days=days)
         await show_rows(interaction, rows, as_file=as_file)
 
+    @app_commands.command()
+    async def backup(self, interaction: Interaction) -> None:
+        """Write a copy of everything that is stored, beside the database"""
+        owner_id = await require_owner(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        made = await self.bot.service.backups.make(owner_id)
+        await interaction.followup.send(
+            f"Backup written: `{made.path}` ({made.bytes / 1e6:.1f} MB). Copy it to another machine; "
+            "`python bot.py --restore FILE` brings it back (docs/running.md says how).",
+            ephemeral=True,
+        )
+
     # ---- servers ---------------------------------------------------------------------------------------------------
 
     @app_commands.command()

@@ -18,6 +18,7 @@ from db import (
     jobs,
     prompt_channels,
     retention,
+    space,
     starboard,
 )
 from db.codec import encode_request
@@ -107,12 +108,17 @@ def people_left(path: Path, user_id: int) -> set[str]:
 
 async def forget(deed: str, database: Database) -> None:
     """Retention, the member's erasure or a server's departure, as the bot does it."""
-    later = NOW + timedelta(days=40)
-    if deed == "retention":
-        await retention.forget_old(database, later)
-    elif deed == "erasure":
+    if deed == "erasure":
         async with database.transaction() as connection:
             await erasure.note_erasure(connection, MEMBER, NOW)
-        await erasure.erase_member(database, MEMBER, NOW)
-    else:
-        await erasure.erase_departed(database, later)
+    await resume_forgetting(database)
+
+
+async def resume_forgetting(database: Database) -> None:
+    """What a start of the bot does about erasures, retention and departures."""
+    later = NOW + timedelta(days=40)
+    for user_id in await erasure.fetch_unfinished(database):
+        await erasure.erase_member(database, user_id, NOW)
+    await retention.forget_old(database, later)
+    await erasure.erase_departed(database, later)
+    await space.give_back(database)
