@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -56,13 +57,16 @@ async def prepare(path: Path, deed: str) -> None:
 
 def content_of(path: Path) -> str:
     """A hash of every row, as somebody reads them who opens the files now; a copy, for reading empties the log."""
-    copy = shutil.copytree(path.parent, path.parent.with_suffix(".copy"))
-    with closing(sqlite3.connect(copy / path.name)) as connection:
+    with TemporaryDirectory() as folder, closing(sqlite3.connect(copied_into(path, folder))) as connection:
         return hashlib.sha256("\n".join(connection.iterdump()).encode()).hexdigest()
 
 
 def in_files(path: Path, needle: bytes) -> bool:
     return any(needle in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+
+
+def copied_into(path: Path, folder: str) -> Path:
+    return shutil.copytree(path.parent, Path(folder) / "copy") / path.name
 
 
 async def copied(path: Path, folder: Path) -> Path:
@@ -111,7 +115,7 @@ async def test_forgetting_is_finished_after_a_kill_at_any_statement(tmp_path: Pa
         path = await copied(first, tmp_path / str(statement))
         assert await kill_before(statement, path, deed) == statement
         seen.add(content_of(path))
-        is_noted = deed != "erasure" or await asks_for_erasure(path)
+        is_noted = deed != "erasure" or asks_for_erasure(path)
         async with Database(path) as database:  # the next start
             await resume_forgetting(database)
         assert not is_noted or content_of(path) == after, f"killed before statement {statement}"
@@ -120,8 +124,7 @@ async def test_forgetting_is_finished_after_a_kill_at_any_statement(tmp_path: Pa
     assert len(seen) > 2, "no kill fell between two batches"
 
 
-async def asks_for_erasure(path: Path) -> bool:
+def asks_for_erasure(path: Path) -> bool:
     """Whether the member's wish was written down before the kill."""
-    copy = await copied(path, path.parent.with_suffix(".asks"))
-    with closing(sqlite3.connect(copy)) as connection:
+    with TemporaryDirectory() as folder, closing(sqlite3.connect(copied_into(path, folder))) as connection:
         return connection.execute("SELECT 1 FROM erasures").fetchone() is not None
