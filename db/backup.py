@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from db.database import SCHEMA, DatabaseError
+from db.files import sync_folder
 from db.problems import explain
 
 LOG_SUFFIXES = ("-wal", "-shm")
@@ -41,7 +42,7 @@ def make_backup(database: Path, target: Path) -> int:
         _require_room(database, target.parent)
         _copy(database, partial)
         partial.replace(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
     except sqlite3.Error as error:
         raise DatabaseError(explain(database, error)) from error
     except OSError as error:
@@ -67,7 +68,7 @@ def restore(database: Path, backup: Path, now: datetime) -> Restored:
         set_aside = _set_aside(database, now) if database.exists() else None
         _drop_log(database)
         partial.replace(database)
-        _sync(database.parent)
+        sync_folder(database.parent)
     except sqlite3.Error as error:
         raise DatabaseError(explain(backup, error)) from error
     except OSError as error:
@@ -150,14 +151,3 @@ def _require_room(source: Path, folder: Path) -> None:
             f"There is no room for a copy of {source} in {folder}: it needs {needed / 1e6:.1f} MB, and "
             f"{free / 1e6:.1f} MB are free."
         )
-
-
-def _sync(folder: Path) -> None:
-    """Make the new name last through a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

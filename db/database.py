@@ -38,6 +38,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # The schema that the file had when it was opened; 0: a new file.
+        self.opened_schema = 0
         self._lock = asyncio.Lock()
         self._writer: aiosqlite.Connection | None = None
         self._readers: list[aiosqlite.Connection] = []
@@ -58,6 +60,8 @@ class Database:
     async def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = await _connect(self.path)
+        row = await fetch_one(self._writer, "PRAGMA user_version")
+        self.opened_schema = int(row[0]) if row else 0
         await migrate(self._writer)
         await prove_writable(self._writer)
         await auto_vacuum.enable(self._writer, self.path)

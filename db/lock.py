@@ -23,13 +23,17 @@ class DatabaseLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
+        # Whether no bot that takes this lock has used the database before; set on entering.
+        self.is_new = False
 
     def __enter__(self) -> Self:
         try:
             real = self._path.resolve()
             real.parent.mkdir(parents=True, exist_ok=True)
             _require_one_name(real)
-            file = real.with_name(real.name + SUFFIX).open("a+b")
+            lock = real.with_name(real.name + SUFFIX)
+            self.is_new = not lock.exists()
+            file = lock.open("a+b")
         except OSError as error:
             raise DatabaseError(
                 f"The database {self._path} can't be opened ({error}). "

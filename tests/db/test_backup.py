@@ -141,34 +141,62 @@ async def test_a_backup_without_room_is_refused_and_leaves_nothing(
 # ---- ids -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lost", ["restored", "copied by hand", "deleted"])
+@pytest.mark.parametrize("lost", ["restored", "copied by hand", "deleted", "cut off"])
 async def test_ids_of_after_a_backup_are_never_given_out_again(tmp_path: Path, lost: str) -> None:
     path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
     await paint_once(path, MEMBER, START)
     backup.make_backup(path, copy)
     async with opened_alone(path, START + timedelta(seconds=10)) as database:
         given = [await paint(database, MEMBER) for _ in range(3)]
+        stopped = shutil.copytree(tmp_path, tmp_path.with_suffix(".stopped"))  # as a power cut leaves the files
     if lost == "restored":
         backup.restore(path, copy, START + timedelta(seconds=20))
     elif lost == "copied by hand":
         shutil.copy(copy, path)
-    else:
+    elif lost == "deleted":
         path.unlink()
+    else:
+        path = stopped / "bot.sqlite3"
+        (stopped / "bot.sqlite3-wal").unlink()
     new = await paint_once(path, OTHER, START + timedelta(seconds=20))
     assert new > max(given)
     async with Database(path) as database:
         assert [await jobs.fetch(database, job_id) for job_id in given] == [None] * 3
 
 
+async def test_a_backup_copied_to_a_new_machine_by_hand_gives_out_new_ids(tmp_path: Path) -> None:
+    path, copy = tmp_path / "bot.sqlite3", tmp_path / "new" / "bot.sqlite3"
+    await paint_once(path, MEMBER)
+    backup.make_backup(path, copy)
+    lost = await paint_once(path, MEMBER)
+    assert await paint_once(copy, OTHER, START + timedelta(days=1)) > lost
+
+
+async def test_ids_count_on_from_one_start_to_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "bot.sqlite3"
+    assert [await paint_once(path, MEMBER, START + timedelta(days=day)) for day in range(3)] == [1, 2, 3]
+
+
 async def test_ids_grow_with_the_time_and_never_shrink(tmp_path: Path) -> None:
     path = tmp_path / "bot.sqlite3"
+    await paint_once(path, MEMBER)
+    crashed(path)
     first = await paint_once(path, MEMBER, START)
     assert first == int((START - EPOCH).total_seconds()) * IDS_PER_SECOND + 1
+    crashed(path)
     assert await paint_once(path, MEMBER, START - timedelta(days=200)) == first + 1  # the clock went back
 
 
+def crashed(path: Path) -> None:
+    """No orderly end wrote down the last ids."""
+    path.with_name(path.name + ".ids").unlink()
+
+
 async def test_every_table_with_ids_is_lifted(tmp_path: Path) -> None:
-    async with opened_alone(tmp_path / "bot.sqlite3", START) as database:
+    path = tmp_path / "bot.sqlite3"
+    await paint_once(path, MEMBER)
+    crashed(path)
+    async with opened_alone(path, START) as database:
         rows = await database.fetch_all("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")
         lifted = await database.fetch_all("SELECT name FROM sqlite_sequence WHERE seq > 1000")
     assert {row["name"] for row in rows} == {row["name"] for row in lifted} >= {"jobs", "cases", "decisions", "audit"}
