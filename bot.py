@@ -103,7 +103,7 @@ def _run(settings: Settings, token: str) -> int:
     except KeyboardInterrupt:
         return 0
     except discord.LoginFailure:
-        return _fail("Discord does not accept DISCORD_TOKEN. Copy it anew from your application's Bot page.")
+        return _fail("Discord does not accept DISCORD_TOKEN. Copy it again from your application's Bot page.")
     except discord.PrivilegedIntentsRequired:
         return _fail(
             "MESSAGE_CONTENT_INTENT is true, but the intent is switched off for your application. "
@@ -217,7 +217,7 @@ async def _check_discord(settings: Settings) -> Row:
     try:
         user = await client.static_login(settings.discord_token.get_secret_value())
     except discord.LoginFailure:
-        return ("Discord", False, "does not accept DISCORD_TOKEN; copy it anew from your application's Bot page")
+        return ("Discord", False, "does not accept DISCORD_TOKEN; copy it again from your application's Bot page")
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         return ("Discord", False, f"can't be reached ({error})")
     finally:

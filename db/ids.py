@@ -21,7 +21,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 # More than are given out in a second by far; ids stay short (ten digits) for decades.
 IDS_PER_SECOND = 20
 # Bots before this schema wrote no last ids.
-FIRST_SCHEMA = 5
+FIRST_SCHEMA = 6
 
 
 async def lift(connection: aiosqlite.Connection, now: datetime) -> None:

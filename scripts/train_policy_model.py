@@ -54,7 +54,7 @@ FALSE_ALARMS = 0.002
 """The share of harmless written prompts, nearly all look-alikes, that each of the 13 labels may refuse."""
 
 ORDINARY_ALARMS = 0.001
-"""The same for ordinary sentences and titles, which are no prompts but come close to everything."""
+"""Ordinary sentences and titles, by the row above: they are no prompts but come close to everything."""
 
 HIGHEST_THRESHOLD = 0.95
 """Few of the written pairs that differ in one word are told apart with certainty; they must not decide for all."""

@@ -41,7 +41,7 @@ from domain import (
 )
 from domain.cases import CaseKind, CaseStatus
 from domain.challenges import ChallengeEntry
-from domain.prompt_channels import PromptChannel
+from domain.prompt_channels import PromptChannel, PromptMessage, PromptStatus
 from domain.quotas import Asker, QuotaDefaults, QuotaKind, QuotaRule, QuotaSubject
 from domain.settings import GuildSettings
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
@@ -84,6 +84,9 @@ VALUES: dict[Any, Any] = {
     ),
     GuildSettings: GuildSettings(strike_free_refusals=0),
     PromptChannel: PromptChannel(channel_id=CHANNEL, guild_id=GUILD, opened_by=MODERATOR),
+    PromptMessage: PromptMessage(
+        message_id=MEMBER + 1, channel_id=CHANNEL, guild_id=GUILD, user_id=MEMBER, status=PromptStatus.TAKEN
+    ),
     ChallengeEntry: ChallengeEntry(
         id=1, challenge_id=1, number=1, user_id=MEMBER, job_id=1, message_id=None, votes=None, is_winner=False
     ),
