@@ -24,9 +24,7 @@ async def ask(
     database: Database, origin: Origin = ORIGIN, now: datetime = NOW, *, max_queue: int = 1000, cost: int = 1000
 ) -> int | None:
     async with database.transaction() as connection:
-        return await jobs.enqueue(
-            connection, REQUEST, origin, now, cost=cost, defaults=DEFAULTS, max_queue=max_queue
-        )
+        return await jobs.enqueue(connection, REQUEST, origin, now, cost=cost, defaults=DEFAULTS, max_queue=max_queue)
 
 
 async def left_in_hour(database: Database, now: datetime) -> int:

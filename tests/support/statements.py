@@ -85,7 +85,13 @@ VALUES: dict[Any, Any] = {
     GuildSettings: GuildSettings(strike_free_refusals=0),
     PromptChannel: PromptChannel(channel_id=CHANNEL, guild_id=GUILD, opened_by=MODERATOR),
     PromptMessage: PromptMessage(
-        message_id=MEMBER + 1, channel_id=CHANNEL, guild_id=GUILD, user_id=MEMBER, status=PromptStatus.TAKEN
+        message_id=MEMBER + 1,
+        channel_id=CHANNEL,
+        guild_id=GUILD,
+        user_id=MEMBER,
+        job_id=1,
+        reply_id=None,
+        status=PromptStatus.TAKEN,
     ),
     ChallengeEntry: ChallengeEntry(
         id=1, challenge_id=1, number=1, user_id=MEMBER, job_id=1, message_id=None, votes=None, is_winner=False
