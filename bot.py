@@ -3,6 +3,7 @@
     python bot.py               run on Discord
     python bot.py --check       what is configured, reachable and loadable
     python bot.py --commands    the application commands as the JSON array that Discord gets
+    python bot.py --restore X   put a backup in the database's place
 
 Settings → Database → Backend → Service → Bot, closed in reverse. Heavy imports happen where they are used, so that
 `--help` answers at once.
@@ -15,9 +16,11 @@ import asyncio
 import json
 import logging
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     if options.commands:
         return asyncio.run(_print_commands(settings))
+    if options.restore is not None:
+        return _restore(settings, options.restore)
     if options.check:
         return asyncio.run(_check(settings))
     if settings.discord_token is None:
@@ -57,6 +62,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="show what is configured, reachable and loadable, and exit")
     what.add_argument("--commands", action="store_true", help="print the application commands as JSON, and exit")
+    what.add_argument("--restore", type=Path, metavar="FILE", help="put a backup in the database's place, and exit")
     parser.add_argument("--env-file", type=Path, default=Path(".env"), help="the settings file (default: .env)")
     return parser.parse_args(arguments)
 
@@ -66,11 +72,29 @@ def _fail(sentence: str) -> int:
     return 2
 
 
+def _restore(settings: Settings, backup: Path) -> int:
+    """Bring a backup back; the bot must not run."""
+    from db.backup import restore
+    from db.database import DatabaseError
+    from db.lock import DatabaseLock
+
+    try:
+        with DatabaseLock(settings.database):
+            done = restore(settings.database, backup, datetime.now(UTC))
+    except DatabaseError as error:
+        return _fail(str(error))
+    sys.stdout.write(f"{done.database} is now the state of {backup}, with {done.jobs} requests.\n")
+    if done.set_aside is not None:
+        sys.stdout.write(f"What was there before lies in {done.set_aside}.\n")
+    return 0
+
+
 def _run(settings: Settings, token: str) -> int:
     import aiohttp
     import discord
 
     from db.database import DatabaseError
+    from db.problems import explain
     from domain import ModelUnavailable
 
     discord.utils.setup_logging(level=logging.getLevelNamesMapping()[settings.log_level])
@@ -87,6 +111,9 @@ def _run(settings: Settings, token: str) -> int:
         )
     except (DatabaseError, ModelUnavailable) as error:
         return _fail(str(error))
+    except sqlite3.Error as error:  # a damaged page that only a use case reads
+        log.debug("the database failed", exc_info=True)
+        return _fail(explain(settings.database, error))
     except aiohttp.ClientConnectionError as error:
         return _fail(f"Discord can't be reached ({error}). Check this machine's network, then start the bot again.")
     return 0
@@ -107,7 +134,7 @@ async def _run_until_stopped(settings: Settings, token: str) -> None:
 async def create_bot(settings: Settings, backend: Backend, **options: Any) -> AsyncGenerator[Bot]:
     """The bot with everything it needs, opened; `options` go to `cogs.core.bot.Bot`. Closes in reverse at the end."""
     from cogs.core.bot import Bot
-    from db.database import Database
+    from db.opening import opened_alone
     from service import Limits, Service
 
     limits = Limits(
@@ -117,7 +144,7 @@ async def create_bot(settings: Settings, backend: Backend, **options: Any) -> As
         credits_per_day=settings.credits_per_day,
     )
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(settings.database))
+        database = await stack.enter_async_context(opened_alone(settings.database, datetime.now(UTC)))
         service = await stack.enter_async_context(Service(database, backend, limits))
         yield await stack.enter_async_context(Bot(service, message_content=settings.message_content_intent, **options))
 
@@ -200,10 +227,12 @@ async def _check_discord(settings: Settings) -> Row:
 
 async def _check_database(settings: Settings) -> Row:
     from db.database import Database, DatabaseError
+    from db.lock import DatabaseLock
 
     try:
-        async with Database(settings.database) as database:
-            version = await database.fetch_schema_version()
+        with DatabaseLock(settings.database):
+            async with Database(settings.database) as database:
+                version = await database.fetch_schema_version()
     except DatabaseError as error:
         return ("database", False, str(error))
     return ("database", True, f"{settings.database}, schema {version}")

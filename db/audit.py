@@ -56,6 +56,14 @@ async def record_about_job(
         await record(connection, row["guild_id"], actor_id, action, f"job:{job_id}", {"member": row["user_id"]}, now)
 
 
+_FILTERS = {
+    "actor_id": "actor_id = :actor_id",
+    "target": "(target = :target OR json_extract(details, '$.member') = :member_id)",
+    "action": "(action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')",
+    "since": "created_at >= :since",
+}
+
+
 async def search(
     database: Database,
     guild_id: int,
@@ -70,22 +78,12 @@ async def search(
 
     `target` "member:1" also finds what was done to that member's pictures.
     """
+    wanted = {"actor_id": actor_id, "target": target, "action": action, "since": to_optional_seconds(since)}
+    filters = "".join(f" AND {_FILTERS[name]}" for name, value in wanted.items() if value is not None)
     rows = await database.fetch_all(
-        """SELECT * FROM audit
-           WHERE guild_id = :guild_id
-             AND (:actor_id IS NULL OR actor_id = :actor_id)
-             AND (:target IS NULL OR target = :target OR 'member:' || json_extract(details, '$.member') = :target)
-             AND (:action IS NULL OR action = :action OR substr(action, 1, length(:action) + 1) = :action || '.')
-             AND (:since IS NULL OR created_at >= :since)
-           ORDER BY id DESC LIMIT :limit""",
-        {
-            "guild_id": guild_id,
-            "actor_id": actor_id,
-            "target": target,
-            "action": action,
-            "since": to_optional_seconds(since),
-            "limit": limit,
-        },
+        # Only the conditions that are asked for: an index serves none that may be NULL.
+        f"SELECT * FROM audit WHERE guild_id = :guild_id{filters} ORDER BY id DESC LIMIT :limit",
+        {**wanted, "member_id": _member_of(target), "guild_id": guild_id, "limit": limit},
     )
     return [_row(row) for row in rows]
 
@@ -94,15 +92,14 @@ async def unposted(database: Database, limit: int) -> list[AuditRow]:
     """Rows that their server's audit channel does not show yet, oldest first, at most `limit` of each server.
 
     Only servers that have such a channel; the limit is per server, so that one broken channel keeps nobody waiting.
+    CROSS JOIN: these servers first, and of each only the new rows.
     """
     rows = await database.fetch_all(
         """SELECT * FROM (
                SELECT audit.*, row_number() OVER (PARTITION BY audit.guild_id ORDER BY audit.id) AS place
-               FROM audit
-               JOIN place_settings AS chosen
-                 ON chosen.guild_id = audit.guild_id AND chosen.channel_id = 0 AND chosen.name = 'audit_channel_id'
-               LEFT JOIN audit_posts ON audit_posts.guild_id = audit.guild_id
-               WHERE chosen.value <> 'null' AND audit.id > coalesce(audit_posts.last_id, 0)
+               FROM place_settings AS chosen LEFT JOIN audit_posts ON audit_posts.guild_id = chosen.guild_id
+               CROSS JOIN audit ON audit.guild_id = chosen.guild_id AND audit.id > coalesce(audit_posts.last_id, 0)
+               WHERE chosen.channel_id = 0 AND chosen.name = 'audit_channel_id' AND chosen.value <> 'null'
            ) WHERE place <= ? ORDER BY id""",
         (limit,),
     )
@@ -134,6 +131,11 @@ async def skip_to_now(connection: aiosqlite.Connection, guild_id: int) -> None:
            ON CONFLICT (guild_id) DO UPDATE SET last_id = max(last_id, excluded.last_id)""",
         (guild_id, guild_id),
     )
+
+
+def _member_of(target: str | None) -> int | None:
+    kind, _, number = (target or "").partition(":")
+    return int(number) if kind == "member" else None
 
 
 def _row(row: sqlite3.Row) -> AuditRow:

@@ -190,7 +190,7 @@ async def fetch_open(database: Database, guild_id: int, now: datetime | None = N
 async def fetch_unannounced(database: Database, now: datetime) -> list[Challenge]:
     """Open challenges that have begun and are not announced yet."""
     rows = await database.fetch_all(
-        "SELECT * FROM challenges WHERE status = 'open' AND message_id IS NULL AND starts_at <= ? ORDER BY id",
+        "SELECT * FROM challenges WHERE status = 'open' AND message_id IS NULL AND starts_at <= ? ORDER BY starts_at",
         (to_seconds(now),),
     )
     return [_challenge(row) for row in rows]

@@ -1,7 +1,8 @@
 """One SQLite file: opening it, migrating it, and the only way to write to it.
 
-Why two connections: tasks on one connection share its transaction, so a reader would see (and a failing writer would
-undo) somebody else's half-done work. Writers take the lock and `BEGIN IMMEDIATE`; readers see committed rows only.
+Why several connections: tasks on one connection share its transaction, so a reader would see (and a failing writer
+would undo) somebody else's half-done work. Writers take the lock and `BEGIN IMMEDIATE`; readers see committed rows
+only, and there are several of them, so that a slow read keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from typing import Any, Self
 
 import aiosqlite
 
+from db import auto_vacuum
+from db.problems import explain
+
 SCHEMA = Path(__file__).parent / "schema"
+
+# How many slow reads may run beside a quick one.
+READERS = 4
+BUSY_MILLISECONDS = 5000
+SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 100, 0.05
 
 Parameters = Mapping[str, Any] | Iterable[Any]
 
@@ -29,36 +38,47 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # The schema that the file had when it was opened; 0: a new file.
+        self.opened_schema = 0
         self._lock = asyncio.Lock()
         self._writer: aiosqlite.Connection | None = None
-        self._reader: aiosqlite.Connection | None = None
+        self._readers: list[aiosqlite.Connection] = []
+        # Last in, first out: the reader that was used last has the warmest cache.
+        self._idle: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
 
     async def __aenter__(self) -> Self:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = await _connect(self.path)
-            await migrate(self._writer)
-            self._reader = await _connect(self.path)
+            await self._open()
         except (OSError, sqlite3.Error) as error:
             await self.close()
-            raise DatabaseError(
-                f"The database {self.path} can't be opened ({error}). "
-                "Check that DATABASE names a readable and writable SQLite file in a writable folder."
-            ) from error
-        except DatabaseError:
+            raise DatabaseError(explain(self.path, error)) from error
+        except BaseException:
             await self.close()
             raise
         return self
+
+    async def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = await _connect(self.path)
+        row = await fetch_one(self._writer, "PRAGMA user_version")
+        self.opened_schema = int(row[0]) if row else 0
+        await migrate(self._writer)
+        await prove_writable(self._writer)
+        await auto_vacuum.enable(self._writer, self.path)
+        for _ in range(READERS):
+            reader = await _connect(self.path)
+            self._readers.append(reader)
+            self._idle.put_nowait(reader)
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Close both connections; safe to call twice."""
-        for connection in (self._reader, self._writer):
-            if connection is not None:
-                await connection.close()
-        self._reader = self._writer = None
+        """Close all connections; safe to call twice."""
+        connections = [*self._readers, *([self._writer] if self._writer else [])]
+        self._readers, self._writer, self._idle = [], None, asyncio.LifoQueue()
+        for connection in connections:
+            await connection.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[aiosqlite.Connection]:
@@ -76,12 +96,21 @@ class Database:
                 raise
             await writer.commit()
 
-    async def scrub(self) -> None:
-        """Empty the write-ahead log, which still holds what was erased since the last checkpoint."""
+    async def scrub(self) -> bool:
+        """Empty the write-ahead log, which still holds what was erased since the last checkpoint.
+
+        Readers may be in its way; it is tried again between other people's writes. False if it was not emptied.
+        """
         if self._writer is None:
             raise DatabaseError("The database is closed.")
-        async with self._lock:
-            await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Most of the work beside the writers; what is left for the lock is short.
+        await self.fetch_all("PRAGMA wal_checkpoint(PASSIVE)")
+        for _ in range(SCRUB_TRIES):
+            async with self._lock:
+                if await _truncate_log(self._writer):
+                    return True
+            await asyncio.sleep(SCRUB_PAUSE_SECONDS)
+        return False
 
     async def fetch_schema_version(self) -> int:
         """The number of the newest migration that the file has."""
@@ -90,9 +119,14 @@ class Database:
 
     async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Rows of a read-only query, as they were last committed."""
-        if self._reader is None:
+        if not self._readers:
             raise DatabaseError("The database is closed.")
-        return list(await self._reader.execute_fetchall(sql, parameters))  # pyright: ignore[reportArgumentType]
+        idle = self._idle
+        reader = await idle.get()
+        try:
+            return list(await reader.execute_fetchall(sql, parameters))  # pyright: ignore[reportArgumentType]
+        finally:
+            idle.put_nowait(reader)
 
     async def fetch_one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         rows = await self.fetch_all(sql, parameters)
@@ -105,21 +139,48 @@ async def fetch_one(connection: aiosqlite.Connection, sql: str, parameters: Para
     return rows[0] if rows else None
 
 
+async def _truncate_log(writer: aiosqlite.Connection) -> bool:
+    """Try once, without waiting for readers under the lock."""
+    await writer.execute("PRAGMA busy_timeout = 0")
+    try:
+        row = await fetch_one(writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        await writer.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    return row is not None and row[0] == 0
+
+
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
-        await connection.execute("PRAGMA busy_timeout = 5000")
+        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        # Takes effect in a new file only, before its first table: what is erased makes the file smaller (db/space.py).
+        await connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         await connection.execute("PRAGMA journal_mode = WAL")
         # NORMAL may lose the last commits of a power cut; an accepted job must not be lost.
         await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute("PRAGMA foreign_keys = ON")
+        # Without it INSERT OR REPLACE deletes rows that a trigger protects.
+        await connection.execute("PRAGMA recursive_triggers = ON")
         # What members erase must not lie in the file's free pages.
         await connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
         await connection.close()
         raise
     return connection
+
+
+async def prove_writable(connection: aiosqlite.Connection) -> None:
+    """Write the first page as it is: a full disk or a read-only file shows now, not with a member's job."""
+    row = await fetch_one(connection, "PRAGMA user_version")
+    version = int(row[0]) if row else 0
+    await connection.execute("BEGIN IMMEDIATE")
+    try:
+        await connection.execute(f"PRAGMA user_version = {version}")
+    except BaseException:
+        await connection.rollback()
+        raise
+    await connection.commit()
 
 
 async def migrate(connection: aiosqlite.Connection, schema: Path = SCHEMA) -> int:

@@ -215,7 +215,11 @@ async def show_again(connection: aiosqlite.Connection, job_id: int) -> int | Non
 
 async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
     """What was being painted when the process ended is painted again from the start."""
-    await connection.execute("UPDATE jobs SET status = 'queued', started_at = NULL WHERE status = 'running'")
+    await connection.execute(
+        # Both conditions: the index of open jobs serves the first only.
+        """UPDATE jobs SET status = 'queued', started_at = NULL
+           WHERE status IN ('queued', 'running') AND status = 'running'"""
+    )
 
 
 async def fetch(database: Database, job_id: int) -> Job | None:

@@ -11,11 +11,14 @@ bot's default counts what the member spent anywhere.
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from db.codec import to_seconds
 from domain.quotas import DAY, HOUR, Asker, QuotaDefaults
+
+# What was spent further in the future was written while the clock was ahead, and weighs on nobody.
+CLOCK_AHEAD = timedelta(hours=1)
 
 
 def parameters(asker: Asker, defaults: QuotaDefaults, now: datetime, cost: int = 0) -> dict[str, Any]:
@@ -28,6 +31,7 @@ def parameters(asker: Asker, defaults: QuotaDefaults, now: datetime, cost: int =
         "now": to_seconds(now),
         "hour_ago": to_seconds(now - HOUR),
         "day_ago": to_seconds(now - DAY),
+        "ahead": to_seconds(now + CLOCK_AHEAD),
         "default_hour": defaults.per_hour,
         "default_day": defaults.per_day,
         "default_jobs": defaults.max_jobs,
@@ -64,7 +68,8 @@ budget AS (
 ),
 spent AS MATERIALIZED (
     SELECT guild_id, amount, counts_at FROM ledger AS entry
-    WHERE kind IN ('spend', 'refund') AND subject_id = :user_id AND counts_at > :day_ago AND grant_id IS NULL
+    WHERE kind IN ('spend', 'refund') AND subject_id = :user_id AND counts_at > :day_ago AND counts_at <= :ahead
+      AND grant_id IS NULL
       AND NOT EXISTS (
           SELECT 1 FROM ledger AS mark
           WHERE mark.kind = 'reset' AND mark.guild_id = entry.guild_id AND mark.id > coalesce(entry.anchor_id, entry.id)
@@ -109,9 +114,9 @@ guild AS MATERIALIZED (
         (SELECT per_hour FROM budget) AS per_hour, (SELECT per_day FROM budget) AS per_day,
         (SELECT max_jobs FROM budget) AS max_jobs,
         (SELECT coalesce(-sum(amount), 0) FROM ledger WHERE kind IN ('spend', 'refund') AND guild_id = :guild_id
-             AND counts_at > :hour_ago AND EXISTS (SELECT 1 FROM budget)) AS used_hour,
+             AND counts_at > :hour_ago AND counts_at <= :ahead AND EXISTS (SELECT 1 FROM budget)) AS used_hour,
         (SELECT coalesce(-sum(amount), 0) FROM ledger WHERE kind IN ('spend', 'refund') AND guild_id = :guild_id
-             AND counts_at > :day_ago AND EXISTS (SELECT 1 FROM budget)) AS used_day,
+             AND counts_at > :day_ago AND counts_at <= :ahead AND EXISTS (SELECT 1 FROM budget)) AS used_day,
         (SELECT count(*) FROM jobs WHERE guild_id = :guild_id AND status IN ('queued', 'running')) AS open_jobs
 )
 """

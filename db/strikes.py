@@ -159,7 +159,7 @@ async def lift_for_decision(connection: aiosqlite.Connection, decision_id: int, 
 async def dry_run(database: Database, guild_id: int, settings: GuildSettings, since: datetime) -> list[DryRun]:
     """Replay the server's refusals since then under these settings, most strikes first. Changes nothing."""
     rows = await database.fetch_all(
-        f"{_REFUSALS} AND coalesce(guild_id, 0) = ? AND decided_at >= ? ORDER BY id",
+        f"{_REFUSALS} AND guild_id IS nullif(?, 0) AND decided_at >= ? ORDER BY id",
         (guild_id, to_seconds(since)),
     )
     members: defaultdict[int, list[Refusal]] = defaultdict(list)

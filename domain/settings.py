@@ -29,6 +29,8 @@ SHAPES = ("portrait", "square", "landscape")
 # ISO 639-1 and the language's own name, the default first; each of the others has a file in cogs/core/languages.
 LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 LANGUAGES = tuple(LANGUAGE_NAMES)
+# How long a server without a choice of its own, and direct messages, keep pictures and prompts.
+DEFAULT_RETENTION_DAYS = 365
 
 
 @frozen
@@ -48,7 +50,7 @@ class GuildSettings:
     max_images: int = 4
     image_to_image: FromPictures = FromPictures.EVERYONE
     image_to_image_role_ids: tuple[int, ...] = ()
-    retention_days: int | None = None
+    retention_days: int | None = DEFAULT_RETENTION_DAYS
     language: str = LANGUAGES[0]
     strike_free_refusals: int = 2
     strike_days: int = 14

@@ -11,6 +11,8 @@ from service.context import Context
 
 # How much of each server's backlog is read at a time.
 ROWS_PER_ROUND = 50
+# What a file of the log may hold.
+MAX_ROWS = 10_000
 
 
 class AuditLog:
@@ -27,8 +29,9 @@ class AuditLog:
         member_id: int | None = None,
         action: str | None = None,
         days: int | None = None,
+        limit: int = MAX_ROWS,
     ) -> list[AuditRow]:
-        """A server's rows (`EVERYWHERE`: the owner's), newest first, by who acted, to whom, how, and since when.
+        """A server's newest rows (`EVERYWHERE`: the owner's) by who acted, to whom, how, and since when.
 
         `action` is a whole name or the part before its dot; `member_id` also finds what was done to their pictures.
         """
@@ -39,6 +42,7 @@ class AuditLog:
             target=None if member_id is None else f"member:{member_id}",
             action=action,
             since=None if days is None else self._context.now() - timedelta(days=days),
+            limit=limit,
         )
 
     async def fetch_backlogs(self) -> list[AuditBacklog]:

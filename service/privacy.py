@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from db import privacy
+from db import erasure, privacy, retention, space
 from domain import NotFound
 from service.context import Context
 from service.jobs import Jobs
@@ -43,7 +43,7 @@ class Export:
 
 
 class Privacy:
-    """Erasing is one transaction, then the log that still holds the erased bytes is emptied."""
+    """Erasing goes on in small transactions; at its end the log that still holds the erased bytes is emptied."""
 
     def __init__(self, context: Context, jobs: Jobs) -> None:
         self._context = context
@@ -78,9 +78,11 @@ class Privacy:
                 await self._jobs.cancel(job_id, user_id)
             except NotFound:
                 log.info("job %d was finished just now", job_id)
+        database, now = self._context.database, self._context.now()
         async with self._context.writing() as connection:
-            await privacy.erase_member(connection, user_id, self._context.now())
-        await self._context.database.scrub()
+            await erasure.note_erasure(connection, user_id, now)
+        await erasure.erase_member(database, user_id, now)
+        await space.give_back(database)
         return open_ids
 
     # ---- forgetting in time ----------------------------------------------------------------------------------------
@@ -90,34 +92,37 @@ class Privacy:
         now = self._context.now()
         if self._forgot_at is not None and now - self._forgot_at < FORGET_EVERY:
             return
-        async with self._context.writing() as connection:
-            changed = await privacy.forget_old(connection, now)
-            guild_ids = await privacy.erase_departed(connection, now)
+        database = self._context.database
+        unfinished = await erasure.fetch_unfinished(database)
+        for user_id in unfinished:
+            await erasure.erase_member(database, user_id, now)
+        changed = await retention.forget_old(database, now)
+        guild_ids = await erasure.erase_departed(database, now)
         # The first time also for an erasure after which the process ended before it could do this.
-        if changed or guild_ids or self._forgot_at is None:
-            await self._context.database.scrub()
+        if changed or guild_ids or unfinished or self._forgot_at is None:
+            await space.give_back(database)
             log.info("retention: %d rows changed, %d left servers erased", changed, len(guild_ids))
         self._forgot_at = now
 
     async def note_departure(self, guild_id: int) -> None:
         """The bot was removed from a server."""
         async with self._context.writing() as connection:
-            await privacy.note_departure(connection, guild_id, self._context.now())
+            await erasure.note_departure(connection, guild_id, self._context.now())
 
     async def note_return(self, guild_id: int) -> None:
         """The bot was added to a server (again)."""
         async with self._context.writing() as connection:
-            await privacy.note_return(connection, guild_id)
+            await erasure.note_return(connection, guild_id)
 
     async def note_present(self, guild_ids: set[int]) -> None:
         """These are all servers that have the bot: others have removed it, or added it, while it was not running."""
-        stored = await privacy.fetch_guild_ids(self._context.database)
+        stored = await erasure.fetch_guild_ids(self._context.database)
         now = self._context.now()
         async with self._context.writing() as connection:
             for guild_id in stored - guild_ids:
-                await privacy.note_departure(connection, guild_id, now)
+                await erasure.note_departure(connection, guild_id, now)
             for guild_id in guild_ids:
-                await privacy.note_return(connection, guild_id)
+                await erasure.note_return(connection, guild_id)
 
 
 def name_of(job_id: int, position: int) -> str:

@@ -15,6 +15,7 @@ from engine.prepare import complete
 from engine.worker.backend import Backend
 from service.admission import Admission, AlreadyAccepted, WriteFirst, WriteWith
 from service.audit import AuditLog
+from service.backups import Backups
 from service.blocks import Blocks
 from service.cases import Cases
 from service.challenges import Challenges
@@ -67,6 +68,7 @@ class Service:
         self.starboards = Starboards(context)
         self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit, backend.profile)
         self.privacy = Privacy(context, self.jobs)
+        self.backups = Backups(context)
         self.owner = Owner(context, self.jobs, self.deliveries)
         self._admission = Admission(context, backend, self.terms, limits)
 

@@ -16,13 +16,15 @@ from cogs.core.errors import RowButton, row_of
 from cogs.core.text import plural
 from cogs.imagine.progress import Progress
 from domain import NotAllowed
+from domain.settings import DEFAULT_RETENTION_DAYS
 
 # Room for an archive's own structure and the JSON file beside the pictures.
 ARCHIVE_OVERHEAD = 64 * 1024
 KEPT = (
-    "What stays: blocks, strikes until they expire, and credits of the last day (without them, erasing would refill "
-    "your allowance and lift moderators' decisions); later your name is taken out of those, too. Messages that are in "
-    "Discord already stay there: delete your pictures with 🗑️ first if you want them gone as well."
+    "What stays: blocks, strikes until they expire, that (not what) was refused within the last day, and credits of "
+    "the last day; without them, erasing would refill your allowance and lift moderators' decisions. If you moderate, "
+    "the audit log keeps for a year that it was you who decided. Later your name is taken out of all that, too. "
+    "Messages in Discord stay there: delete your pictures with 🗑️ first if you want them gone as well."
 )
 
 
@@ -36,6 +38,7 @@ class Privacy(GroupCog, group_name="privacy"):
     async def show(self, interaction: Interaction) -> None:
         """What I have stored of you"""
         counts = await self.bot.service.privacy.summarise(interaction.user.id)
+        settings = await self.bot.service.settings.fetch(interaction.guild_id or 0)
         lines = [f"• {count} {words}" for words, count in counts.items()]
         text = "\n".join(lines) or "Nothing."
         embed = discord.Embed(title="What I have stored of you", description=text, colour=BLUE)
@@ -45,6 +48,7 @@ class Privacy(GroupCog, group_name="privacy"):
             "model's licence. `/privacy export` gives it to you, `/privacy delete` erases it.",
             inline=False,
         )
+        embed.add_field(name="How long", value=_kept_for(settings.retention_days), inline=False)
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     @app_commands.command()
@@ -105,6 +109,14 @@ class EraseButton(RowButton, template=r"privacy:erase:(?P<row_id>[0-9]+)"):
         for job_id in await bot.service.privacy.erase_member(interaction.user.id):
             await bot.cog(Progress).close(job_id)
         await interaction.edit_original_response(content=f"Erased.\n{KEPT}", view=None)
+
+
+def _kept_for(days: int | None) -> str:
+    here = f"{plural(days, 'day')}" if days else "until somebody deletes them"
+    return (
+        f"Pictures and prompts from here: {here}. Each server's moderators choose how long with `/settings`; who "
+        f"chooses nothing, and direct messages, keep them for {plural(DEFAULT_RETENTION_DAYS, 'day')}."
+    )
 
 
 def _left_out(names: tuple[str, ...]) -> str:

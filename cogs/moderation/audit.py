@@ -21,6 +21,7 @@ from cogs.core.text import NOBODY, inert
 from domain.audit import AuditBacklog, AuditRow
 from domain.quotas import credits_in_words
 from service import Topic
+from service.audit import MAX_ROWS
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Audit(Cog):
             member_id=member.id if member else None,
             action=action,
             days=days,
+            limit=rows_to_read(as_file=as_file),
         )
         await show_rows(interaction, rows, as_file=as_file)
 
@@ -96,12 +98,17 @@ class Audit(Cog):
             await self.bot.service.audit.mark_posted(backlog.guild_id, part[-1].id)
 
 
+def rows_to_read(*, as_file: bool) -> int:
+    """No more than is shown, and one that says whether there are more."""
+    return MAX_ROWS if as_file else MAX_SHOWN + 1
+
+
 async def show_rows(interaction: Interaction, rows: Sequence[AuditRow], *, as_file: bool) -> None:
     """The newest rows, to this person alone, and all of them as a file if they want one."""
     embed = discord.Embed(title="Audit log", colour=BLUE)
     embed.description = "\n".join(audit_line(row) for row in rows[:MAX_SHOWN])[:4000] or "Nothing that matches."
     if len(rows) > MAX_SHOWN:
-        embed.set_footer(text=f"The newest {MAX_SHOWN} of {len(rows)}; as_file gives all of them.")
+        embed.set_footer(text=f"The newest {MAX_SHOWN}; as_file gives all of them.")
     files = [discord.File(io.BytesIO(to_csv(rows)), "audit.csv")] if as_file else []
     await interaction.response.send_message(embed=embed, files=files, ephemeral=True, allowed_mentions=NOBODY)
 

@@ -9,7 +9,7 @@ from discord.app_commands import Range
 from cogs.core.bot import GroupCog, Interaction
 from cogs.core.checks import require_owner
 from cogs.core.text import NOBODY, inert, plural
-from cogs.moderation.audit import show_rows
+from cogs.moderation.audit import rows_to_read, show_rows
 from cogs.moderation.quota_cards import rule_line
 from domain import InvalidRequest
 from domain.audit import EVERYWHERE as AUDIT_EVERYWHERE
@@ -142,8 +142,20 @@ class Owner(GroupCog, group_name="owner"):
     ) -> None:
         """What you decided for all servers; each server's own decisions are in its /audit"""
         await require_owner(interaction)
-        rows = await self.bot.service.audit.search(AUDIT_EVERYWHERE, days=days)
+        rows = await self.bot.service.audit.search(AUDIT_EVERYWHERE, days=days, limit=rows_to_read(as_file=as_file))
         await show_rows(interaction, rows, as_file=as_file)
+
+    @app_commands.command()
+    async def backup(self, interaction: Interaction) -> None:
+        """Write a copy of everything that is stored, beside the database"""
+        owner_id = await require_owner(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        made = await self.bot.service.backups.make(owner_id)
+        await interaction.followup.send(
+            f"Backup written: `{made.path}` ({made.bytes / 1e6:.1f} MB). Copy it to another machine; "
+            "`python bot.py --restore FILE` brings it back (docs/running.md says how).",
+            ephemeral=True,
+        )
 
     # ---- servers ---------------------------------------------------------------------------------------------------
 

@@ -102,6 +102,7 @@ CASES = (
     Case("starboard off", "moderators", "The starboard is off"),
     Case("owner pause", "owner", "Painting is paused"),
     Case("owner status", "owner", "Painting is paused"),
+    Case("owner backup", "owner", "Backup written"),
     Case("owner drain", "owner", "nothing new is accepted"),
     Case("owner resume", "owner", "The queue is open"),
     Case("owner block-user", "owner", "blocked everywhere", lambda s: {"user": s.ben.id, "reason": "abuse"}),

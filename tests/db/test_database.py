@@ -1,12 +1,18 @@
 """The database file: opening, migrating, and one transaction at a time."""
 
 import asyncio
+import sqlite3
+import threading
 from pathlib import Path
 
 import aiosqlite
 import pytest
 
+from db import audit, ledger
 from db.database import Database, DatabaseError, migrate
+from domain.quotas import QuotaKind, QuotaSubject
+from tests.support.people import GUILD, MEMBER, MODERATOR
+from tests.support.requests import NOW
 
 NOTE = "INSERT INTO meta (key, value) VALUES (?, ?)"
 
@@ -73,6 +79,50 @@ async def test_readers_never_see_half_done_work(tmp_path: Path) -> None:
             await connection.execute(NOTE, ("a", "1"))
             assert await database.fetch_all("SELECT * FROM meta") == []
         assert len(await database.fetch_all("SELECT * FROM meta")) == 1
+
+
+async def test_a_slow_read_keeps_no_other_read_waiting(tmp_path: Path) -> None:
+    async with Database(tmp_path / "bot.sqlite3") as database:
+        release, busy = threading.Event(), threading.Event()
+
+        def wait() -> int:
+            busy.set()
+            return int(release.wait(30))
+
+        for reader in database._readers:
+            await reader.create_function("wait", 0, wait)
+        slow = asyncio.create_task(database.fetch_one("SELECT wait()"))
+        try:
+            await asyncio.to_thread(busy.wait, 30)
+            quick = await database.fetch_one("SELECT 1")
+            assert quick is not None
+            assert not slow.done()
+        finally:
+            release.set()
+        assert (await slow) is not None
+
+
+@pytest.mark.parametrize("table", ["audit", "ledger"])
+async def test_append_only_rows_can_t_be_replaced_or_deleted(tmp_path: Path, table: str) -> None:
+    async with Database(tmp_path / "bot.sqlite3") as database:
+        async with database.transaction() as connection:
+            await audit.record(connection, GUILD, MODERATOR, "quota.set", "server", {}, NOW)
+            subject = QuotaSubject(QuotaKind.MEMBER, MEMBER)
+            await ledger.grant(connection, GUILD, subject, 5, MODERATOR, NOW, reason="test")
+        columns = [row["name"] for row in await database.fetch_all(f"PRAGMA table_info({table})")]
+        values = ", ".join("guild_id + 1" if name == "guild_id" else name for name in columns)
+        for statement in (f"REPLACE INTO {table} SELECT {values} FROM {table} LIMIT 1", f"DELETE FROM {table}"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                async with database.transaction() as connection:
+                    await connection.execute(statement)
+
+
+async def test_a_replace_is_refused_without_the_insert_trigger_too(tmp_path: Path) -> None:
+    async with Database(tmp_path / "bot.sqlite3") as database, database.transaction() as connection:
+        await connection.execute("DROP TRIGGER audit_is_never_replaced")
+        await audit.record(connection, GUILD, MODERATOR, "quota.set", "server", {}, NOW)
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            await connection.execute("REPLACE INTO audit SELECT * FROM audit")
 
 
 async def test_a_failing_migration_leaves_version_and_schema_as_they_were(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from db import (
     audit,
     challenges,
     decisions,
+    erasure,
     guild_settings,
     jobs,
-    privacy,
     prompt_channels,
+    retention,
+    space,
     starboard,
 )
 from db.codec import encode_request
@@ -105,11 +107,18 @@ def people_left(path: Path, user_id: int) -> set[str]:
 
 
 async def forget(deed: str, database: Database) -> None:
-    """Retention, the member's erasure or a server's departure, in one transaction as the bot does it."""
-    async with database.transaction() as connection:
-        if deed == "retention":
-            await privacy.forget_old(connection, NOW + timedelta(days=40))
-        elif deed == "erasure":
-            await privacy.erase_member(connection, MEMBER, NOW)
-        else:
-            await privacy.erase_departed(connection, NOW + timedelta(days=40))
+    """Retention, the member's erasure or a server's departure, as the bot does it."""
+    if deed == "erasure":
+        async with database.transaction() as connection:
+            await erasure.note_erasure(connection, MEMBER, NOW)
+    await resume_forgetting(database)
+
+
+async def resume_forgetting(database: Database) -> None:
+    """What a start of the bot does about erasures, retention and departures."""
+    later = NOW + timedelta(days=40)
+    for user_id in await erasure.fetch_unfinished(database):
+        await erasure.erase_member(database, user_id, NOW)
+    await retention.forget_old(database, later)
+    await erasure.erase_departed(database, later)
+    await space.give_back(database)
