@@ -7,6 +7,7 @@ plain copy back would be undone by the log that lies there still.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -120,19 +121,16 @@ def _require_usable(database: Path, backup: Path) -> int:
 
 
 def _set_aside(database: Path, now: datetime) -> Path:
-    """A copy of what is there, with everything that its log holds; of a damaged one its files as they are."""
+    """A copy of the files as they are, log included: SQLite would throw the log of a damaged database away."""
     kept = database.with_name(f"{database.stem}-before-restore-{now:%Y%m%d-%H%M%S}{database.suffix}")
     _require_room(database, database.parent)
-    try:
-        _copy(database, kept)
-        with closing(_open(database)) as connection:
-            # Leaves no log behind whose loss would matter, should the process end before the exchange.
-            connection.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.Error:
-        for suffix in ("", *LOG_SUFFIXES):
-            part = database.with_name(database.name + suffix)
-            if part.exists():
-                shutil.copy2(part, kept.with_name(kept.name + suffix))
+    for suffix in ("", *LOG_SUFFIXES):
+        part = database.with_name(database.name + suffix)
+        if part.exists():
+            shutil.copy2(part, kept.with_name(kept.name + suffix))
+    with contextlib.suppress(sqlite3.Error), closing(_open(database)) as connection:
+        # Leaves no log behind whose loss would matter, should the process end before the exchange.
+        connection.execute("PRAGMA journal_mode = DELETE")
     return kept
 
 

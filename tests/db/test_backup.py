@@ -84,10 +84,14 @@ async def test_a_damaged_database_is_set_aside_as_it_is(tmp_path: Path) -> None:
     path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
     kept = await paint_once(path, MEMBER)
     backup.make_backup(path, copy)
+    log = path.with_name(path.name + "-wal")
     path.write_bytes(b"no database at all" * 1000)
+    log.write_bytes(b"its log")
     done = backup.restore(path, copy, START)
+    assert not log.exists()
     assert await job_ids(path) == [kept]
     assert done.set_aside is not None
+    assert done.set_aside.with_name(done.set_aside.name + "-wal").read_bytes() == b"its log"
     assert done.set_aside.read_bytes() == b"no database at all" * 1000
 
 
