@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from domain import (
-    SEED_LIMIT,
     InvalidRequest,
     ModelProfile,
     ModelUnavailable,
     Place,
     Progress,
     Request,
+    RequestOptions,
     Result,
     Task,
     UserError,
 )
-from engine.request.presets import PRESETS, apply_preset
+from engine.request.presets import PRESETS
 from engine.worker.backend import Backend
 from settings import Settings, SettingsError, load_settings  # noqa: TID251  a composition root of its own
 
@@ -94,7 +94,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clip-skip", type=int, default=1, choices=(1, 2), help="which layer of the text encoder")
     parser.add_argument("--start", type=Path, help="a start picture to paint on from")
     parser.add_argument("--mask", type=Path, help="with --start: paint where this picture is white")
-    parser.add_argument("--strength", type=float, default=0.75, help="with --start: how much may change, up to 1")
+    parser.add_argument("--strength", type=float, help="with --start: how much may change, up to 1")
     parser.add_argument("--upscale", type=float, default=1.0, help="paint a second, larger pass, up to 2")
     parser.add_argument(
         "--low-vram", action="store_true", help="for graphics cards with about 4 GB (default: LOW_VRAM)"
@@ -105,26 +105,25 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def make_request(options: argparse.Namespace, profile: ModelProfile) -> Request:
     """What the command line asks for, with the model's own values for the rest. Raises OSError, InvalidRequest."""
-    width, height = profile.shapes["square"]
-    request = Request(
+    from engine.prepare import complete
+
+    asked = RequestOptions(
         prompt=options.prompt,
         negative_prompt=options.negative,
-        width=options.width or width,
-        height=options.height or height,
-        num_inference_steps=profile.num_inference_steps,
-        guidance_scale=profile.guidance_scale,
-        scheduler=profile.scheduler,
-        seed=secrets.randbelow(SEED_LIMIT) if options.seed is None else options.seed,
+        width=options.width,
+        height=options.height,
+        num_inference_steps=options.steps,
+        guidance_scale=options.guidance,
+        scheduler=options.scheduler,
+        seed=options.seed,
         images=options.images,
-        clip_skip=options.clip_skip,
+        preset=options.preset,
         init_image=None if options.start is None else options.start.read_bytes(),
         mask_image=None if options.mask is None else options.mask.read_bytes(),
         strength=options.strength,
         upscale=options.upscale,
     )
-    return apply_preset(
-        request, options.preset, steps=options.steps, guidance_scale=options.guidance, scheduler=options.scheduler
-    )
+    return replace(complete(asked, profile), clip_skip=options.clip_skip)
 
 
 def paint(backend: Backend, request: Request) -> Result:
