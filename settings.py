@@ -66,6 +66,17 @@ class Settings(BaseSettings):
         """A line end or a space around a value comes from copying."""
         return value.strip() if isinstance(value, str) else value
 
+    @field_validator("discord_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        """Anything else would end in an error of the library that writes it into a header."""
+        token = "" if value is None else value.get_secret_value()
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError(
+                "DISCORD_TOKEN has characters that no token has; copy it once more from your application's Bot page"
+            )
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
@@ -141,10 +152,14 @@ def _decode(path: Path, data: bytes) -> str:
 
 
 def _guesses(data: bytes) -> list[str]:
-    """ASCII in UTF-16 has a zero in every other byte: the odd ones where the low byte comes first."""
-    if b"\0" in data[:200]:
-        return ["utf-16-le", "utf-16-be"] if data[1:2] == b"\0" else ["utf-16-be", "utf-16-le"]
-    return ["utf-8", "cp1252", "latin-1"]
+    """Western text in UTF-16 has a zero in about every other byte: the odd ones where the low byte comes first."""
+    start = data[:400]
+    if b"\0" not in start:
+        return ["utf-8", "cp1252", "latin-1"]
+    for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
+        if 2 * zeros.count(0) > len(zeros):
+            return [encoding]
+    return []
 
 
 def _check_keys(path: Path, values: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from domain import (
     Task,
     UserError,
 )
+from engine.console import accept_any_console
 from engine.request.presets import PRESETS
 from engine.worker.backend import Backend
 from settings import Settings, SettingsError, load_settings  # noqa: TID251  a composition root of its own
@@ -37,6 +38,7 @@ BackendFactory = Callable[[Settings], Backend]
 
 def main(arguments: list[str] | None = None, make_backend: BackendFactory | None = None) -> int:
     """Run the command line; returns the exit status. `make_backend` builds the backend from the settings."""
+    accept_any_console()
     options = _parse(arguments)
     if unwritable := _why_not_writable(options.output):
         return _fail(unwritable, 2)

@@ -17,6 +17,7 @@ from engine.checkpoint.download import fetch
 from engine.checkpoint.loading import ensure_converted, hash_file, read_source
 from engine.checkpoint.published import FILES, hub_name
 from engine.request.schedulers import SCHEDULERS
+from engine.sampling.device import choose_device
 
 DEMO_FOLDER = Path(__file__).parents[2] / "models" / "demo"
 FULL_SIZE = 64  # a UNet's native side in latents: 512 pixels
@@ -68,7 +69,7 @@ def load_model(
     """
     folder = find_folder(model, weights, cache)
     check_supported(folder)
-    device = _choose_device(device)
+    device = choose_device(device)
     name = _choose_dtype(folder, device) if dtype == "auto" else dtype
     parts = _load_parts(folder, name)
     for part_name, part in parts.items():
@@ -121,16 +122,6 @@ def _check_folder(folder: Path) -> Path:
         f"There is no model at {folder}. Set MODEL to a checkpoint, a diffusers folder or one of "
         f"{', '.join(FILES)}, or leave it empty for the demo model."
     )
-
-
-def _choose_device(device: str) -> str:
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelUnavailable("DEVICE is cuda, but PyTorch finds no CUDA device here. Use DEVICE=auto or DEVICE=cpu.")
-    return device
 
 
 def _choose_dtype(folder: Path, device: str) -> str:
