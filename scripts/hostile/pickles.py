@@ -12,7 +12,8 @@ from collections.abc import Callable
 CALLS = (
     "os system", "posix system", "nt system", "subprocess Popen", "subprocess check_output", "builtins exec",
     "builtins eval", "builtins getattr", "builtins __import__", "builtins compile", "runpy run_path", "pty spawn",
-    "importlib import_module", "operator attrgetter", "functools partial", "webbrowser open", "socket create_connection",
+    "importlib import_module", "operator attrgetter", "functools partial", "webbrowser open",
+    "socket create_connection",
     "torch load", "torch.hub load", "numpy load", "pickle loads", "sys exit", "shutil rmtree", "pathlib Path.unlink",
     "torch.jit._script unpackage_script_module", "code InteractiveInterpreter", "asyncio.unix_events _UnixSubprocess",
 )  # fmt: skip
@@ -107,7 +108,7 @@ def memory(dice: random.Random, _mark: str) -> bytes:
         b"T" + struct.pack("<I", 2**31 - 1) + b"x",
         block + (name("collections OrderedDict") + b"h\x00\x85R") * 4_000,
         text("a" * 2**20) + b"q\x00" + b"h\x00h\x00\x930" * 50_000,
-        b"}(" + b"".join(b"\x8a\x09" + ((2**61 - 1) * n).to_bytes(9, "little") + b"N" for n in range(60_000)) + b"u",
+        b"}(" + b"".join(b"\x8a\x0a" + ((2**61 - 1) * n).to_bytes(10, "little") + b"N" for n in range(60_000)) + b"u",
     )
     return b"\x80\x04" + dice.choice(programs) + STOP
 
@@ -129,15 +130,14 @@ def changed_state(dice: random.Random, _mark: str) -> bytes:
 
 def noise(dice: random.Random, _mark: str) -> bytes:
     """Random operations, most of them valid ones, with random arguments."""
-    codes = [code for code in range(256) if chr(code) in pickle.__dict__.get("_", "") or code in _CODES]
     body = b"".join(
-        dice.choice((bytes((dice.choice(codes),)), name("torch FloatStorage"), text("storage"), b"K\x01", b"}", b"("))
+        dice.choice((bytes((dice.choice(_CODES),)), name("torch FloatStorage"), text("storage"), b"K\x01", b"}", b"("))
         for _ in range(dice.randrange(3, 400))
     )
     return b"\x80\x04" + body + STOP
 
 
-_CODES = frozenset(value[0] for value in vars(pickle).values() if isinstance(value, bytes) and len(value) == 1)
+_CODES = sorted({value[0] for value in vars(pickle).values() if isinstance(value, bytes) and len(value) == 1})
 MAKERS: dict[str, Callable[[random.Random, str], bytes]] = {
     "code": evil_call,
     "hang": hangs,
