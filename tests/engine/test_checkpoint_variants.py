@@ -1,4 +1,4 @@
-"""Checkpoints as people share them: extra keys, averaged weights alone, other nestings, other dtypes, damage, leftovers."""
+"""Checkpoints as people share them: extra keys, averaged weights alone, other nestings and dtypes, damage, leftovers."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_nothing_reads_is_listed_and_ignored(
 )
 def test_a_weight_that_would_change_pictures_is_refused(tmp_path: Path, weights: dict[str, Any], key: str) -> None:
     path = written(tmp_path, {"state_dict": {**weights, key: torch.zeros(2)}})
-    with pytest.raises(ModelUnavailable, match="no Stable Diffusion 1.x model has"):
+    with pytest.raises(ModelUnavailable, match=r"no Stable Diffusion 1\.x model has"):
         ensure_converted(path)
 
 
@@ -106,7 +106,7 @@ def test_the_averaged_copy_alone_is_enough(tmp_path: Path, weights: dict[str, An
     path = written(tmp_path, averaged_alone(weights), name)
     unet = load_file(ensure_converted(path) / UNET)
     assert torch.equal(unet["conv_in.weight"], weights[A_KEY] + EMA_SHIFT)
-    with pytest.raises(ModelUnavailable, match="averaged weights alone. Set WEIGHTS=ema"):
+    with pytest.raises(ModelUnavailable, match=r"averaged weights alone\. Set WEIGHTS=ema"):
         ensure_converted(path, weights="raw")
 
 
@@ -179,7 +179,7 @@ def test_a_flipped_bit_is_found_wherever_it_lies(tmp_path: Path, weights: dict[s
         data = bytearray(whole)
         data[place] ^= 1
         path.write_bytes(data)
-        with pytest.raises(ModelUnavailable, match="checksum|damaged"):
+        with pytest.raises(ModelUnavailable, match=r"checksum|damaged"):
             ensure_converted(path, cache=tmp_path / "converted")
 
 
@@ -219,8 +219,11 @@ def test_keys_that_no_console_shows_are_escaped(tmp_path: Path, key: str) -> Non
     assert report["problem"].isprintable()
     run = subprocess.run(
         [sys.executable, "-m", "engine.checkpoint", "convert", str(path), str(tmp_path / "out")],
-        cwd=Path(__file__).parents[2], capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"},
-    )  # fmt: skip
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
     assert run.returncode == 1
     assert b"Traceback" not in run.stderr
     assert b"\x1b" not in run.stderr
