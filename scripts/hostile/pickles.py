@@ -95,22 +95,31 @@ def memory(dice: random.Random, _mark: str) -> bytes:
     """Objects without end, or one that claims to be huge."""
     count = 2 ** dice.randrange(16, 23)
     claim = struct.pack("<Q", 2 ** dice.randrange(30, 60))
-    block = b"}(" + b"".join(b"J" + struct.pack("<i", n) + b"K\x01" for n in range(20_000)) + b"uq\x00"
-    programs = (
-        b"}" * count,
-        b"\x8f" * count,
-        b"]\x94" * count,
-        b"\x96" + claim + b"x",
-        b"\x8e" + claim + b"x",
-        b"\x8d" + claim + b"x",
-        b"\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01",
-        b"\x95" + claim + b"x",
-        b"T" + struct.pack("<I", 2**31 - 1) + b"x",
-        block + (name("collections OrderedDict") + b"h\x00\x85R") * 4_000,
-        text("a" * 2**20) + b"q\x00" + b"h\x00h\x00\x930" * 50_000,
-        b"}(" + b"".join(b"\x8a\x0a" + ((2**61 - 1) * n).to_bytes(10, "little") + b"N" for n in range(60_000)) + b"u",
+    programs: tuple[Callable[[], bytes], ...] = (
+        lambda: b"}" * count,
+        lambda: b"\x8f" * count,
+        lambda: b"]\x94" * count,
+        lambda: b"\x96" + claim + b"x",
+        lambda: b"\x8e" + claim + b"x",
+        lambda: b"\x8d" + claim + b"x",
+        lambda: b"\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01",
+        lambda: b"\x95" + claim + b"x",
+        lambda: b"T" + struct.pack("<I", 2**31 - 1) + b"x",
+        lambda: numbers(20_000) + b"q\x00" + (name("collections OrderedDict") + b"h\x00\x85R") * 4_000,
+        lambda: text("a" * 2**20) + b"q\x00" + b"h\x00h\x00\x930" * 50_000,
+        lambda: b"}(" + b"".join(colliding(n) + b"N" for n in range(60_000)) + b"u",
     )
-    return b"\x80\x04" + dice.choice(programs) + STOP
+    return b"\x80\x04" + dice.choice(programs)() + STOP
+
+
+def numbers(count: int) -> bytes:
+    """A dict of that many numbers."""
+    return b"}(" + b"".join(b"J" + struct.pack("<i", n) + b"K\x01" for n in range(count)) + b"u"
+
+
+def colliding(number: int) -> bytes:
+    """LONG1: one of the numbers whose hash is 0."""
+    return b"\x8a\x0a" + ((2**61 - 1) * number).to_bytes(10, "little")
 
 
 def changed_state(dice: random.Random, _mark: str) -> bytes:

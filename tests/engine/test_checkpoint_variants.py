@@ -1,4 +1,4 @@
-"""Checkpoints as people share them: extra keys, averaged weights alone, other nestings and dtypes, damage, leftovers."""
+"""Checkpoints that people share: extra keys, averaged weights alone, other nestings and dtypes; damage; leftovers."""
 
 from __future__ import annotations
 
