@@ -21,7 +21,7 @@ from typing import Any, cast
 MAX_NAME_LENGTH = 200
 MAX_DIMENSIONS = 16
 MAX_NUMBER = 2**62
-MAX_COPIES = 1_000_000  # items of dicts that are made from others, in one pickle
+MAX_COPIES = 500_000  # items of dicts that are made from others, in one pickle
 DTYPES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
