@@ -101,7 +101,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """A JSON object. Raises ModelUnavailable for a file that is missing, damaged or something else."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelUnavailable(f"{path} is missing or damaged.") from error
     if not isinstance(values, dict):
         raise ModelUnavailable(f"{path} is missing or damaged.")

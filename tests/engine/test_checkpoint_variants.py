@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from domain import ModelUnavailable
 from engine.checkpoint.archive import open_archive
 from engine.checkpoint.diffusers_folder import check_supported
-from engine.checkpoint.hyperparameters import hyperparameters_yaml
+from engine.checkpoint.hyperparameters import hyperparameters_yaml, read_hyperparameters
 from engine.checkpoint.inspection import inspect
 from engine.checkpoint.leftovers import STALE_SECONDS, sweep_partial
 from engine.checkpoint.loading import ensure_converted
@@ -319,4 +319,24 @@ def test_a_folder_of_pickled_weights_gets_advice(tmp_path: Path, tiny_model_dir:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.with_suffix(".bin" if path.suffix == ".safetensors" else path.suffix).write_bytes(path.read_bytes())
     with pytest.raises(ModelUnavailable, match=r"\.bin only, which may hold code"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 5_000, "- 1", "model: 5", "model: {params: []}", "a: &a [*a]", "\ud800".encode("utf-8", "surrogatepass")],
+)
+def test_numbers_that_make_no_sense_are_one_sentence(tmp_path: Path, text: str | bytes) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ModelUnavailable, match=r"not laid out like"):
+        read_hyperparameters(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "nothing", ""])
+def test_a_folder_with_a_damaged_configuration_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "config.json").write_text(text)
+    (tmp_path / "model_index.json").write_text("{}")
+    with pytest.raises(ModelUnavailable, match="missing or damaged"):
         load_model(str(tmp_path))
