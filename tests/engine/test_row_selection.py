@@ -106,10 +106,12 @@ def test_members_get_equal_time_over_many_steps_whatever_they_ask_for(rows: tupl
 
 def test_a_newcomer_to_a_bucket_starts_level_with_the_least_served() -> None:
     selection = measured({2: 2.0, 4: 4.0})
-    for _ in range(50):
-        selection.served((8, 8), selection.choose_samples((8, 8), [Row(1)], 2), 2.0, 2)
-    turns = [selection.choose_samples((8, 8), [Row(1), Row(2)], 2)[0] for _ in range(1)]
-    for _ in range(9):
-        selection.served((8, 8), [turns[-1]], 2.0, 2)
-        turns += selection.choose_samples((8, 8), [Row(1), Row(2)], 2)
-    assert 4 <= sum(row.user_id == 2 for row in turns) <= 6
+    selection.choose_samples((8, 8), [Row(1), Row(2)], 2)
+    selection.served((8, 8), [Row(1)], 100.0, 2)
+    selection.served((8, 8), [Row(2)], 20.0, 2)
+    turns: list[int] = []
+    for _ in range(10):
+        (chosen,) = selection.choose_samples((8, 8), [Row(1), Row(2), Row(3)], 2)
+        selection.served((8, 8), [chosen], 2.0, 2)
+        turns.append(chosen.user_id)
+    assert sorted(turns) == [2] * 5 + [3] * 5
