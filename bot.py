@@ -26,7 +26,7 @@ from settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot
-    from domain.health import Finding
+    from domain.findings import Finding
     from engine.safety import SafetyChecker
     from engine.worker.backend import Backend
 
@@ -172,8 +172,8 @@ async def _print_commands(settings: Settings) -> int:
 
 async def _check(settings: Settings) -> int:
     """Print a table of what works; 0 if the bot could start, else 1."""
-    from domain.health import Health
-    from service.health import check_database
+    from domain.findings import Health
+    from service.preflight import check_database
 
     findings = [
         *await _check_token(settings),
@@ -188,7 +188,7 @@ async def _check(settings: Settings) -> int:
 
 async def _check_token(settings: Settings) -> list[Finding]:
     from cogs.core.reachability import check_discord
-    from domain.health import Finding, Health
+    from domain.findings import Finding, Health
 
     token = settings.discord_token
     if token is None:
@@ -201,9 +201,9 @@ async def _check_token(settings: Settings) -> list[Finding]:
 def _check_model(settings: Settings) -> list[Finding]:
     """Load everything as a start would, and paint three short pictures."""
     from domain import ModelUnavailable
-    from domain.health import Finding, Health
+    from domain.findings import Finding, Health
     from engine.safety import load_safety_checker
-    from service.health import check_device, check_model, check_picture_check, check_policy
+    from service.preflight import check_device, check_model, check_picture_check, check_policy
 
     findings = [check_policy()]
     try:

@@ -12,7 +12,7 @@ import discord
 from discord.http import HTTPClient
 
 from cogs.core.channels import NEEDED, NEEDED_IN_THREADS, names_of_missing
-from domain.health import Finding, Health
+from domain.findings import Finding, Health
 
 PAGE = 200
 MAX_SERVERS = 1_000

@@ -10,7 +10,7 @@ import pytest
 
 import sandbox.rest.application
 from cogs.core.reachability import INVITED, check_discord
-from domain.health import Finding, Health
+from domain.findings import Finding, Health
 from sandbox.server import LoopbackDiscord, point_discord_at
 from sandbox.testing import discord_server  # noqa: F401 - a fixture
 from sandbox.world.permissions import BOT_NEEDS

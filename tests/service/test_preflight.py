@@ -15,10 +15,10 @@ import pytest
 from db.database import Database
 from db.integrity import find_damage
 from domain import ModelUnavailable, PaintingFailed, Result, Task
-from domain.health import Health
+from domain.findings import Health
 from engine.sampling.device import describe_device
-from service import health
-from service.health import LOW_DISK_BYTES, check_database, check_disk, check_model, estimate_seconds
+from service import preflight
+from service.preflight import LOW_DISK_BYTES, check_database, check_disk, check_model, estimate_seconds
 from tests.support.engine import PROFILE
 
 
@@ -71,7 +71,7 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.mark.parametrize(("free", "state"), [(LOW_DISK_BYTES - 1, Health.WARN), (LOW_DISK_BYTES, Health.OK)])
 def test_little_room_is_a_warning(monkeypatch: pytest.MonkeyPatch, free: int, state: Health) -> None:
-    monkeypatch.setattr(health.shutil, "disk_usage", lambda _place: Usage(0, 0, free))
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _place: Usage(0, 0, free))
     assert check_disk(Path("not/there/yet")).health is state
 
 

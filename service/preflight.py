@@ -11,7 +11,7 @@ from pathlib import Path
 from db.database import Database, DatabaseError
 from db.integrity import find_damage
 from domain import Place, Request, SafetyLevel, SafetyVerdict, Task, UserError
-from domain.health import Finding, Health
+from domain.findings import Finding, Health
 from engine.policy import RULE_SET, approve
 from engine.policy.semantic import default_model
 from engine.safety import SafetyChecker
