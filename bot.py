@@ -82,7 +82,7 @@ def _run(settings: Settings, token: str) -> int:
     except KeyboardInterrupt:
         return 0
     except discord.LoginFailure:
-        return _fail("Discord does not accept DISCORD_TOKEN. Copy it once more from your application's Bot page.")
+        return _fail("Discord does not accept DISCORD_TOKEN. Copy it again from your application's Bot page.")
     except discord.PrivilegedIntentsRequired:
         return _fail(
             "MESSAGE_CONTENT_INTENT is true, but the intent is switched off for your application. "

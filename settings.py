@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         token = "" if value is None else value.get_secret_value()
         if not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError(
-                "DISCORD_TOKEN has characters that no token has; copy it once more from your application's Bot page"
+                "DISCORD_TOKEN has characters that no token has; copy it again from your application's Bot page"
             )
         return value
 

@@ -21,7 +21,7 @@ from db.codec import (
 )
 from db.database import Database, fetch_one
 from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, parameters
-from db.rows import from_row
+from db.rows import from_row, read_all
 from domain import (
     Job,
     JobStatus,
@@ -46,13 +46,15 @@ FROM jobs LEFT JOIN job_inputs ON job_inputs.job_id = jobs.id
 _ENQUEUE = f"""
 WITH {STANDING}
 INSERT INTO jobs (user_id, guild_id, channel_id, message_id, request, images, age_restricted, adult_opt_in, is_strict,
-                  source, locale, parent_id, filesize_limit, created_at, cost, spend, weight, guild_weight)
+                  source, locale, parent_id, filesize_limit, created_at, cost, spend, weight, guild_weight,
+                  request_id)
 SELECT :user_id, nullif(:guild_id, 0), :place_id, :message_id, :request, :images, :age_restricted, :adult_opt_in,
        :is_strict, :source, :locale, :parent_id, :filesize_limit, :now, :cost, {SPLIT},
-       standing.weight * :weight_factor, standing.guild_weight
+       standing.weight * :weight_factor, standing.guild_weight, :request_id
 FROM standing, guild
 WHERE (SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')) < :max_queue
   AND {AFFORDABLE} AND {NOT_BLOCKED}
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE request_id = :request_id)
 RETURNING id
 """
 NO_CAP = 1_000_000
@@ -93,6 +95,7 @@ async def enqueue(
             "max_queue": max_queue,
             "jobs_cap": jobs_cap,
             "weight_factor": weight_factor,
+            "request_id": origin.request_id,
         },
     )
     if row is None:
@@ -104,6 +107,12 @@ async def enqueue(
             (job_id, request.init_image, request.mask_image),
         )
     return job_id
+
+
+async def find_by_request(connection: aiosqlite.Connection, request_id: int | None) -> int | None:
+    """The id of the job that this interaction or message became already."""
+    row = await fetch_one(connection, "SELECT id FROM jobs WHERE request_id = ?", (request_id,))
+    return int(row["id"]) if row else None
 
 
 async def fetch_weights(connection: aiosqlite.Connection, job_id: int) -> tuple[float, float]:
@@ -188,6 +197,22 @@ async def mark_delivered(connection: aiosqlite.Connection, job_id: int, message_
     )
 
 
+async def show_again(connection: aiosqlite.Connection, job_id: int) -> int | None:
+    """Let the delivered job be delivered once more whose message this one took over; its id, None if there is none."""
+    row = await fetch_one(
+        connection,
+        """UPDATE jobs SET status = 'done', delivered_at = NULL
+           WHERE id = (SELECT earlier.id FROM jobs AS later
+                       JOIN jobs AS earlier ON earlier.message_id = later.message_id AND earlier.id < later.id
+                       WHERE later.id = ? AND earlier.status = 'delivered'
+                         AND EXISTS (SELECT 1 FROM pictures WHERE job_id = earlier.id AND png IS NOT NULL)
+                       ORDER BY earlier.id DESC LIMIT 1)
+           RETURNING id""",
+        (job_id,),
+    )
+    return int(row["id"]) if row else None
+
+
 async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
     """What was being painted when the process ended is painted again from the start."""
     await connection.execute("UPDATE jobs SET status = 'queued', started_at = NULL WHERE status = 'running'")
@@ -233,7 +258,7 @@ async def fetch_open(database: Database, user_id: int | None = None) -> list[Job
             ORDER BY jobs.id""",
         {"user_id": user_id},
     )
-    return [_job(row) for row in rows]
+    return read_all(_job, rows)
 
 
 async def fetch_undelivered(database: Database) -> list[Job]:
@@ -241,7 +266,7 @@ async def fetch_undelivered(database: Database) -> list[Job]:
     rows = await database.fetch_all(
         f"""{_SELECT} WHERE delivered_at IS NULL AND finished_at IS NOT NULL ORDER BY finished_at, jobs.id"""
     )
-    return [_job(row) for row in rows]
+    return read_all(_job, rows)
 
 
 async def fetch_pictures(database: Database, job_id: int) -> list[Picture]:

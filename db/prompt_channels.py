@@ -107,6 +107,44 @@ async def take_message(
     return PromptStatus(row["status"]) if row else None
 
 
+async def take_again(
+    connection: aiosqlite.Connection, channel: PromptChannel, message: PromptMessage, now: datetime
+) -> bool:
+    """Claim an edited message, if its member's cooldown is over; it begins again with this."""
+    row = await fetch_one(
+        connection,
+        """UPDATE prompt_messages SET taken_at = :now, status = CASE status WHEN 'cooling' THEN 'taken' ELSE status END
+           WHERE message_id = :message_id
+             AND NOT EXISTS (SELECT 1 FROM prompt_messages AS other
+                             WHERE other.channel_id = :channel_id AND other.user_id = :user_id
+                               AND other.status IN ('taken', 'accepted') AND other.taken_at > :since)
+           RETURNING 1""",
+        {
+            "message_id": message.message_id,
+            "channel_id": channel.channel_id,
+            "user_id": message.user_id,
+            "now": to_seconds(now),
+            "since": to_seconds(now - timedelta(seconds=channel.cooldown_seconds)),
+        },
+    )
+    return row is not None
+
+
+async def fetch_recent(database: Database, channel_id: int, limit: int) -> list[PromptMessage]:
+    """The latest messages that became pictures, newest first."""
+    rows = await database.fetch_all(
+        """SELECT * FROM prompt_messages WHERE channel_id = ? AND status = 'accepted'
+           ORDER BY message_id DESC LIMIT ?""",
+        (channel_id, limit),
+    )
+    return [_message(row) for row in rows]
+
+
+async def give_back(connection: aiosqlite.Connection, job_id: int, earlier_id: int) -> None:
+    """The message shows the picture again that it had before it was edited."""
+    await connection.execute("UPDATE prompt_messages SET job_id = ? WHERE job_id = ?", (earlier_id, job_id))
+
+
 async def free_at(database: Database, channel: PromptChannel, user_id: int) -> datetime | None:
     """When the member's cooldown ends."""
     row = await database.fetch_one(

@@ -6,11 +6,15 @@ column that was forgotten) raises `pydantic.ValidationError`, which names the fi
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
+
+log = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind")
 
@@ -19,6 +23,22 @@ def from_row(kind: type[Kind], row: sqlite3.Row, **values: Any) -> Kind:
     """The dataclass `kind` from a row; `values` stand for columns that are not there or are stored otherwise."""
     columns = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over its values
     return _adapter(kind).validate_python(columns | values)
+
+
+def read_all(decode: Callable[[sqlite3.Row], Kind], rows: Iterable[sqlite3.Row]) -> list[Kind]:
+    """Every row that can be read. A damaged one is set aside with a line in the log, never in the way of the others."""
+    values: list[Kind] = []
+    for row in rows:
+        try:
+            values.append(decode(row))
+        except (ValueError, TypeError, KeyError) as error:
+            _log_once(decode.__name__, row["id"], str(error))
+    return values
+
+
+@cache
+def _log_once(kind: str, row_id: int, error: str) -> None:
+    log.error("row %d can't be read (%s) and is set aside: %s", row_id, kind, error)
 
 
 @cache

@@ -128,3 +128,4 @@ class Job:
     cost: int = 0
     weight: float = 1.0
     guild_weight: float = 1.0
+    request_id: int | None = None

@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import overload
 
 from domain.frozen import frozen
 from domain.requests import Origin
 
+MILLICREDITS = 1000
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 Spends = tuple[tuple[datetime, int], ...]
 
 
 class QuotaKind(StrEnum):
-    """Whom a rule, grant or reset is meant for, strongest first; `SERVER` is a server's budget as a whole."""
+    """Whom a rule, grant or reset is meant for, strongest first; `SERVER` is a server's budget as a whole.
+
+    One more needs its line in db/quota_sql.py (to whom it applies, how strong it is), a migration (the tables list
+    them), an option in `choose` of cogs/moderation/quota.py, and a name in `subject_name` of quota_cards.py.
+    """
 
     MEMBER = "member"
     ROLE = "role"
@@ -232,3 +238,28 @@ class QuotaOverview:
 
     rules: tuple[QuotaRule, ...]
     grants: tuple[LedgerEntry, ...]
+
+
+# ---- credits in words ------------------------------------------------------------------------------------------------
+
+
+def credits_in_digits(millicredits: int) -> str:
+    """`1`, `1.6`, `1,200`, `0.25`: as fine as people care, never rounded to nothing."""
+    digits = 1 if millicredits >= MILLICREDITS else 2
+    amount = f"{millicredits / MILLICREDITS:,.{digits}f}".rstrip("0").rstrip(".") if millicredits else "0"
+    return "0.01" if amount == "0" and millicredits > 0 else amount
+
+
+def credits_in_words(millicredits: int) -> str:
+    """`1 credit`, `1.6 credits`."""
+    amount = credits_in_digits(millicredits)
+    return f"{amount} credit" if amount == "1" else f"{amount} credits"
+
+
+@overload
+def to_millicredits(credits: float) -> int: ...
+@overload
+def to_millicredits(credits: float | None) -> int | None: ...
+def to_millicredits(credits: float | None) -> int | None:
+    """Credits as people type them, in thousandths; None stays None."""
+    return None if credits is None else round(credits * MILLICREDITS)

@@ -90,6 +90,7 @@ class ApprovedRequest:
 class Origin:
     """Who asks, where, and which Discord message shows the job (None until there is one).
 
+    `request_id` is the id of the interaction or message that asks; of two requests with one id, one is accepted.
     `parent_channel_id` is the channel that a thread belongs to: settings and quotas are the channel's.
     """
 
@@ -103,3 +104,4 @@ class Origin:
     filesize_limit: int | None = None
     parent_channel_id: int | None = None
     is_moderator: bool = False
+    request_id: int | None = None

@@ -26,8 +26,9 @@ class FromPictures(StrEnum):
 
 
 SHAPES = ("portrait", "square", "landscape")
-# ISO 639-1, the default first.
-LANGUAGES = ("en", "de", "es", "fr")
+# ISO 639-1 and the language's own name, the default first; each of the others has a file in cogs/core/languages.
+LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
+LANGUAGES = tuple(LANGUAGE_NAMES)
 
 
 @frozen

@@ -21,7 +21,7 @@ from domain import (
     RequestOptions,
 )
 from domain.frozen import frozen
-from engine.policy import Allowances, approve
+from engine.policy import Allowances, approve, prompt_hash
 from engine.request.chat_markup import without_markup
 from engine.request.cost import millicredits_for
 from engine.request.presets import apply_preset
@@ -37,10 +37,14 @@ class Validator(Protocol):
 
 @frozen
 class Prepared:
-    """A paintable request with its price in millicredits, and the policy's approval or its refusal."""
+    """A paintable request with its price in millicredits, and the policy's approval or its refusal.
+
+    `key` is its `prompt_hash`, by which a moderator may have allowed it once.
+    """
 
     request: Request
     cost: int
+    key: str
     approved: ApprovedRequest | None = None
     refusal: PromptRefused | None = None
 
@@ -52,11 +56,11 @@ def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, 
     """
     request = complete(wanted, backend.profile) if isinstance(wanted, RequestOptions) else without_chat_markup(wanted)
     backend.validate(request)
-    cost = millicredits_for(request, backend.profile)
+    cost, key = millicredits_for(request, backend.profile), prompt_hash(request)
     try:
-        return Prepared(request=request, cost=cost, approved=approve(request, place, allowances))
+        return Prepared(request=request, cost=cost, key=key, approved=approve(request, place, allowances))
     except PromptRefused as refusal:
-        return Prepared(request=request, cost=cost, refusal=refusal)
+        return Prepared(request=request, cost=cost, key=key, refusal=refusal)
 
 
 def without_chat_markup(request: Request) -> Request:

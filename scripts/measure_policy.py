@@ -1,12 +1,16 @@
 """Measure the policy on prompts it was not trained on, beside other filters in the same run.
 
     python scripts/measure_policy.py [--benign FILE] [--titles FILE] [--markdown] [--quick]
+    python scripts/measure_policy.py --public FOLDER [--step N]
+    python scripts/measure_policy.py --feedback FILE
 
 Prints recall by clause, false refusals by kind, recall under obfuscation and in 13 languages, and milliseconds of CPU
 time. better-profanity, glin-profanity and alt-profanity-check are measured where they are installed, and a plain word
 list (this policy's own adult and gore words, as substrings) always: the first three are no part of the project, so
 `pip install better-profanity glin-profanity alt-profanity-check` in an environment of its own. --benign is a CSV with a
 column "prompt"; --titles is bangumi-data's data.json (npm), of which the half that the model never saw is read.
+--public prints refusal and review of every set that others wrote in FOLDER (JSON lines), and of the harmless ones by
+length and clause; --feedback how today's policy judges what moderators corrected (`/owner policy-feedback`).
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from engine.policy.__main__ import request_of
 from engine.policy.judging import Policy, default_policy
 from engine.policy.rules import default_rules
 from scripts.obfuscate import TECHNIQUES, obfuscate
+from scripts.policy_sets import judged, print_feedback, print_sets, public_rows
 
 PROMPTS = Path(__file__).with_name("policy_prompts")
 CHANNEL = Place(guild_id=0)
@@ -195,7 +200,16 @@ def main() -> None:
     parser.add_argument("--titles", type=Path)
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--quick", action="store_true", help="every fifth prompt for the obfuscations")
+    parser.add_argument("--public", type=Path, metavar="FOLDER", help="sets that others wrote, and nothing else")
+    parser.add_argument("--step", type=int, default=1, help="of those sets every so many-th prompt")
+    parser.add_argument("--feedback", type=Path, metavar="FILE", help="corrections, and nothing else")
     options = parser.parse_args()
+    if options.public or options.feedback:
+        if options.public:
+            print_sets(judged(default_policy(), public_rows(options.public), options.step))
+        if options.feedback:
+            print_feedback(default_policy(), options.feedback)
+        return
     bad, good = unsafe(), harmless(options.benign, options.titles)
     rules = Policy(default_rules())
     filters = {"this policy": refuses(default_policy()), "its rules alone": refuses(rules), **other_filters()}

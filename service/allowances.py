@@ -12,7 +12,7 @@ from domain import NotAllowed, Origin, PromptRefused, Request
 from domain.circumstances import Circumstances
 from domain.settings import GuildSettings
 from domain.strikes import Penalty, Rung
-from engine.policy import Allowances, is_appealable, prompt_hash
+from engine.policy import Allowances, is_appealable
 from engine.policy.wording import grounds
 from service.context import Context, Topic
 
@@ -67,13 +67,13 @@ def strike_in_words(penalty: Penalty | None) -> str:
 async def use_allowance(
     connection: aiosqlite.Connection,
     allowed: Allowances,
-    request: Request,
+    key: str,
     origin: Origin,
     now: datetime,
     job_id: int,
 ) -> None:
     """A permission for one picture is used up by it; of two requests at the same time one gets it."""
-    key, guild_id = prompt_hash(request), origin.place.guild_id
+    guild_id = origin.place.guild_id
     if key not in allowed.once or guild_id is None:
         return
     if not await allowances.take_once(connection, guild_id, origin.user_id, key, job_id, now):

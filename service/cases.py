@@ -5,6 +5,8 @@ How a case is decided is in service/case_decisions.py, what members hear of it i
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import aiosqlite
 
 from db import allowances, appeals, audit
@@ -106,17 +108,7 @@ class Cases:
         job = await self._jobs.fetch(job_id)
         guild_id, now = _require_in_server(job, guild_id), self._context.now()
         async with self._context.writing(Topic.CASES, Topic.AUDIT) as connection:
-            case_id = await appeals.open_case(
-                connection,
-                CaseKind.REPORT,
-                guild_id=guild_id,
-                channel_id=job.channel_id,
-                user_id=job.user_id,
-                opened_by=reporter_id,
-                now=now,
-                job_id=job.id,
-                statement=reason,
-            )
+            case_id = await _open_about(job, connection, CaseKind.REPORT, guild_id, reporter_id, now, statement=reason)
             if case_id is None:
                 raise NotAllowed("You reported this picture already; thank you.")
             details = {"case": case_id, "job": job.id}
@@ -137,20 +129,9 @@ class Cases:
         if not await appeals.needs_approval(self._context.database, channel_ids):
             return False
         async with self._context.writing(Topic.CASES) as connection:
-            await self._open_approval(connection, job, job.guild_id)
+            now = self._context.now()
+            await _open_about(job, connection, CaseKind.APPROVAL, job.guild_id, job.user_id, now)
         return True
-
-    async def _open_approval(self, connection: aiosqlite.Connection, job: Job, guild_id: int) -> None:
-        await appeals.open_case(
-            connection,
-            CaseKind.APPROVAL,
-            guild_id=guild_id,
-            channel_id=job.channel_id,
-            user_id=job.user_id,
-            opened_by=job.user_id,
-            now=self._context.now(),
-            job_id=job.id,
-        )
 
     async def set_approval(self, guild_id: int, channel_id: int, is_on: bool, actor_id: int) -> bool:
         """Switch a channel's approval mode; whether moderators have a channel in which they see what waits."""
@@ -215,6 +196,30 @@ class Cases:
         """This message shows the case's status; None: the card was deleted, and the next status gets a new one."""
         async with self._context.writing() as connection:
             await appeals.mark_shown(connection, case.id, case.status, channel_id, message_id)
+
+
+async def _open_about(
+    job: Job,
+    connection: aiosqlite.Connection,
+    kind: CaseKind,
+    guild_id: int,
+    opened_by: int,
+    now: datetime,
+    *,
+    statement: str = "",
+) -> int | None:
+    """The new case's id, or None where this person opened one of this kind about the job before."""
+    return await appeals.open_case(
+        connection,
+        kind,
+        guild_id=guild_id,
+        channel_id=job.channel_id,
+        user_id=job.user_id,
+        opened_by=opened_by,
+        now=now,
+        job_id=job.id,
+        statement=statement,
+    )
 
 
 def _require_own(grounds: Grounds | None, user_id: int, guild_id: int | None) -> tuple[Grounds, int]:

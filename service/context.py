@@ -1,6 +1,6 @@
 """What every use case works with: the database, the clock, and the topics that it announces after a commit.
 
-Whoever shows something in Discord listens to topics: background tasks run when their own topic has news.
+What shows something in Discord listens to topics: a background task runs when its own topic has news.
 """
 
 from __future__ import annotations

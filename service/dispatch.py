@@ -35,6 +35,7 @@ from engine.policy import approve
 from engine.worker.backend import Backend
 from service.allowances import fetch_allowances_of_job
 from service.context import Context, Topic
+from service.health import Health
 from service.jobs import Jobs
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,9 @@ log = logging.getLogger(__name__)
 class Dispatch:
     """One task a job waits for its end. The border between the engine's threads and the event loop."""
 
-    def __init__(self, context: Context, backend: Backend, jobs_: Jobs) -> None:
+    def __init__(self, context: Context, backend: Backend, jobs_: Jobs, health: Health) -> None:
         self._context = context
+        self._health = health
         self._backend = backend
         self._jobs = jobs_
         self._progress: dict[int, Progress] = {}
@@ -72,7 +74,7 @@ class Dispatch:
         try:
             future = self._backend.submit(task, self._on_progress)
         except UserError as error:
-            await self._jobs.end(task.job_id, JobStatus.FAILED, _said(error))
+            await self._end(task.job_id, JobStatus.FAILED, _said(error))
             raise
         self._keep(self._settle(task.job_id, future))
 
@@ -99,27 +101,39 @@ class Dispatch:
         self._context.topics.announce(Topic.JOBS, progress.job_id)
 
     async def _start(self, job_id: int) -> None:
-        async with self._context.writing() as connection:
-            await jobs.start(connection, job_id, self._context.now())
+        async def start() -> None:
+            async with self._context.writing() as connection:
+                await jobs.start(connection, job_id, self._context.now())
+
+        await self._health.until_written(f"noting that picture {job_id} is being painted", start)
 
     # ---- the end ---------------------------------------------------------------------------------------------------
 
     async def _settle(self, job_id: int, future: Future[Result]) -> None:
-        """Wait for the engine and write down how the job ended. The worker's border: nothing escapes it."""
+        """Wait for the engine and write down how the job ended. The worker's border: nothing escapes it.
+
+        Storage that takes nothing now is asked again until it does, the result kept meanwhile; if the process ends in
+        between, the row still says that the job is open, and it is painted again with its seed.
+        """
         try:
             result = await asyncio.wrap_future(future)
+            hashes = await asyncio.to_thread(_fingerprints, result)
+            await self._health.until_written(f"storing picture {job_id}", lambda: self._finish(result, hashes))
+        except NotFound:  # its member erased everything while it was being painted
+            log.info("job %d was erased while it was being painted", job_id)
         except Exception as error:  # noqa: BLE001 - the border; what is unexpected is logged
-            await self._jobs.end(job_id, *_end_of(job_id, error))
-        else:
-            with contextlib.suppress(NotFound):  # its member erased everything while it was being painted
-                await self._finish(result)
+            await self._end(job_id, *_end_of(job_id, error))
         self._progress.pop(job_id, None)
         self._context.topics.announce(Topic.JOBS, job_id)
 
-    async def _finish(self, result: Result) -> None:
+    async def _end(self, job_id: int, status: JobStatus, outcome: Outcome) -> None:
+        await self._health.until_written(
+            f"storing the end of picture {job_id}", lambda: self._jobs.end(job_id, status, outcome)
+        )
+
+    async def _finish(self, result: Result, hashes: list[tuple[int, bytes]]) -> None:
         job = await self._jobs.fetch(result.job_id)
         origin = Origin(user_id=job.user_id, place=job.place)
-        hashes = await asyncio.to_thread(_fingerprints, result)
         now = self._context.now()
         async with self._context.writing(Topic.DECISIONS) as connection:
             if not await jobs.finish(connection, result, now):
@@ -139,9 +153,11 @@ class Dispatch:
             try:
                 await self._take_up(job)
             except PromptRefused as refusal:
-                await self._jobs.end(job.id, JobStatus.REFUSED, _said(refusal))
+                await self._end(job.id, JobStatus.REFUSED, _said(refusal))
             except UserError as error:
                 log.warning("job %d could not be taken up again: %s", job.id, error)
+            except Exception as error:  # noqa: BLE001 - one broken job must not keep the bot from starting
+                self._health.note(f"taking picture {job.id} up again", error)
 
     async def _take_up(self, job: Job) -> None:
         allowed = await fetch_allowances_of_job(self._context.database, job.guild_id, job.user_id, job.id)

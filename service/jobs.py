@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Protocol
 
-from db import audit, challenges, jobs, starboard
+import aiosqlite
+
+from db import audit, challenges, jobs, prompt_channels, starboard
 from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
 from service.context import Context, Topic
 
@@ -29,6 +31,18 @@ class Jobs:
         """The job. Raises NotFound if it is not stored (any more)."""
         job = await jobs.fetch(self._context.database, job_id)
         if job is None:
+            raise NotFound("This picture is not stored any more.")
+        return job
+
+    async def fetch_at(self, job_id: int, guild_id: int | None, message_id: int | None) -> Job:
+        """The job that a button under a message names. Raises NotFound if the message never showed it.
+
+        After a restored backup an old message may name a job that is somebody else's now. While the job's message is
+        not written down, its server has to do.
+        """
+        job = await self.fetch(job_id)
+        is_here = job.guild_id == guild_id if job.message_id is None else job.message_id == message_id
+        if not is_here:
             raise NotFound("This picture is not stored any more.")
         return job
 
@@ -62,7 +76,7 @@ class Jobs:
         code = OutcomeCode.CANCELLED if is_own else OutcomeCode.CANCELLED_BY_MODERATOR
         if not await self.end(job_id, JobStatus.CANCELLED, Outcome(code), moderator_id=None if is_own else user_id):
             raise NotFound("This picture is finished already, so there is nothing to cancel.")
-        self._backend.cancel(job_id)
+        self.stop(job_id)
 
     async def cancel_all(self, actor_id: int, *, user_id: int | None = None, guild_id: int | None = None) -> int:
         """A moderator takes back what is open of a member, in one server or (None) everywhere; returns how many."""
@@ -74,13 +88,21 @@ class Jobs:
                     cancelled += 1
         return cancelled
 
-    async def replace(self, job_id: int) -> None:
+    async def replace(self, connection: aiosqlite.Connection, job_id: int) -> None:
         """Take an open job back without a word: something newer takes its place in its message."""
         now = self._context.now()
-        async with self._context.writing() as connection:
-            if await jobs.end(connection, job_id, JobStatus.CANCELLED, Outcome(OutcomeCode.REPLACED), now):
-                await jobs.mark_delivered(connection, job_id, None, now)
+        if await jobs.end(connection, job_id, JobStatus.CANCELLED, Outcome(OutcomeCode.REPLACED), now):
+            await jobs.mark_delivered(connection, job_id, None, now)
+
+    def stop(self, job_id: int) -> None:
+        """Let the engine drop a job that was ended."""
         self._backend.cancel(job_id)
+
+    async def take_back(self, job_id: int) -> None:
+        """End an open job without a word: nobody wants it any more."""
+        async with self._context.writing() as connection:
+            await self.replace(connection, job_id)
+        self.stop(job_id)
 
     async def erase(self, job_id: int, user_id: int, *, is_moderator: bool = False) -> Job:
         """Erase a job's pictures for good; an open job is cancelled first. Raises NotAllowed or NotFound."""
@@ -111,5 +133,14 @@ class Jobs:
             has_ended = await jobs.end(connection, job_id, status, outcome, now)
             if has_ended and moderator_id is not None:
                 await audit.record_about_job(connection, job_id, moderator_id, "job.cancel", now)
+            if has_ended and status is JobStatus.CANCELLED:
+                await self._show_earlier(connection, job_id)
         self._context.topics.announce(Topic.JOBS, job_id)
         return has_ended
+
+    async def _show_earlier(self, connection: aiosqlite.Connection, job_id: int) -> None:
+        """An edit was cancelled: the finished picture that it would have replaced is shown again in their message."""
+        earlier_id = await jobs.show_again(connection, job_id)
+        if earlier_id is not None:
+            await jobs.mark_delivered(connection, job_id, None, self._context.now())
+            await prompt_channels.give_back(connection, job_id, earlier_id)

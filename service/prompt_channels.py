@@ -176,16 +176,38 @@ class PromptChannels:
         )
         return complete(options, self._profile)
 
-    async def submit(self, message_id: int, request: Request, origin: Origin) -> Job:
+    async def submit(self, message_id: int, request: Request, origin: Origin, replaced: Job | None = None) -> Job:
         """Accept what a claimed message asks for; the message becomes the job's in the same transaction.
 
-        Raises a UserError, as `Service.submit` does.
+        An open job that the new one takes the place of ends in it, too: a crash leaves either of them, never none.
+        Raises a UserError, as `Service.submit` does; `replaced` goes on then.
         """
+
+        async def take_back(connection: aiosqlite.Connection) -> None:
+            if replaced is not None:
+                await self._jobs.replace(connection, replaced.id)
 
         async def accept(connection: aiosqlite.Connection, job_id: int) -> None:
             await prompt_channels.accept_message(connection, message_id, job_id)
 
-        return await self._submit(request, origin, accept)
+        job = await self._submit(request, origin, accept, take_back)
+        if replaced is not None:
+            self._jobs.stop(replaced.id)
+        return job
+
+    async def may_paint_again(self, channel: PromptChannel, message: PromptMessage, *, is_waiting: bool) -> bool:
+        """Whether an edited message may become a picture now: a cooldown holds for edits, too.
+
+        Other words for a picture that still waits (`is_waiting`) are no further picture.
+        """
+        if is_waiting or not channel.cooldown_seconds:
+            return True
+        async with self._context.writing() as connection:
+            return await prompt_channels.take_again(connection, channel, message, self._context.now())
+
+    async def fetch_recent(self, channel_id: int, limit: int) -> list[PromptMessage]:
+        """The channel's latest messages that became pictures, newest first."""
+        return await prompt_channels.fetch_recent(self._context.database, channel_id, limit)
 
     async def mark_answered(self, message_id: int, reply_id: int) -> None:
         """The message got words instead of a picture."""

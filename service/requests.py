@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from domain import SEED_LIMIT, NotFound, Request
+from domain import SEED_LIMIT, Job, NotFound, Request
 from service.jobs import Jobs
 
 VARIATION_STRENGTH = 0.6
@@ -17,14 +17,12 @@ class Requests:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
 
-    async def again(self, job_id: int) -> Request:
+    async def again(self, job: Job) -> Request:
         """A job's request with a new seed."""
-        job = await self._jobs.fetch(job_id)
         return replace(job.request, seed=secrets.randbelow(SEED_LIMIT))
 
-    async def vary(self, job_id: int) -> Request:
+    async def vary(self, job: Job) -> Request:
         """A job's request painted on from its own first picture. Raises NotFound if that is erased."""
-        job = await self._jobs.fetch(job_id)
         pngs = [picture.png for picture in await self._jobs.fetch_pictures(job.id) if picture.png is not None]
         if not pngs:
             raise NotFound("This picture is not stored any more, so it can't be varied.")

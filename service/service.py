@@ -13,7 +13,7 @@ from domain import Job, Origin, Place, Request, RequestOptions
 from engine.policy import judge
 from engine.prepare import complete
 from engine.worker.backend import Backend
-from service.admission import Admission, WriteWith
+from service.admission import Admission, AlreadyAccepted, WriteFirst, WriteWith
 from service.audit import AuditLog
 from service.blocks import Blocks
 from service.cases import Cases
@@ -21,6 +21,7 @@ from service.challenges import Challenges
 from service.context import Context, Listener, Topic, Topics, utc_now
 from service.deliveries import Deliveries
 from service.dispatch import Dispatch
+from service.health import Health
 from service.jobs import Jobs
 from service.limits import Limits
 from service.lookup import Lookup
@@ -53,7 +54,8 @@ class Service:
         self.terms = Terms(context)
         self.jobs = Jobs(context, backend)
         self.requests = Requests(self.jobs)
-        self.dispatch = Dispatch(context, backend, self.jobs)
+        self.health = Health(lambda: context.now())
+        self.dispatch = Dispatch(context, backend, self.jobs, self.health)
         self.deliveries = Deliveries(context, self.jobs, self.settings, backend.profile)
         self.quotas = Quotas(context, limits, backend.profile)
         self.blocks = Blocks(context, self.jobs)
@@ -98,14 +100,24 @@ class Service:
         """Call `listener(job_id)` in the event loop whenever something about a job has changed."""
         self.topics.subscribe(Topic.JOBS, listener)
 
-    async def submit(self, wanted: Request | RequestOptions, origin: Origin, also: WriteWith | None = None) -> Job:
+    async def submit(
+        self,
+        wanted: Request | RequestOptions,
+        origin: Origin,
+        also: WriteWith | None = None,
+        first: WriteFirst | None = None,
+    ) -> Job:
         """Accept a request, durably. Raises a UserError (and costs nothing) if it can't be accepted.
 
-        `also(connection, job_id)` writes in the same transaction as the acceptance.
+        `first(connection)` writes in the acceptance's transaction before it, `also(connection, job_id)` after it.
         """
-        task = await self._admission.admit(wanted, origin, also)
+        try:
+            task = await self._admission.admit(wanted, origin, also, first)
+        except AlreadyAccepted as known:
+            return await self.jobs.fetch(known.job_id)
         await self.dispatch.hand_over(task)
-        return await self.jobs.fetch(task.job_id)
+        # It is accepted: a failure to read it back must not look like a refusal.
+        return await self.health.until_written("reading a new job", lambda: self.jobs.fetch(task.job_id))
 
     async def recall(self, key: str) -> str | None:
         """A value that was remembered across restarts."""

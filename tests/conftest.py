@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -32,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tiny_model" in fixtures and hasattr(getattr(item, "module", None), "make_stage"):
             item.add_marker("loopback")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the libraries hold out of every later garbage collection, which would only read it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,21 @@ import discord
 from discord import app_commands, ui
 
 from cogs.core.bot import Cog, Interaction
-from cogs.core.errors import Modal, RowButton
+from cogs.core.errors import Modal
+from cogs.core.job_button import JobButton
+from domain import Job
 
 MENU = "Report picture"
 
 
-class ReportButton(RowButton, template=r"report:open:(?P<row_id>[0-9]+)"):
+class ReportButton(JobButton, template=r"report:open:(?P<row_id>[0-9]+)"):
     """Tell the moderators about a picture; the row is the job."""
 
     prefix, emoji, label = "report:open", "🚩", "Report"
 
-    async def act(self, interaction: Interaction) -> None:
-        await interaction.client.service.cases.require_reportable(self.row_id, interaction.guild_id)
-        await interaction.response.send_modal(ReportModal(self.row_id))
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        await interaction.client.service.cases.require_reportable(job.id, interaction.guild_id)
+        await interaction.response.send_modal(ReportModal(job.id))
 
 
 class ReportModal(Modal, title="Report this picture"):

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 
-from service import Topic, Topics
-
-log = logging.getLogger(__name__)
+from service import Service, Topic
+from service.health import Health
 
 INTERVAL_SECONDS = 15.0
 
@@ -26,6 +24,7 @@ class BackgroundTasks:
 
     def __init__(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._interval = interval_seconds
+        self._health: Health | None = None
         self._works: dict[Work, tuple[Topic, ...]] = {}
         self._due: set[Work] = set()
         self._wake = asyncio.Event()
@@ -35,11 +34,12 @@ class BackgroundTasks:
         """A coroutine function that does whatever is due and can be called at any time, any number of times."""
         self._works[work] = topics
 
-    def listen(self, topics: Topics) -> None:
-        """From now on news of a task's topics make it due."""
+    def listen(self, service: Service) -> None:
+        """From now on news of a task's topics make it due, and the service hears of failures."""
+        self._health = service.health
         for work, wanted in self._works.items():
             for topic in wanted:
-                topics.subscribe(topic, lambda _, work=work: self._make_due(work))
+                service.topics.subscribe(topic, lambda _, work=work: self._make_due(work))
 
     def _make_due(self, work: Work) -> None:
         self._due.add(work)
@@ -69,7 +69,15 @@ class BackgroundTasks:
         """The border at which a failed task waits for its next turn instead of stopping the others."""
         async with self._running:
             for work in works:
-                try:
-                    await work()
-                except Exception:
-                    log.warning("a background task failed and will be tried again", exc_info=True)
+                await self._run_one(work)
+
+    async def _run_one(self, work: Work) -> None:
+        name = f"background task {getattr(work, '__qualname__', work)}"
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - the border
+            if self._health is not None:
+                self._health.note(name, error)
+        else:
+            if self._health is not None:
+                self._health.solve(name)

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import aiohttp
 import discord
 from discord import ui
 from discord.ext import commands
@@ -97,7 +98,7 @@ class Bot(commands.Bot):
 
     async def setup_hook(self) -> None:
         await self.load_extension(SETUP)
-        self.background.listen(self.service.topics)
+        self.background.listen(self.service)
         self._background_task = asyncio.create_task(self._run_background(), name="background")
         await self._register_commands()
 
@@ -121,7 +122,12 @@ class Bot(commands.Bot):
         key = f"commands:{self.application_id}"
         if await self.service.recall(key) == fingerprint:
             return
-        await self.tree.sync()
+        try:
+            await self.tree.sync()
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            # The bot works with the commands that Discord knows; the next start tries again.
+            self.service.health.note("registering the commands with Discord", error)
+            return
         await self.service.remember(key, fingerprint)
         log.info("application commands registered")
 

@@ -47,6 +47,7 @@ def origin_of(interaction: Interaction, source: JobSource = JobSource.SLASH, par
         filesize_limit=interaction.filesize_limit,
         parent_channel_id=parent_of(interaction.channel),
         is_moderator=interaction.guild_id is not None and may_moderate(interaction.permissions),
+        request_id=interaction.id,
     )
 
 

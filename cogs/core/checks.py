@@ -1,14 +1,23 @@
-"""Who may do what here: Discord's permissions, the moderators' roles of `/settings role moderators`, the bot's owner.
+"""What comes before a command's own work: who may do it, and options that several commands share.
 
+Rights are Discord's permissions, the moderators' roles of `/settings role moderators`, and being the bot's owner.
 `default_permissions` only decides whom a client shows a command; each moderators' command asks here as well.
 """
 
 from __future__ import annotations
 
-import discord
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from cogs.core.bot import Bot, Interaction
+import discord
+from discord import app_commands
+
+from cogs.core.bot import Bot, Cog, Interaction
 from domain import NotAllowed
+
+Command = Callable[..., Awaitable[None]]
 
 MODERATORS_ONLY = (
     "This is for this server's moderators: people who may time members out or manage the server, and the roles that "
@@ -72,3 +81,30 @@ def _require_server(interaction: Interaction) -> int:
 async def _has_moderators_role(bot: Bot, guild_id: int, roles: list[discord.Role]) -> bool:
     settings = await bot.service.settings.fetch(guild_id)
     return not {role.id for role in roles}.isdisjoint(settings.moderator_role_ids)
+
+
+def taking(
+    name: str, read: Callable[..., Awaitable[Any]], **descriptions: str
+) -> Callable[[Command], Callable[..., Any]]:
+    """A command whose parameter `name` is, to Discord, the options of `read`, with what `descriptions` say of them.
+
+    `read` gets the interaction and the options by name; what it returns is the command's argument, what it raises is
+    the command's answer.
+    """
+    options = list(inspect.signature(read, eval_str=True).parameters.values())[1:]
+
+    def decorate(command: Command) -> Callable[..., Any]:
+        @functools.wraps(command)
+        async def run(cog: Cog, interaction: Interaction, **given: Any) -> None:
+            value = await read(interaction, **{option.name: given.pop(option.name) for option in options})
+            await command(cog, interaction, **{name: value}, **given)
+
+        signature = inspect.signature(command, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            parameters += options if parameter.name == name else [parameter]
+        # discord.py reads the options of a command from here.
+        setattr(run, "__signature__", signature.replace(parameters=parameters))  # noqa: B010
+        return app_commands.describe(**descriptions)(run)
+
+    return decorate

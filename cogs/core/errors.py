@@ -23,6 +23,8 @@ from domain import UserError
 
 log = logging.getLogger(__name__)
 
+MAX_ROW_ID = 2**63 - 1
+
 Field = TypeVar("Field", ui.TextInput[Any], ui.Select[Any], ui.RoleSelect[Any], ui.ChannelSelect[Any])
 
 
@@ -105,7 +107,7 @@ async def or_reply(interaction: Interaction, act: Awaitable[None]) -> None:
 
 
 class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+)"):
-    """A button that works for ever: its custom_id names a database row, its subclass says what a click does.
+    """A button that never expires: its custom_id names a database row, its subclass says what a click does.
 
     Subclasses give a `template` with the group `row_id`, a `prefix` that matches it, and `act`.
     """
@@ -130,7 +132,8 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        return cls(int(match["row_id"]))
+        # A forged number may have any length; no row has one of more than 63 bits.
+        return cls(min(int(match["row_id"]), MAX_ROW_ID))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         await or_reply(interaction, self.act(interaction))

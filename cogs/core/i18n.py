@@ -15,7 +15,7 @@ from typing import Any
 from discord import ui
 
 from cogs.core.bot import Bot
-from domain.credits import credits_in_digits
+from domain.quotas import credits_in_digits
 from domain.settings import LANGUAGES
 
 FOLDER = Path(__file__).parent / "languages"
@@ -49,7 +49,7 @@ class Translation:
         return f"{amount} {self('credit' if amount == '1' else 'credits')}"
 
     def labels(self, view: ui.View) -> ui.View:
-        """The same view with its buttons' labels in this language."""
+        """The view, its buttons' labels said in this language."""
         for child in view.children:
             button = getattr(child, "item", child)
             if isinstance(button, ui.Button) and button.label:

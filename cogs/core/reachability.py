@@ -33,7 +33,7 @@ async def check_discord(token: str, *, message_content: bool) -> list[Finding]:
         flags = discord.ApplicationFlags._from_value(int((await client.application_info()).get("flags", 0)))
         return [account, _intents(flags, message_content), *await _servers(client)]
     except discord.LoginFailure:
-        words = "does not accept DISCORD_TOKEN; copy it once more from your application's Bot page"
+        words = "does not accept DISCORD_TOKEN; copy it again from your application's Bot page"
     except (discord.HTTPException, aiohttp.ClientError, OSError, ValueError) as error:
         words = f"can't be reached ({error})"
     finally:

@@ -14,55 +14,55 @@ from cogs.cases.reports import ReportButton
 from cogs.core.bot import Interaction
 from cogs.core.checks import may_tidy_up
 from cogs.core.errors import Modal, RowButton, View, row_of
-from cogs.imagine.cancel_button import CancelButton
+from cogs.core.job_button import JobButton
+from cogs.imagine.progress import CancelButton
 from cogs.imagine.submit import submit
 from domain import SEED_LIMIT, InvalidRequest, Job, JobSource, JobStatus
 
 
-class DeleteButton(RowButton, template=r"job:delete:(?P<row_id>[0-9]+)"):
+class DeleteButton(JobButton, template=r"job:delete:(?P<row_id>[0-9]+)"):
     """Erase the pictures and the message."""
 
     prefix, emoji, style = "job:delete", "🗑️", discord.ButtonStyle.secondary
     label = "Delete"
 
-    async def act(self, interaction: Interaction) -> None:
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
         jobs = interaction.client.service.jobs
-        await jobs.erase(self.row_id, interaction.user.id, is_moderator=await may_tidy_up(interaction))
+        await jobs.erase(job.id, interaction.user.id, is_moderator=await may_tidy_up(interaction))
         await interaction.response.defer()
-        messages = await jobs.fetch_copies(self.row_id)
+        messages = await jobs.fetch_copies(job.id)
         if interaction.message is not None:
             messages.add((interaction.message.channel.id, interaction.message.id))
         for channel_id, message_id in messages:
             await interaction.client.delete_quietly(channel_id, message_id)
 
 
-class AgainButton(RowButton, template=r"job:again:(?P<row_id>[0-9]+)"):
+class AgainButton(JobButton, template=r"job:again:(?P<row_id>[0-9]+)"):
     """Paint the request again, with a new seed, as a picture of the person who pressed."""
 
     prefix, label, emoji = "job:again", "Again", "🎲"
 
-    async def act(self, interaction: Interaction) -> None:
-        requests = interaction.client.service.requests
-        await submit(interaction, requests.again(self.row_id), source=JobSource.AGAIN, parent_id=self.row_id)
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        wanted = interaction.client.service.requests.again(job)
+        await submit(interaction, wanted, source=JobSource.AGAIN, parent_id=job.id)
 
 
-class VaryButton(RowButton, template=r"job:vary:(?P<row_id>[0-9]+)"):
+class VaryButton(JobButton, template=r"job:vary:(?P<row_id>[0-9]+)"):
     """A variation: painted on from the picture itself."""
 
     prefix, label, emoji = "job:vary", "Vary", "🪄"
 
-    async def act(self, interaction: Interaction) -> None:
-        requests = interaction.client.service.requests
-        await submit(interaction, requests.vary(self.row_id), source=JobSource.VARY, parent_id=self.row_id)
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        wanted = interaction.client.service.requests.vary(job)
+        await submit(interaction, wanted, source=JobSource.VARY, parent_id=job.id)
 
 
-class EditButton(RowButton, template=r"job:edit:(?P<row_id>[0-9]+)"):
+class EditButton(JobButton, template=r"job:edit:(?P<row_id>[0-9]+)"):
     """Change the words, keep the seed."""
 
     prefix, label, emoji = "job:edit", "Edit", "✏️"
 
-    async def act(self, interaction: Interaction) -> None:
-        job = await interaction.client.service.jobs.fetch(self.row_id)
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
         await interaction.response.send_modal(EditModal(job))
 
 

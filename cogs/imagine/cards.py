@@ -115,6 +115,11 @@ def _outcome(outcome: Outcome | None, words: Translation) -> str:
     return words(OUTCOMES.get(outcome.code, outcome.detail))
 
 
+def unshown_card(job: Job, reason: str, words: Translation = ENGLISH) -> discord.Embed:
+    """A finished picture that Discord does not take; it was painted and paid for, and stays stored."""
+    return _card(job, words("Your picture is ready"), words(reason), RED, words)
+
+
 def held_card(job: Job, words: Translation = ENGLISH) -> discord.Embed:
     """A finished picture that waits for a moderator's yes."""
     line = "In this channel a moderator looks at every picture first. It appears here as soon as one has said yes."

@@ -16,13 +16,16 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import aiohttp
 import discord
 
 from cogs.core.bot import Bot, Cog, Interaction
 from cogs.core.channels import parent_of
+from cogs.core.checks import may_tidy_up
+from cogs.core.errors import View, row_of
 from cogs.core.i18n import translation_for
+from cogs.core.job_button import JobButton
 from cogs.core.text import NOBODY
-from cogs.imagine.cancel_button import open_buttons
 from cogs.imagine.cards import PREVIEW, painting_card, waiting_card
 from domain import Job
 
@@ -34,6 +37,8 @@ MAX_EDITS_AT_ONCE = 8
 # A changed estimate is worth an edit only if it moved by this share (and Discord counts down by itself).
 DUE_TOLERANCE_SECONDS = 15
 REMEMBERED_DELETIONS = 200
+# How an answer can fail: refused, cut, too late.
+LOST_ANSWERS = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -47,6 +52,23 @@ class Live:
     editing: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_closed: bool = False
+
+
+class CancelButton(JobButton, template=r"job:cancel:(?P<row_id>[0-9]+)"):
+    """Take an open job back."""
+
+    prefix, label, emoji = "job:cancel", "Cancel", "✖️"
+
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        await interaction.client.service.jobs.cancel(
+            job.id, interaction.user.id, is_moderator=await may_tidy_up(interaction)
+        )
+        await interaction.response.defer()
+
+
+def open_buttons(job: Job) -> View:
+    """What is under the message of a job that is not finished."""
+    return row_of(CancelButton(job.id))
 
 
 class Progress(Cog):
@@ -63,6 +85,7 @@ class Progress(Cog):
         self._when_shown: Callable[[], None] = lambda: None
         self._lives: dict[int, Live] = {}
         self._showing: set[int] = set()
+        self._unknown: set[int] = set()
         # A message may be deleted before we have heard which one it is.
         self._deleted: deque[int] = deque(maxlen=REMEMBERED_DELETIONS)
         self._changed = asyncio.Event()
@@ -90,8 +113,11 @@ class Progress(Cog):
             standing = self.bot.service.queue.standing(job.id)
             words = await translation_for(self.bot, job.guild_id)
             card = waiting_card(job, standing, self.bot.service.now(), words)
-            message_id = await _answer(interaction, card, words.labels(open_buttons(job)))
-            await self.bot.service.deliveries.attach_message(job.id, message_id)
+            message_id = await self._answer(interaction, card, words.labels(open_buttons(job)))
+            if message_id is None:  # the finished picture is the answer; a first message that is there is found then
+                self._unknown.add(job.id)
+                return
+            await self._attach(job.id, message_id)
             live = Live(await self.bot.service.jobs.fetch(job.id), interaction, edited_at=self._clock())
             self._lives[job.id] = live
             await self._take_back_if_deleted(live)
@@ -121,9 +147,27 @@ class Progress(Cog):
             except discord.HTTPException as error:
                 log.info("job %d could not be shown as a reply: %s", job.id, error)
                 return
-            await self.bot.service.deliveries.attach_message(job.id, reply.id)
+            await self._attach(job.id, reply.id)
             live = self._lives[job.id] = Live(await self.bot.service.jobs.fetch(job.id), edited_at=self._clock())
             await self._take_back_if_deleted(live)
+
+    async def _answer(self, interaction: Interaction, card: discord.Embed, view: discord.ui.View) -> int | None:
+        """Answer with the card; the id of the message it became, or None if we do not hear of one.
+
+        The job is accepted and paid for, whatever Discord says now: nothing here is an error of the request.
+        """
+        try:
+            if interaction.response.is_done():
+                message = await interaction.edit_original_response(embed=card, view=view, allowed_mentions=NOBODY)
+                return message.id
+            response = await interaction.response.send_message(embed=card, view=view, allowed_mentions=NOBODY)
+            return response.message_id or (await interaction.original_response()).id
+        except LOST_ANSWERS as error:
+            log.info("the first answer to interaction %d was lost: %s", interaction.id, error)
+        try:
+            return (await interaction.original_response()).id
+        except LOST_ANSWERS:
+            return None
 
     def follow(self, job: Job) -> None:
         """Keep a message up to date that shows the job already."""
@@ -149,6 +193,16 @@ class Progress(Cog):
         """Whether the job's first message is on its way; the delivery must not post a second one."""
         return job_id in self._showing
 
+    def is_answer_unknown(self, job_id: int) -> bool:
+        """Whether Discord may have taken the job's first message without our hearing of it."""
+        return job_id in self._unknown
+
+    async def _attach(self, job_id: int, message_id: int) -> None:
+        attach = self.bot.service.deliveries.attach_message
+        await self.bot.service.health.until_written(
+            f"noting the message of picture {job_id}", lambda: attach(job_id, message_id)
+        )
+
     async def close(self, job_id: int) -> None:
         """No more live edits for this job; returns when the last one is through."""
         live = self._lives.pop(job_id, None)
@@ -161,13 +215,15 @@ class Progress(Cog):
     # ---- the loop --------------------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            self._tick()
-            await asyncio.sleep(min(self._interval, 0.5))
-            if self._lives:
-                self._changed.set()
+        await self.bot.service.health.keep_going("progress", self._turn)
+
+    async def _turn(self) -> None:
+        await self._changed.wait()
+        self._changed.clear()
+        self._tick()
+        await asyncio.sleep(min(self._interval, 0.5))
+        if self._lives:
+            self._changed.set()
 
     def _tick(self) -> None:
         """Start an edit for each message that is out of date and whose turn it is; painting ones first."""
@@ -246,14 +302,3 @@ class Progress(Cog):
 
 def _is_editing(live: Live) -> bool:
     return live.editing is not None and not live.editing.done()
-
-
-async def _answer(interaction: Interaction, card: discord.Embed, view: discord.ui.View) -> int:
-    """Answer with the card; the id of the message it became."""
-    if interaction.response.is_done():
-        message = await interaction.edit_original_response(embed=card, view=view, allowed_mentions=NOBODY)
-        return message.id
-    response = await interaction.response.send_message(embed=card, view=view, allowed_mentions=NOBODY)
-    if response.message_id is not None:
-        return response.message_id
-    return (await interaction.original_response()).id

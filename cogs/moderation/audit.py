@@ -19,7 +19,7 @@ from cogs.core.checks import require_moderator
 from cogs.core.colours import BLUE
 from cogs.core.text import NOBODY, inert
 from domain.audit import AuditBacklog, AuditRow
-from domain.credits import credits_in_words
+from domain.quotas import credits_in_words
 from service import Topic
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,7 @@ therefore visible to all and ask in the bot.
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import discord
 from discord import app_commands
@@ -18,7 +14,7 @@ from discord.app_commands import Range
 
 from cogs.core.bot import GroupCog, Interaction
 from cogs.core.channels import origin_of, origin_of_member
-from cogs.core.checks import require_moderator
+from cogs.core.checks import require_moderator, taking
 from cogs.core.text import NOBODY
 from cogs.moderation.quota_cards import (
     explanation_card,
@@ -30,9 +26,8 @@ from cogs.moderation.quota_cards import (
     subject_name,
 )
 from domain import InvalidRequest
-from domain.credits import credits_in_words, to_millicredits
 from domain.durations import parse_duration
-from domain.quotas import Asker, QuotaKind, QuotaLimits, QuotaSubject
+from domain.quotas import Asker, QuotaKind, QuotaLimits, QuotaSubject, credits_in_words, to_millicredits
 
 Credits = Range[float, 0.0, 1_000_000.0]
 Place = discord.TextChannel | discord.VoiceChannel
@@ -79,27 +74,14 @@ async def choose(
     return Chosen(guild_id, found[0], member)
 
 
-def about_one(command: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
-    """A command whose parameter `chosen` is, to Discord, the four options of `choose`."""
-    signature = inspect.signature(command)
-    options = list(inspect.signature(choose).parameters.values())[1:]
-
-    @functools.wraps(command)
-    async def ask(cog: Quota, interaction: Interaction, **given: Any) -> None:
-        chosen = await choose(interaction, **{option.name: given.pop(option.name) for option in options})
-        await command(cog, interaction, chosen=chosen, **given)
-
-    parameters: list[inspect.Parameter] = []
-    for parameter in signature.parameters.values():
-        parameters += options if parameter.name == "chosen" else [parameter]
-    # discord.py reads the options of a command from here.
-    setattr(ask, "__signature__", signature.replace(parameters=parameters))  # noqa: B010
-    return app_commands.describe(
-        member="For this member",
-        role="For everybody with this role",
-        channel="For what is asked for in this channel",
-        everyone="For everybody in this server",
-    )(ask)
+about_one = taking(
+    "chosen",
+    choose,
+    member="For this member",
+    role="For everybody with this role",
+    channel="For what is asked for in this channel",
+    everyone="For everybody in this server",
+)
 
 
 # ---- the commands ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import discord
 
 from cogs.core.colours import BLUE
 from cogs.core.text import inert, plural
-from domain.credits import credits_in_words
 from domain.quotas import (
     LedgerEntry,
     MemberCredits,
@@ -18,6 +17,7 @@ from domain.quotas import (
     QuotaRule,
     QuotaSubject,
     SubjectCredits,
+    credits_in_words,
 )
 
 # Discord's limit for one field of an embed.

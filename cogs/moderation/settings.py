@@ -16,7 +16,7 @@ from cogs.core.errors import Modal, RowButton, View
 from cogs.core.text import NOBODY
 from domain import InvalidRequest
 from domain.settings import (
-    LANGUAGES,
+    LANGUAGE_NAMES,
     SHAPES,
     ChannelLevel,
     ChannelSettings,
@@ -29,7 +29,6 @@ Option = discord.SelectOption
 
 MAX_ROLES = 10
 NO_PRESET = "none"
-LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 
 LEVEL_WORDS = {
     ChannelLevel.OFF: "No pictures here",
@@ -228,8 +227,8 @@ class ChannelsForm(Modal, title="Audit, review, language, keeping"):
         self.audit = _channel_select("audit", settings.audit_channel_id)
         self.review = _channel_select("review", settings.review_channel_id)
         languages = [
-            Option(label=LANGUAGE_NAMES[language], value=language, default=language == settings.language)
-            for language in LANGUAGES
+            Option(label=name, value=language, default=language == settings.language)
+            for language, name in LANGUAGE_NAMES.items()
         ]
         self.language = ui.Select[Any](custom_id="language", options=languages)
         self.retention = ui.TextInput[Any](

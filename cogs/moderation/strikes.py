@@ -9,7 +9,7 @@ from discord import app_commands
 from discord.app_commands import Range
 
 from cogs.core.bot import Cog, GroupCog, Interaction
-from cogs.core.checks import require_manager, require_moderator
+from cogs.core.checks import require_manager, require_moderator, taking
 from cogs.core.colours import BLUE
 from cogs.core.text import NOBODY, plural
 from domain.settings import GuildSettings
@@ -27,6 +27,45 @@ RUNG_WORDS = {
     Rung.WARN: "A warning; nothing else changes yet.",
     Rung.SLOW: "Slower: one picture at a time, with a quarter of the usual share of the worker.",
     Rung.PAUSE: "A pause: no pictures for now.",
+}
+
+
+async def _read_rungs(
+    _: Interaction,
+    free_refusals: Count | None = None,
+    days: Range[int, 1, 365] | None = None,
+    warn_at: Count | None = None,
+    slow_at: Count | None = None,
+    pause_at: Count | None = None,
+    pause_hours: Range[int, 1, 720] | None = None,
+    tell_at: Count | None = None,
+) -> dict[str, int]:
+    """What a moderator gave, by the names of the server's settings."""
+    values = {
+        "strike_free_refusals": free_refusals,
+        "strike_days": days,
+        "strike_warn_at": warn_at,
+        "strike_slow_at": slow_at,
+        "strike_pause_at": pause_at,
+        "strike_pause_hours": pause_hours,
+        "strike_tell_at": tell_at,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+LADDER = {
+    "free_refusals": "Refused prompts a day that are never a strike",
+    "days": "How long a strike lasts",
+    "warn_at": "Strikes until the warning; 0: never",
+    "slow_at": "Strikes until it gets slower; 0: never",
+    "pause_at": "Strikes until the pause; 0: never",
+    "pause_hours": "How long the pause is",
+    "tell_at": "Strikes until the moderators are told; 0: never",
+}
+TRIAL = dict.fromkeys(LADDER, "Try another rung") | {
+    "free_refusals": "Try another number of free refusals",
+    "days": "Try another length of a strike",
+    "pause_hours": "Try another length of the pause",
 }
 
 
@@ -83,29 +122,10 @@ class StrikeLadder(GroupCog, group_name="strike"):
         )
 
     @app_commands.command()
-    @app_commands.describe(
-        free_refusals="Refused prompts a day that are never a strike",
-        days="How long a strike lasts",
-        warn_at="Strikes until the warning; 0: never",
-        slow_at="Strikes until it gets slower; 0: never",
-        pause_at="Strikes until the pause; 0: never",
-        pause_hours="How long the pause is",
-        tell_at="Strikes until the moderators are told; 0: never",
-    )
-    async def ladder(
-        self,
-        interaction: Interaction,
-        free_refusals: Count | None = None,
-        days: Range[int, 1, 365] | None = None,
-        warn_at: Count | None = None,
-        slow_at: Count | None = None,
-        pause_at: Count | None = None,
-        pause_hours: Range[int, 1, 720] | None = None,
-        tell_at: Count | None = None,
-    ) -> None:
+    @taking("changes", _read_rungs, **LADDER)
+    async def ladder(self, interaction: Interaction, changes: dict[str, int]) -> None:
         """Show this server's ladder, or change it"""
         guild_id, service = await require_moderator(interaction), self.bot.service
-        changes = _changes(free_refusals, days, warn_at, slow_at, pause_at, pause_hours, tell_at)
         if changes:
             await require_manager(interaction)
             await service.settings.change(guild_id, interaction.user.id, **changes)
@@ -113,54 +133,15 @@ class StrikeLadder(GroupCog, group_name="strike"):
         await interaction.response.send_message(embed=_ladder_card(settings), ephemeral=True)
 
     @app_commands.command(name="dry-run")
-    @app_commands.describe(
-        days_back="How many days to replay",
-        free_refusals="Try another number of free refusals",
-        days="Try another length of a strike",
-        warn_at="Try another rung",
-        slow_at="Try another rung",
-        pause_at="Try another rung",
-        pause_hours="Try another length of the pause",
-        tell_at="Try another rung",
-    )
+    @app_commands.describe(days_back="How many days to replay")
+    @taking("changes", _read_rungs, **TRIAL)
     async def dry_run(
-        self,
-        interaction: Interaction,
-        days_back: Range[int, 1, 365] = 30,
-        free_refusals: Count | None = None,
-        days: Range[int, 1, 365] | None = None,
-        warn_at: Count | None = None,
-        slow_at: Count | None = None,
-        pause_at: Count | None = None,
-        pause_hours: Range[int, 1, 720] | None = None,
-        tell_at: Count | None = None,
+        self, interaction: Interaction, days_back: Range[int, 1, 365] = 30, *, changes: dict[str, int]
     ) -> None:
         """What a ladder would have done in the last days; changes nothing"""
         guild_id = await require_moderator(interaction)
-        changes = _changes(free_refusals, days, warn_at, slow_at, pause_at, pause_hours, tell_at)
         trial = await self.bot.service.strikes.try_ladder(guild_id, days_back, **changes)
         await interaction.response.send_message(embed=_trial_card(trial), ephemeral=True, allowed_mentions=NOBODY)
-
-
-def _changes(
-    free_refusals: int | None,
-    days: int | None,
-    warn_at: int | None,
-    slow_at: int | None,
-    pause_at: int | None,
-    pause_hours: int | None,
-    tell_at: int | None,
-) -> dict[str, int]:
-    values = {
-        "strike_free_refusals": free_refusals,
-        "strike_days": days,
-        "strike_warn_at": warn_at,
-        "strike_slow_at": slow_at,
-        "strike_pause_at": pause_at,
-        "strike_pause_hours": pause_hours,
-        "strike_tell_at": tell_at,
-    }
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def strikes_card(record: StrikeRecord) -> discord.Embed:

@@ -14,10 +14,10 @@ from cogs.moderation.quota_cards import rule_line
 from domain import InvalidRequest
 from domain.audit import EVERYWHERE as AUDIT_EVERYWHERE
 from domain.blocks import EVERYWHERE
-from domain.credits import to_millicredits
 from domain.durations import parse_optional_duration
+from domain.health import Problem
 from domain.queue import QueueState
-from domain.quotas import QuotaKind, QuotaLimits, QuotaSubject
+from domain.quotas import QuotaKind, QuotaLimits, QuotaSubject, to_millicredits
 from service import Topic
 
 WHOLE_SERVER = QuotaSubject(QuotaKind.SERVER)
@@ -116,7 +116,8 @@ class Owner(GroupCog, group_name="owner"):
         """What the queue is doing, over all servers"""
         await require_owner(interaction)
         state = await self.bot.service.queue.fetch_state()
-        await self._answer(interaction, f"{STATES[state]} {await self._counts()}")
+        lines = [f"{STATES[state]} {await self._counts()}", *map(_problem_line, self.bot.service.health.problems)]
+        await self._answer(interaction, "\n".join(lines)[:2000])
 
     async def _counts(self) -> str:
         report, left = self.bot.service.queue.report(), len(await self.bot.service.jobs.fetch_open())
@@ -214,6 +215,13 @@ class Owner(GroupCog, group_name="owner"):
 
     async def _answer(self, interaction: Interaction, text: str) -> None:
         await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY)
+
+
+def _problem_line(problem: Problem) -> str:
+    """What does not work now, since when, and where the log says more."""
+    since = discord.utils.format_dt(problem.since, "R")
+    times = plural(problem.times, "time")
+    return f"⚠️ {inert(problem.name, 100)}: {inert(problem.error, 150)} ({times}, first {since}, `{problem.reference}`)"
 
 
 def _snowflake(text: str) -> int:

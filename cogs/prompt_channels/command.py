@@ -16,7 +16,6 @@ from cogs.core.text import inert
 from cogs.moderation.quota_cards import rule_values
 from cogs.prompt_channels.messages import PromptMessages
 from domain import SEED_LIMIT, InvalidRequest
-from domain.credits import to_millicredits
 from domain.prompt_channels import (
     AnswerMode,
     OtherMessages,
@@ -24,6 +23,7 @@ from domain.prompt_channels import (
     PromptChannelChanges,
     PromptChannelDetails,
 )
+from domain.quotas import to_millicredits
 from domain.settings import ChannelLevel
 
 MAX_TAGS = 200

@@ -58,8 +58,10 @@ class PromptMessages(Cog):
     @Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
-        if self._channel_of(message.channel) is None or self._text(message) is None:
-            return
+        if self._channel_of(message.channel) is not None and self._text(message) is not None:
+            await self._follow_edit(message)
+
+    async def _follow_edit(self, message: discord.Message) -> None:
         async with self._one_at_a_time(message.id):
             row = await self.bot.service.prompt_channels.find_message(message.id)
             channel = self.bot.service.prompt_channels.find(row.channel_id) if row else None
@@ -80,10 +82,15 @@ class PromptMessages(Cog):
     async def on_ready(self) -> None:
         """Read what was written while the bot was away, and what it had begun with when it stopped."""
         for channel in await self.bot.service.prompt_channels.load():
+            name = f"catching up with prompt channel {channel.channel_id}"
             try:
                 await self._catch_up(channel)
             except discord.HTTPException as error:
                 await self.complain(channel, f"I can't read <#{channel.channel_id}>: {error.text or error.status}.")
+            except Exception as error:  # noqa: BLE001 - one channel must not keep the others waiting
+                self.bot.service.health.note(name, error)
+            else:
+                self.bot.service.health.solve(name)
         self._is_caught_up = True
 
     async def _catch_up(self, channel: PromptChannel) -> None:
@@ -96,12 +103,29 @@ class PromptMessages(Cog):
                     await self._paint(channel, await place.fetch_message(row.message_id))
                 except discord.NotFound:
                     await self._forget(row.message_id)
+            await self._follow_changes(channel, place)
         if channel.latest_message_id is None:
             return
         after = discord.Object(channel.latest_message_id)
         async for message in place.history(limit=CAUGHT_UP_MESSAGES, after=after, oldest_first=True):
             if _is_from_member(message):
                 await self._take(channel, message)
+
+    async def _follow_changes(self, channel: PromptChannel, place: discord.TextChannel) -> None:
+        """Prompts that were edited or deleted while the bot was away, among the channel's latest messages."""
+        there = {message.id: message async for message in place.history(limit=CAUGHT_UP_MESSAGES)}
+        oldest = min(there, default=0)
+        for row in await self.bot.service.prompt_channels.fetch_recent(channel.channel_id, CAUGHT_UP_MESSAGES):
+            message = there.get(row.message_id)
+            if message is not None and message.edited_at is not None and self._text(message) is not None:
+                await self._follow_edit(message)
+            elif message is None and row.message_id > oldest and await self._was_in(channel, row):
+                await self._forget(row.message_id)
+
+    async def _was_in(self, channel: PromptChannel, row: PromptMessage) -> bool:
+        """Whether a message was written in the channel itself, not in a thread, whose messages its history lacks."""
+        job = await self.bot.service.prompt_channels.find_job(row)
+        return job is not None and job.channel_id in (channel.channel_id, row.message_id)
 
     def _one_at_a_time(self, message_id: int) -> asyncio.Lock:
         """An edit or a deletion waits until the message's own answer is there."""
@@ -178,12 +202,20 @@ class PromptMessages(Cog):
         return await self.bot.service.jobs.find_by_message(message.reference.message_id)
 
     async def _submit(
-        self, channel: PromptChannel, message: discord.Message, request: Request, shown_by: int | None = None
+        self,
+        channel: PromptChannel,
+        message: discord.Message,
+        request: Request,
+        shown_by: int | None = None,
+        replaced: Job | None = None,
     ) -> None:
-        """`shown_by` is our message that the new picture replaces."""
-        origin = replace(await self._origin(channel, message), message_id=shown_by)
+        """`shown_by` is our message that the new picture replaces, `replaced` its job if that is not finished."""
+        is_edit = shown_by is not None or replaced is not None
+        origin = replace(
+            await self._origin(channel, message), message_id=shown_by, request_id=None if is_edit else message.id
+        )
         try:
-            job = await self.bot.service.prompt_channels.submit(message.id, request, origin)
+            job = await self.bot.service.prompt_channels.submit(message.id, request, origin, replaced)
         except ConsentRequired as error:
             button = TermsButton(error.pending_id)
             await self._answer(message, "Before your first picture, please read the rules.", button)
@@ -277,21 +309,39 @@ class PromptMessages(Cog):
         """An edited message: its picture's seed, the new words, in the same message of ours."""
         job = await self.bot.service.prompt_channels.find_job(row)
         if job is None:
-            await self._paint(channel, message)
+            if await self._may_paint_again(channel, message, row, is_waiting=row.status is PromptStatus.TAKEN):
+                await self._paint(channel, message)
             return
         new = await self._request(channel, message, self._text(message) or "")
         request = replace(job.request, prompt=new.prompt)
         if request.prompt == job.request.prompt:
             return  # Discord also calls it an edit when it has loaded a preview
-        if job.status.is_open:
-            await self.bot.cog(Progress).close(job.id)
-            await self.bot.service.jobs.replace(job.id)
+        if not await self._may_paint_again(channel, message, row, is_waiting=job.status.is_open):
+            return
+        replaced = job if job.status.is_open else None
+        if replaced is not None:
+            await self.bot.cog(Progress).close(replaced.id)
         try:
-            await self._submit(channel, message, request, shown_by=job.message_id)
+            await self._submit(channel, message, request, shown_by=job.message_id, replaced=replaced)
         except UserError as error:
-            if job.status.is_open and job.message_id is not None:  # it waited for words that are gone
-                await self.bot.delete_quietly(job.channel_id, job.message_id)
+            if replaced is not None:
+                await self._take_back(replaced)
             await self._answer_error(message, error)
+
+    async def _may_paint_again(
+        self, channel: PromptChannel, message: discord.Message, row: PromptMessage, *, is_waiting: bool
+    ) -> bool:
+        """Whether an edit counts now; who must wait is told so."""
+        if await self.bot.service.prompt_channels.may_paint_again(channel, row, is_waiting=is_waiting):
+            return True
+        await self._ask_to_wait(channel, message)
+        return False
+
+    async def _take_back(self, job: Job) -> None:
+        """The words that a picture waited for are gone."""
+        await self.bot.service.jobs.take_back(job.id)
+        if job.message_id is not None:
+            await self.bot.delete_quietly(job.channel_id, job.message_id)
 
     async def _take_hint_back(self, message: discord.Message, before: PromptMessage) -> None:
         """Once an edit is painted, what we said about the words before it is wrong."""

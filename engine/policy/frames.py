@@ -25,10 +25,11 @@ _MOST_HITS = 30
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A rule that fired, and the hits that made it fire."""
+    """A rule that fired, and the hits that made it fire; `excused` if only in tags with one of its `none` words."""
 
     rule: Rule
     hits: tuple[Hit, ...]
+    excused: bool = False
 
 
 Groups = Mapping[str, Sequence[Hit]]
@@ -38,28 +39,27 @@ def fire(rules: Iterable[Rule], found: Groups, negative: Groups) -> list[Firing]
     """The rules whose groups are all met; `negative` holds what the negative prompt names."""
     firings: list[Firing] = []
     for rule in rules:
-        if all(group in found for group in rule.all) and all(group in negative for group in rule.negative):
-            hits = _meet(rule, found)
-            if hits is not None:
-                firings.append(Firing(rule, hits))
+        named = all(group in found for group in rule.all) and all(group in negative for group in rule.negative)
+        if named and not any(group in found for group in rule.unless):
+            firing = _meet(rule, found)
+            if firing is not None:
+                firings.append(firing)
     return firings
 
 
-def _meet(rule: Rule, found: Groups) -> tuple[Hit, ...] | None:
-    """The hits that make the rule fire, or None."""
+def _meet(rule: Rule, found: Groups) -> Firing | None:
+    """The rule with the hits that make it fire, the least excused ones, or None."""
     excused = {hit.tag for group in rule.none for hit in found.get(group, ())}
     if rule.scope == "prompt":
         hits = [sorted(found[group], key=lambda hit: hit.tag in excused) for group in rule.all]
         chosen = _choose(hits, reach=None)
-        return chosen if chosen and not excused.issuperset(hit.tag for hit in chosen) else None
+        return Firing(rule, chosen, excused.issuperset(hit.tag for hit in chosen)) if chosen else None
     tags = set.intersection(*({hit.tag for hit in found[group]} for group in rule.all))
-    for tag in sorted(tags):
-        if tag in excused:
-            continue
+    for tag in sorted(tags, key=lambda tag: (tag in excused, tag)):
         hits = [[hit for hit in found[group] if hit.tag == tag] for group in rule.all]
         chosen = _choose(hits, reach=_REACH.get(rule.scope))
         if chosen:
-            return chosen
+            return Firing(rule, chosen, tag in excused)
     return None
 
 

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from domain import Action, ApprovedRequest, Place, PromptRefused, Request, SafetyLevel, Verdict
 from engine.policy.allowances import LICENCE_CLAUSES, NO_ALLOWANCES, Allowances, is_appealable, prompt_hash
 from engine.policy.frames import Firing, fire
-from engine.policy.matching import Hit, Lexicon
+from engine.policy.matching import PERSON, Hit, Lexicon
+from engine.policy.names import reads_as_name
 from engine.policy.normalise import fold
-from engine.policy.reading import Reader, Reading, places
-from engine.policy.respell import Speller
+from engine.policy.reading import Evidence, Reader, Reading, places
+from engine.policy.respell import Speller, load_vocabulary
 from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, default_rules
 from engine.policy.semantic import NO_OPINION, Opinion, SemanticModel, default_model
 from engine.policy.tokens import read
 from engine.policy.wording import grounds
+from engine.request.inline_syntax import split_request
 
 MAX_CHARACTERS = 1_500
 """Longer prompts are refused, never cut: 225 tokens, the most the model reads, are about 1,000 characters."""
 
 _SEVERITY = (Tier.HARD, Tier.BLOCK, Tier.AGE_RESTRICTED_ONLY, Tier.REVIEW)
-_CLAUSE_ORDER = "b" + "real_person" + "idkjfghac" + "e"
+_CLAUSE_ORDER = ("b", "real_person", "i", "d", "k", "j", "f", "g", "h", "a", "c", "e", "self_harm", "gore", "adult")
+"""Which clause is named where several are broken equally badly: the graver and the narrower one first."""
+
 _AGE_GROUPS = ("b.age", "b.age-number")
 _FILLERS = frozenset(("a", "all", "and", "any", "every", "her", "his", "of", "on", "or", "the", "their", "with"))
 _MILD_GROUPS = ("prevention", "family_life", *_AGE_GROUPS)
 _SURELY_HARMLESS = 0.2
 """Below this total over the licence and its own row a rule of ambiguous words (tier "doubt") is overruled."""
+_ALL_BUT_CERTAINLY_HARMLESS = 0.1
+"""The same for rules that leave less doubt: long prose names a spread leg or a price list without meaning it."""
+_PROSE_WORDS = 12
+"""Parts with fewer words are no prose: in them such rules are not overruled."""
+_WORDS_ASKED = 400
+"""About how many words the model is asked for a prompt's rules; beyond them it has no say, and rules hold."""
+_SURELY_MEANT = 0.5
+"""From this total on a rule counts although a harmless phrase or an excusing word covers it beside a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +53,48 @@ class _Ground:
 
     @property
     def rank(self) -> tuple[int, int]:
-        return _SEVERITY.index(self.tier), _CLAUSE_ORDER.find(self.clause) % 99
+        known = self.clause in _CLAUSE_ORDER
+        return _SEVERITY.index(self.tier), _CLAUSE_ORDER.index(self.clause) if known else len(_CLAUSE_ORDER)
+
+
+class _Budget:
+    """How many words the model may still be asked about in one prompt; parts that were asked about are free."""
+
+    def __init__(self, words: int) -> None:
+        self._left = words
+        self._known: set[frozenset[int]] = set()
+
+    def allows(self, tags: frozenset[int], words: int) -> bool:
+        """Whether the model may be asked about these parts; counts their words against what is left."""
+        if tags in self._known:
+            return True
+        self._left -= words
+        if self._left >= 0:
+            self._known.add(tags)
+        return self._left >= 0
 
 
 class Policy:
-    """Judges prompts by a rule set and, when there is one, a semantic model."""
+    """Judges prompts by a rule set and, when there is one, a semantic model.
 
-    def __init__(self, rules: RuleSet, model: SemanticModel | None = None) -> None:
+    Without `respells` every word is read as it is written: to measure what the respelling does.
+    """
+
+    def __init__(self, rules: RuleSet, model: SemanticModel | None = None, *, respells: bool = True) -> None:
         self.rules = rules
         self.model = model
         lexicon = Lexicon(rules)
-        self._reader = Reader(lexicon, Speller(lexicon.words))
+        self._reader = Reader(lexicon, Speller(lexicon.words) if respells else None)
 
     def judge(self, request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> Verdict:
-        """The policy's word on `request` as asked for in `place`; never raises, whatever the text."""
+        """The policy's word on `request` as asked for in `place`; never raises, whatever the text.
+
+        The syntax of other bots is split off first, as `approve` does for the pipeline.
+        """
         if max(len(request.prompt), len(request.negative_prompt)) > MAX_CHARACTERS:
             return self._refusal(Verdict(action=Action.REFUSE, clause="length", tier=Tier.HARD))
+        asked = prompt_hash(request)
+        request = split_request(request)
         readings = self._reader.readings(request.prompt)
         negative = self._negative_groups(request.negative_prompt)
         grounds_found = list(self._rule_grounds(readings, negative, allowances))
@@ -66,20 +104,25 @@ class Policy:
         grounds_found += _semantic_grounds(opinion, place, allowances, mild=mild)
         verdict = self._decide([g for g in grounds_found if _counts(g, place, allowances)], place)
         verdict = replace(verdict, scores=opinion.scores, strict_picture=strict or verdict.action is Action.REVIEW)
-        if verdict.action is Action.REFUSE and is_appealable(verdict) and prompt_hash(request) in allowances.once:
+        if (
+            verdict.action is Action.REFUSE
+            and is_appealable(verdict)
+            and allowances.once & {asked, prompt_hash(request)}
+        ):
             return replace(verdict, action=Action.REVIEW, strict_picture=True)
         return self._refusal(verdict) if verdict.action is Action.REFUSE else verdict
 
     def approve(self, request: Request, place: Place, allowances: Allowances = NO_ALLOWANCES) -> ApprovedRequest:
-        """The request with its verdict; raises PromptRefused when the policy says no."""
+        """The request without other bots' syntax, with its verdict; raises PromptRefused when the policy says no."""
         verdict = self.judge(request, place, allowances)
         if verdict.action is Action.REFUSE:
             raise PromptRefused(verdict)
-        return ApprovedRequest(request, place, verdict)
+        return ApprovedRequest(split_request(request), place, verdict)
 
     def forget(self) -> None:
         """Empty the speller's and the model's caches (for measurements)."""
-        self._reader.speller.forget()
+        if self._reader.speller is not None:
+            self._reader.speller.forget()
         if self.model is not None:
             self.model.forget()
 
@@ -89,57 +132,104 @@ class Policy:
 
     def _negative_groups(self, negative_prompt: str) -> Mapping[str, list[Hit]]:
         readings = self._reader.readings(negative_prompt) if negative_prompt else []
-        named = [
-            (group, _whole_tags(reading, hits)) for reading in readings for group, hits in reading.found.groups.items()
-        ]
+        named = [(group, _whole_tags(reading, hits)) for reading in readings for group, hits in reading.sure().items()]
         return {group: hits for group, hits in named if hits}
 
     def _rule_grounds(
         self, readings: list[Reading], negative: Mapping[str, list[Hit]], allowances: Allowances
     ) -> Iterable[_Ground]:
+        budget = _Budget(_WORDS_ASKED)
         for reading in readings:
             lifted = lifted_tokens(reading, allowances)
-            for firing in fire(self.rules.rules, reading.found.groups, negative):
-                if not _is_lifted(firing, lifted) and not self._is_harmless_there(reading, firing):
+            for firing, evidence in _firings(self.rules.rules, reading, negative):
+                if not _is_lifted(firing, lifted) and self._holds(reading, firing, evidence, budget):
                     spans = tuple(sorted(set(places(reading, firing.hits))))
-                    tier = Tier.BLOCK if firing.rule.tier is Tier.DOUBT else firing.rule.tier
-                    yield _Ground(firing.rule.id, firing.rule.clause, tier, spans)
+                    yield _Ground(firing.rule.id, firing.rule.clause, _tier(firing.rule, evidence), spans)
 
-    def _is_harmless_there(self, reading: Reading, firing: Firing) -> bool:
-        """Whether a rule of ambiguous words is overruled: the model knows the words around them and finds no fault.
+    def _holds(self, reading: Reading, firing: Firing, evidence: Evidence, budget: _Budget) -> bool:
+        """Whether a firing counts: the model is asked where words are ambiguous, guessed, or covered by a pretext.
 
         Only the hits' own tags are looked at, so that harmless tags beside them change nothing.
         """
-        if firing.rule.tier is not Tier.DOUBT:
-            return False
-        scores = self._opinion(reading, tags={hit.tag for hit in firing.hits}).scores
+        certain = evidence is Evidence.SURE and firing.rule.tier is not Tier.DOUBT and not firing.rule.ambiguous
+        tags = {hit.tag for hit in firing.hits}
+        words = sum(token.tag in tags for token in reading.tokens)
+        if certain and (words < _PROSE_WORDS or _is_firm(firing.rule) or not _are_english(reading, firing)):
+            return True
+        scores = self._opinion(reading, tags=tags).scores if budget.allows(frozenset(tags), words) else {}
         held = [share for clause, share in scores.items() if clause in LICENCE_CLAUSES or clause == firing.rule.clause]
-        return bool(held) and sum(held) < _SURELY_HARMLESS
+        if evidence is Evidence.COVERED:
+            return sum(held) >= _SURELY_MEANT
+        if not held:
+            return certain or not reads_as_name(reading.tokens, firing.hits, reading.found.groups)
+        return sum(held) >= (_ALL_BUT_CERTAINLY_HARMLESS if certain else _SURELY_HARMLESS)
 
     def _opinion(
         self, reading: Reading, lifted: frozenset[int] = frozenset(), tags: Collection[int] | None = None
     ) -> Opinion:
-        """The model's opinion on the words outside harmless and lifted phrases; of all tags or of some."""
+        """The model's opinion on the words outside lifted phrases; of all tags or of some."""
         if self.model is None:
             return NO_OPINION
-        hidden = reading.found.covered | lifted
-        words = [t for i, t in enumerate(reading.tokens) if i not in hidden and (tags is None or t.tag in tags)]
+        words = [t for i, t in enumerate(reading.tokens) if i not in lifted and (tags is None or t.tag in tags)]
         return self.model.opinion(words)
 
     def _decide(self, found: list[_Ground], place: Place) -> Verdict:
         version = self.rules.version
         if not found:
             return Verdict(action=Action.ALLOW, rule_set=version)
-        worst = min(found, key=lambda ground: ground.rank)
-        mild = worst.tier is Tier.REVIEW and place.level is not SafetyLevel.STRICT
+        refusing = [ground for ground in found if _refuses(ground, place)]
+        worst = min(refusing or found, key=lambda ground: ground.rank)
         return Verdict(
-            action=Action.REVIEW if mild else Action.REFUSE,
+            action=Action.REFUSE if refusing else Action.REVIEW,
             clause=worst.clause,
             rules=tuple(dict.fromkeys(ground.rule for ground in sorted(found, key=lambda ground: ground.rank))),
             tier=worst.tier,
             spans=tuple(sorted({span for ground in found for span in ground.spans})),
             rule_set=version,
         )
+
+
+def _firings(
+    rules: Iterable[Rule], reading: Reading, negative: Mapping[str, list[Hit]]
+) -> Iterator[tuple[Firing, Evidence]]:
+    """The rules that fire in a reading, each with the best evidence that there is for it."""
+    seen: set[str] = set()
+    excused: dict[str, Firing] = {}
+    for groups, evidence in reading.stages():
+        for firing in fire(rules, groups, negative):
+            if firing.excused:
+                excused.setdefault(firing.rule.id, firing)
+            elif firing.rule.id not in seen:
+                seen.add(firing.rule.id)
+                yield firing, evidence
+    for name, firing in excused.items():
+        if name not in seen and _is_beside_person(firing, reading.found.groups):
+            yield firing, Evidence.COVERED
+
+
+def _is_beside_person(firing: Firing, groups: Mapping[str, list[Hit]]) -> bool:
+    """Whether words that excuse a rule stand beside a person; clause b's own rules know which do."""
+    people = {hit.tag for hit in groups.get(PERSON, ())}
+    return firing.rule.clause != "b" and not people.isdisjoint(hit.tag for hit in firing.hits)
+
+
+def _is_firm(rule: Rule) -> bool:
+    """Whether the model has no say in a rule: it reads the positive prompt only, and knows no artists."""
+    return rule.firm or bool(rule.negative) or rule.tier in (Tier.HARD, Tier.REVIEW)
+
+
+def _are_english(reading: Reading, firing: Firing) -> bool:
+    """Whether the model can know the words that fired."""
+    words = (token.text for hit in firing.hits for token in reading.tokens[hit.first : hit.last + 1])
+    return all(word in load_vocabulary() for word in words)
+
+
+def _tier(rule: Rule, evidence: Evidence) -> Tier:
+    """How a firing counts: what is not sure accuses nobody. On minors it asks for a strict look at the picture."""
+    unsure = evidence is not Evidence.SURE
+    if unsure and rule.clause == "b":
+        return Tier.REVIEW
+    return Tier.BLOCK if rule.tier is Tier.DOUBT or (unsure and rule.tier is Tier.HARD) else rule.tier
 
 
 def lifted_tokens(reading: Reading, allowances: Allowances) -> frozenset[int]:
@@ -195,6 +285,11 @@ def _semantic_grounds(opinion: Opinion, place: Place, allowances: Allowances, *,
 
 def _semantic_ground(clause: str) -> _Ground:
     return _Ground(f"semantic.{clause}", clause, Tier.AGE_RESTRICTED_ONLY if clause == "adult" else Tier.BLOCK)
+
+
+def _refuses(ground: _Ground, place: Place) -> bool:
+    """Direct messages refuse what is reviewed elsewhere, but for a mere suspicion on minors: a refusal would accuse."""
+    return ground.tier is not Tier.REVIEW or (place.level is SafetyLevel.STRICT and ground.clause != "b")
 
 
 def _counts(ground: _Ground, place: Place, allowances: Allowances) -> bool:

@@ -1,8 +1,9 @@
 """Levelling of spelling: one plain lower-case text for everything that reads the same, with offsets back.
 
 Pure, deterministic, idempotent and linear in time. Undone here: width, case and letter styles (NFKC, small capitals,
-enclosed and mathematical letters), accents outside kana and Hangul, invisible characters, right-to-left overrides,
-HTML and percent escapes, backslash escapes. Spelling tricks that need a vocabulary are undone in `respell`.
+enclosed and mathematical letters), accents outside kana, Hangul and the scripts of India and South-East Asia, invisible
+characters, right-to-left overrides, HTML and percent escapes, backslash escapes. Spelling tricks that need a vocabulary
+are undone in `respell`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _STYLED = (
 )
 _VOICE_MARKS = "\u3099\u309a\uff9e\uff9f"
 _LONGEST_ENTITY = 12
+_FIRST_ABUGIDA, _LAST_ABUGIDA = "\u0900", "\u0eff"  # Devanagari … Lao: their marks are vowels, not accents
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -118,6 +120,8 @@ def fold_character(character: str) -> str:
 def _fold_once(character: str) -> str:
     if character.isascii():
         return _fold_ascii(character)
+    if _FIRST_ABUGIDA <= character <= _LAST_ABUGIDA:
+        return unicodedata.normalize("NFKC", character)
     category = unicodedata.category(character)
     if character in _BLANKS or category in ("Cf", "Mn", "Me", "Cc", "Cs", "Co", "Cn"):
         return ""

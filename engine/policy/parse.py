@@ -1,9 +1,10 @@
 """Prompt syntax: which texts the model may come to see.
 
-`[a|b]` alternates, `[a:b:0.5]` and `[a:0.5]` change in mid-painting, `AND` and `BREAK` part a prompt, `(a:1.3)` weighs,
-`\\(` is a plain bracket. `branches` gives the text with all alternatives side by side and, where there are any, the
-text as it reads with the first, the second, … alternative everywhere, so that no branch goes unread.
-Every text comes with the offsets of its characters in the prompt. Linear in the prompt's length.
+`[a|b]` alternates, `[a:b:0.5]` and `[a:0.5]` change in mid-painting, `BREAK` parts a prompt, `(a:1.3)` weighs, `\\(` is
+a plain bracket; `AND` is a word like any other, as for the pipeline. `branches` gives the text with all alternatives
+side by side and, where there are any, the text as it reads with the first, second and third alternative everywhere, so
+that no branch goes unread. Every text comes with the offsets of its characters in the prompt. Linear in the prompt's
+length.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 MAX_DEPTH = 20
-MAX_BRANCHES = 6
+MAX_BRANCHES = 3
 _NUMBER = frozenset("0123456789.- ")
-_SECTIONS = ("AND", "BREAK")
+_SECTION = "BREAK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,14 @@ def branches(prompt: str) -> list[Branch]:
 
 
 def _part_sections(prompt: str) -> list[Piece]:
-    """The prompt's characters with AND and BREAK turned into commas."""
+    """The prompt's characters with BREAK turned into commas."""
     pieces = [(character, index) for index, character in enumerate(prompt)]
-    for word in _SECTIONS:
-        at = prompt.find(word)
-        while at >= 0:
-            end = at + len(word)
-            if not (prompt[at - 1 : at].isalnum() or prompt[end : end + 1].isalnum()):
-                pieces[at:end] = [(",", index) for index in range(at, end)]
-            at = prompt.find(word, end)
+    at = prompt.find(_SECTION)
+    while at >= 0:
+        end = at + len(_SECTION)
+        if not (prompt[at - 1 : at].isalnum() or prompt[end : end + 1].isalnum()):
+            pieces[at:end] = [(",", index) for index in range(at, end)]
+        at = prompt.find(_SECTION, end)
     return pieces
 
 

@@ -28,6 +28,14 @@ _ADULT_AGE = 18
 _NUMBERS = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
 seventeen"""
 _NUMBER_WORDS = {word: number for number, word in enumerate(_NUMBERS.split(), 1)}
+_GREATER = """eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds thousand
+thousands million millions"""
+_GREATER_WORDS = frozenset(_GREATER.split())
+_LONGEST_SPACED = 6
+_ERA_NAMES = """bronze dark dragon golden ice iron jazz middle modern new space stone"""
+_ERAS = frozenset(_ERA_NAMES.split())
+_RANGE_WORDS = frozenset(("to", "or", "and"))
+_YOUNGEST_IN_RANGE = 13
 _AGE_TOKEN = re.compile(r"(\d{1,2})(?:yo|yos|yrs?|y)?")
 _GLUED_AGE = re.compile(r"(\d{1,2})(?:yo|yos|yrs?|y)")
 _YEARS = frozenset(["year", "years", "yr", "yrs"])
@@ -52,7 +60,7 @@ _FOREIGN_YEARS = (
     "세",
 )
 _AGED = """whisky whiskey scotch wine rum cheese bourbon cognac tree oak house car building port vinegar dog cat horse
-tv laptop computer bottle"""
+tv laptop computer bottle mead brandy tequila bonsai olive anniversary warranty mortgage contract plan"""
 _AGED_THINGS = frozenset(_AGED.split())
 
 
@@ -108,31 +116,78 @@ def passes_mod97(text: str) -> bool:
 
 
 def _ages(tokens: list[Token]) -> Iterator[Hit]:
-    """`14 year old`, `14yo`, `fourteen years old`, `aged 14`, in words of other languages too."""
+    """`14 year old`, `14yo`, `fourteen years old`, `aged 14`, `1 4 years old`, in words of other languages too."""
     for index, token in enumerate(tokens):
-        age = _number(token.text)
+        first, age = _whole_number(tokens, index)
+        if index + 1 < len(tokens) and _is_spaced_digit(token, tokens[index + 1]):
+            continue
         if age is None or age >= _ADULT_AGE:
             continue
-        following = [other.text for other in tokens[index + 1 : index + 4]]
-        before = tokens[index - 1].text if index else ""
+        following = [other.text for other in tokens[index + 1 : index + 6]]
+        before = [other.text for other in tokens[max(0, first - 4) : first]]
         last = _age_length(token.text, before, following)
-        if last is not None and not _AGED_THINGS.intersection(following):
-            yield Hit("b.age-number", index, index + last, token.tag)
+        if last is not None and not _AGED_THINGS.intersection(before + following[:4]):
+            yield Hit("b.age-number", first, index + last, token.tag)
 
 
-def _age_length(word: str, before: str, following: list[str]) -> int | None:
+def _whole_number(tokens: list[Token], index: int) -> tuple[int, int | None]:
+    """Where the number that ends at `index` starts, and its value: `4 0` is 40, `twenty five` is not five."""
+    token = tokens[index]
+    value = _number(token.text)
+    before = tokens[index - 1] if index else None
+    if value is None or before is None or before.tag != token.tag:
+        return index, value
+    if before.text in _GREATER_WORDS or (
+        before.text == "and" and index > 1 and tokens[index - 2].text in _GREATER_WORDS
+    ):
+        return index, None
+    first = index
+    while first and index - first < _LONGEST_SPACED and _is_spaced_digit(tokens[first - 1], tokens[first]):
+        first -= 1
+    digits = "".join(other.text for other in tokens[first : index + 1])
+    return first, _number(digits) if first < index else value
+
+
+def _is_spaced_digit(before: Token, digit: Token) -> bool:
+    """Whether two figures with one character between them belong to one number."""
+    return (
+        len(before.text) == 1
+        and before.text.isdigit()
+        and digit.text[:1].isdigit()
+        and not digit.text[1:2].isdigit()
+        and digit.start - before.end == 1
+        and before.tag == digit.tag
+    )
+
+
+def _age_length(word: str, before: list[str], following: list[str]) -> int | None:
     """How many words after the number belong to the age; None when it is no age."""
     if _GLUED_AGE.fullmatch(word):
         return 0
-    if before in ("aged", "age"):
+    if before[-1:] == ["aged"] or (before[-1:] == ["age"] and not _ERAS.intersection(before[-2:-1])):
         return 0
     if not following:
         return None
     if following[0] in ("yo", "y"):
         return 1
-    if following[0] in _YEARS and (following[1:2] in (["old"], ["olds"]) or following[1:] == ["of", "age"]):
+    if following[0] in _YEARS and (following[1:2] in (["old"], ["olds"]) or following[1:3] == ["of", "age"]):
         return 2
+    upper = _upper_bound(word, following)
+    if upper:
+        rest = _age_length(following[upper - 1], [], following[upper:])
+        return None if rest is None else rest + upper
     return 1 if following[0].startswith(_FOREIGN_YEARS) else None
+
+
+def _upper_bound(word: str, following: list[str]) -> int:
+    """How many words after the lower bound of `14-16 years old`, `14 to 16 years old` the upper one ends; 0 if none.
+
+    Of two numbers without a word between the first may also count people: `2 20 year old women`.
+    """
+    lower = _number(word) or 0
+    if following[0] in _RANGE_WORDS:
+        return 2 if (_number(" ".join(following[1:2])) or 0) > lower else 0
+    return 1 if (_number(following[0]) or 0) > lower >= _YOUNGEST_IN_RANGE else 0
 
 
 def _number(word: str) -> int | None:

@@ -1,17 +1,20 @@
 """Tricks of spelling that only a vocabulary can undo: leet, repeats, swapped, missing, masked and glued letters.
 
-Only words that nobody knows are respelt, so that harmless words are left alone. `vocabulary.txt` lists English words,
-most used first: symspellpy's frequency dictionary (MIT; from SCOWL and Google Books n-grams, CC-BY-3.0).
+Only words that nobody knows are respelt, so that harmless words are left alone. Where the trick itself can be seen
+(figures and signs for letters, marks strewn in, a masked letter) the reading is sure; where a spelling is merely near a
+known word, or could be words written together, it is a guess, and `Respelt.guessed` says so. `vocabulary.txt` lists
+English words, most used first: symspellpy's frequency dictionary (MIT; from SCOWL and Google Books n-grams, CC-BY-3.0).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 VOCABULARY_FILE = Path(__file__).with_name("vocabulary.txt")
 
@@ -45,11 +48,20 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 @lru_cache(maxsize=1)
-@lru_cache(maxsize=1)
 def load_vocabulary() -> Mapping[str, int]:
     """Word → rank, 0 the most used; read once."""
     words = VOCABULARY_FILE.read_text(encoding="utf-8").split()
     return {word: rank for rank, word in enumerate(words)}
+
+
+class Respelt(NamedTuple):
+    """What a word was meant to be: no words when nobody can say; `guessed` when no trick is visible."""
+
+    words: tuple[str, ...]
+    guessed: bool
+
+
+UNREAD = Respelt((), False)
 
 
 class Speller:
@@ -85,21 +97,24 @@ class Speller:
 
     def knows(self, word: str) -> bool:
         """Whether `word` is read as it stands. Short letter groups must be common to count as words."""
-        if word in self.lexicon:
+        if word in self.lexicon or (not word.isascii() and len(word) == 1):
             return True
         rank = self.vocabulary.get(word)
         if rank is None or len(word) <= 2:
             return word in _SHORT_WORDS
         return len(word) > 3 or rank < _SHORT_RANK
 
-    def _respell(self, word: str) -> tuple[str, ...]:
-        """What an unknown word (symbols allowed) was meant to be; the empty tuple when nobody can say."""
+    def _respell(self, word: str) -> Respelt:
+        """What an unknown word (symbols allowed) was meant to be."""
         if len(word) > _LONGEST_WORD:
-            return self.segment("".join(character for character in word if character.isalnum()))
+            return Respelt(self.segment("".join(character for character in word if character.isalnum())), True)
         candidates = list(dict.fromkeys(_plain_spellings(word)))
         for candidate in candidates:
             if self.knows(candidate) and len(candidate) > 1:
-                return (candidate,)
+                return Respelt((candidate,), word.isalpha())
+        return Respelt(self._guess(candidates), True)
+
+    def _guess(self, candidates: Sequence[str]) -> tuple[str, ...]:
         for step in (self._unsqueezed, self._near, self._turned):
             for candidate in candidates:
                 found = step(candidate)
@@ -111,19 +126,25 @@ class Speller:
                 return pieces
         return ()
 
-    def _unmask(self, word: str) -> str:
-        """The word behind `f*ck`; every symbol but the first stands for one letter. Empty without one."""
+    def _unmask(self, word: str) -> Respelt:
+        """The word behind `f*ck`; every symbol but the first stands for one letter. A guess if several words fit."""
         letters = sum(character.isalpha() for character in word)
         if letters * 3 < 2 * len(word) or len(word) < 3 or len(word) - letters == 0:
-            return ""
-        for known in self._by_shape.get((len(word), word[0]), ()):
-            if all(a == b or not a.isalnum() for a, b in zip(word, known, strict=True)):
-                return known
-        if len(word) - letters > 1 or len(word) < 4:
-            return ""
+            return UNREAD
+        fitting = [
+            known
+            for known in self._by_shape.get((len(word), word[0]), ())
+            if all(a == b or not a.isalnum() for a, b in zip(word, known, strict=True))
+        ]
+        filled = list(self._filled(word)) if len(word) - letters == 1 and len(word) >= 4 else []
+        best = fitting[0] if fitting else min(filled, key=self.vocabulary.__getitem__, default="")
+        return Respelt((best,), len({*fitting, *filled}) > 1) if best else UNREAD
+
+    def _filled(self, word: str) -> Iterator[str]:
+        """The words of the vocabulary that the one masked letter may make."""
         at = next(index for index, character in enumerate(word) if not character.isalpha())
         filled = (word[:at] + letter + word[at + 1 :] for letter in _ALPHABET)
-        return min((w for w in filled if w in self.vocabulary), key=self.vocabulary.__getitem__, default="")
+        return (found for found in filled if found in self.vocabulary)
 
     def _unsqueezed(self, word: str) -> str:
         squeezed = squeeze(word)

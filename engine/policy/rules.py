@@ -4,9 +4,11 @@ A file may hold `[groups]` (name → list of terms), `allow` (phrases whose word
 The terms of a file that says `foreign = true` are found as written only: misspelt names would hit too many of them.
 A rule fires when every group of `all` is met: anywhere in the prompt, within one tag, or within a few words (`scope`
 "prompt", "tag", "near", "close"). Terms of `none` excuse the tags that they stand in: hits in such tags alone don't
-count. `negative` lists groups that the negative prompt must name too.
+count; those of `unless` excuse the whole prompt. `negative` lists groups that the negative prompt must name too.
+The semantic model overrules no rule that is `firm`: it doesn't know the names that such a rule looks for.
+It overrules one that is `ambiguous` as easily as one of tier "doubt": curses and slurs are quoted, too.
 Terms: `nude` (a whole word, its plural too), `decapitat*`, `*porn` and `*nackt*` (open ends), phrases of several
-words; `@name` stands for all terms of that group.
+words; `=oral` (a comma-separated part of its own, nothing in a sentence); `@name` stands for all terms of that group.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 SCOPES = ("prompt", "tag", "near", "close")
-RULE_SET = "2026.11.25"
+RULE_SET = "2026.11.27"
 """The version that every verdict carries; the newest of the files' own versions."""
 
 RULES_FOLDER = Path(__file__).with_name("rules")
@@ -49,8 +51,11 @@ class Rule:
     tier: Tier
     all: tuple[str, ...]
     none: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
     scope: str = "prompt"
+    firm: bool = False
+    ambiguous: bool = False
     example: str = ""
     counter_example: str = ""
 
@@ -68,7 +73,7 @@ class RuleSet:
     def __post_init__(self) -> None:
         known = set(self.groups)
         for rule in self.rules:
-            missing = {*rule.all, *rule.none, *rule.negative} - known
+            missing = {*rule.all, *rule.none, *rule.unless, *rule.negative} - known
             if missing or not rule.all or rule.scope not in SCOPES:
                 raise ValueError(f"rule {rule.id}: unknown groups {sorted(missing)}, no group at all or unknown scope")
 
@@ -126,8 +131,11 @@ def _rule(entry: Mapping[str, Any], groups: dict[str, list[str]]) -> Rule:
         tier=Tier(entry.get("tier", "hard")),
         all=needed,
         none=tuple(entry.get("none", ())),
+        unless=tuple(entry.get("unless", ())),
         negative=tuple(entry.get("negative", ())),
         scope=entry.get("scope", "prompt"),
+        firm=entry.get("firm", False),
+        ambiguous=entry.get("ambiguous", False),
         example=entry.get("example", ""),
         counter_example=entry.get("counter_example", ""),
     )

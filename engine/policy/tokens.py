@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from engine.policy.normalise import Folded
-from engine.policy.respell import Speller
+from engine.policy.respell import UNREAD, Respelt, Speller
 
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:'[^\W_{_UNSPACED}]+)*")
+_SIGNS = "\u2620-\u271d\u26a1\u274c\U0001f300-\U0001faff"
+_VOWEL_SIGNS = "\u0900-\u0963\u0966-\u0e3e\u0e40-\u0e4e\u0e50-\u0eff"
+_LETTER = rf"(?:[^\W_{_UNSPACED}]|[{_VOWEL_SIGNS}])"
+_WORD = re.compile(rf"[{_UNSPACED}]+|{_LETTER}+(?:'{_LETTER}+)*|[{_SIGNS}]")
 _BREAK = re.compile(r"[,;\u3001\u3002\n|]")
 _SPACED_LETTERS = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,5}[^\W_](?![^\W_])){2,}")
 _LONGEST_LETTERS = 40
 _LONGEST_ROW = 150
+_LONGEST_NAME_APART = 14
 _LONGEST_RUN = 24
 _GAP = re.compile(r"[\W_]+")
 _CHUNK = re.compile(r"[^\s,;\u3001\u3002]+")
@@ -26,12 +30,16 @@ _LOOK_ALIKES = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word; `start` and `end` are offsets into the prompt, `tag` counts the comma-separated parts."""
+    """A word; `start` and `end` are offsets into the prompt, `tag` counts the comma-separated parts.
+
+    A `guessed` word was read out of another spelling without a visible trick: it may never accuse anybody alone.
+    """
 
     text: str
     start: int
     end: int
     tag: int
+    guessed: bool = False
 
 
 def read(folded: Folded) -> list[Token]:
@@ -69,7 +77,10 @@ def _turn_back(tokens: list[Token], speller: Speller) -> list[Token]:
     turned = sum(len(word) >= 4 and speller.knows(word[::-1]) for word in unknown)
     if turned < 2 or 2 * turned < len(unknown):
         return tokens
-    return [replace(token, text=token.text[::-1]) if speller.knows(token.text[::-1]) else token for token in tokens]
+    return [
+        replace(token, text=token.text[::-1], guessed=True) if speller.knows(token.text[::-1]) else token
+        for token in tokens
+    ]
 
 
 def _latinise(word: str) -> str:
@@ -96,31 +107,39 @@ def _join_spaced(folded: Folded, tokens: list[Token], speller: Speller) -> list[
     return joined + tokens[index:]
 
 
-def _laid_out(words: tuple[str, ...], places: list[int], tag: int) -> Iterator[Token]:
+Words = list[tuple[str, bool]]
+"""Words read out of others, and whether each is guessed."""
+
+
+def _laid_out(words: Words, places: list[int], tag: int) -> Iterator[Token]:
     """The words as tokens, each over its own letters as far as their number allows."""
     at = 0
-    for word in words:
+    for word, guessed in words:
         first = min(at, len(places) - 1)
         at += len(word)
-        yield Token(word, places[first], places[min(at, len(places)) - 1] + 1, tag)
+        yield Token(word, places[first], places[min(at, len(places)) - 1] + 1, tag, guessed)
 
 
-def _spaced_words(row: str, speller: Speller) -> tuple[str, ...]:
+def _spaced_words(row: str, speller: Speller) -> Words:
     """The words of a row of letters: by its wider gaps if it has any, by the vocabulary otherwise."""
     gaps = [_width(gap) for gap in _GAP.findall(row)]
     narrow = min(gaps)
     parts = _parts(row, narrow) if max(gaps) > narrow else [_GAP.sub("", row)]
-    return tuple(word for part in parts for word in _row_words(part, speller))
+    return [found for part in parts for found in _row_words(part, speller)]
 
 
-def _row_words(letters: str, speller: Speller) -> tuple[str, ...]:
-    """One word if the letters are one, the likeliest row of words otherwise, read in blocks if it is long."""
+def _row_words(letters: str, speller: Speller) -> Words:
+    """One word if the letters are one, the likeliest row of words otherwise, read in blocks if it is long.
+
+    Letters that stand apart are a visible trick: one word is sure, and so are the words of a long row without remnant.
+    """
     if len(letters) <= _LONGEST_LETTERS:
         meant = _meant(letters, speller)
-        if meant:
-            return meant
-    blocks = (letters[start : start + _LONGEST_ROW] for start in range(0, len(letters), _LONGEST_ROW))
-    return tuple(word for block in blocks for word in speller.segment(block, lenient=True))
+        if meant.words:
+            return [(word, meant.guessed) for word in meant.words]
+    blocks = [letters[start : start + _LONGEST_ROW] for start in range(0, len(letters), _LONGEST_ROW)]
+    whole = _LONGEST_NAME_APART <= len(letters) <= _LONGEST_ROW and bool(speller.segment(letters))
+    return [(word, not whole) for block in blocks for word in speller.segment(block, lenient=True)]
 
 
 def _width(gap: str) -> int:
@@ -138,8 +157,8 @@ def _parts(row: str, narrow: int) -> list[str]:
     return [part for part in parts if part]
 
 
-def _meant(word: str, speller: Speller) -> tuple[str, ...]:
-    return (word,) if speller.knows(word) or len(word) == 1 else speller.respell(word)
+def _meant(word: str, speller: Speller) -> Respelt:
+    return Respelt((word,), False) if speller.knows(word) or len(word) == 1 else speller.respell(word)
 
 
 def _respace(tokens: list[Token], speller: Speller) -> list[Token]:
@@ -167,7 +186,7 @@ def _parted_anew(run: list[Token], speller: Speller) -> list[Token]:
     if not words or len(words) > len(run) or words == tuple(token.text for token in run):
         return run
     places = [token.start + min(at, token.end - token.start - 1) for token in run for at in range(len(token.text))]
-    return list(_laid_out(words, places, run[0].tag))
+    return list(_laid_out([(word, True) for word in words], places, run[0].tag))
 
 
 def _mend_chunks(folded: Folded, tokens: list[Token], speller: Speller) -> list[Token]:
@@ -193,21 +212,25 @@ def _mend(inside: list[Token], chunk: str, speller: Speller) -> list[Token]:
     if not inside or (not masked and all(speller.knows(token.text) and len(token.text) > 1 for token in inside)):
         return inside
     whole = _mend_whole(inside, chunk, speller)
-    if whole:
-        return [Token(word, inside[0].start, inside[-1].end, inside[0].tag) for word in whole]
-    return [
-        Token(word, token.start, token.end, token.tag)
-        for token in inside
-        for word in (_meant(token.text, speller) or (token.text,))
-    ]
+    if whole.words:
+        first = inside[0]
+        return [Token(word, first.start, inside[-1].end, first.tag, whole.guessed) for word in whole.words]
+    return [mended for token in inside for mended in _mend_word(token, speller)]
 
 
-def _mend_whole(inside: list[Token], chunk: str, speller: Speller) -> tuple[str, ...]:
+def _mend_word(token: Token, speller: Speller) -> list[Token]:
+    meant = _meant(token.text, speller)
+    if not meant.words or meant.words == (token.text,):
+        return [token]
+    return [replace(token, text=word, guessed=meant.guessed) for word in meant.words]
+
+
+def _mend_whole(inside: list[Token], chunk: str, speller: Speller) -> Respelt:
     """The chunk read as one word, if it is a word with symbols strewn in."""
     if len(inside) == 1 and chunk.strip("()[]{}.:?!\"'-~*") == inside[0].text:
-        return ()
+        return UNREAD
     unmasked = speller.unmask(chunk.strip("()[]{}\"'.:?,"))
-    return (unmasked,) if unmasked else speller.respell(chunk)
+    return unmasked if unmasked.words else speller.respell(chunk)
 
 
 def _join_pairs(tokens: list[Token], speller: Speller) -> list[Token]:
@@ -219,7 +242,7 @@ def _join_pairs(tokens: list[Token], speller: Speller) -> list[Token]:
             group = tokens[index : index + count]
             if len(group) == count and _belong(group, speller):
                 word = "".join(token.text for token in group)
-                joined.append(Token(word, group[0].start, group[-1].end, group[0].tag))
+                joined.append(Token(word, group[0].start, group[-1].end, group[0].tag, guessed=True))
                 index += count
                 break
         else:

@@ -1,0 +1,1 @@
+"""What a member asked for, on its way to the pipeline."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from math import ceil
 
 from domain import ModelProfile, Request
-from domain.credits import MILLICREDITS
+from domain.quotas import MILLICREDITS
 from engine.request.passes import SECOND_PASS_STRENGTH, first_pass_strength
 
 STEPS_OF_A_CREDIT = 20

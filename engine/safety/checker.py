@@ -1,6 +1,7 @@
 """One verdict from several models' scores, within a time limit, closed when anything goes wrong.
 
-check(): ask every rater → compare the scores with the place's limits → one report a picture
+check(): cut out the busiest part → ask every rater about whole and part → compare the scores with the place's limits →
+one report a picture, the worse one
 An exception, a missing model, scores of the wrong shape or a late answer give "error" reports, which withhold.
 """
 
@@ -17,12 +18,16 @@ from typing import Protocol
 from PIL import Image
 
 from domain import SafetyLevel, SafetyReport, SafetyVerdict
+from engine.safety.crops import busiest_part
 from engine.safety.thresholds import judge_scores
 
 log = logging.getLogger(__name__)
 
 # Abandoned checks keep their thread until the model answers; more than this many at once means that it never will.
 MAX_RUNNING = 4
+
+# Models that see whole pictures only: gore is no small thing, and diffusers' checker takes two seconds a look.
+WHOLE_ONLY = frozenset(("shock", "sd_checker"))
 
 Scores = Mapping[str, float]
 Work = Callable[[], list[SafetyReport]]
@@ -106,11 +111,19 @@ class PictureChecker:
         if not self._raters:
             raise LookupError("there is no model to judge pictures with")
         pictures = [as_rgb(image) for image in images]
-        scores: list[dict[str, float]] = [{} for _ in pictures]
+        views = [*pictures, *map(busiest_part, pictures)]
+        scores: list[dict[str, float]] = [{} for _ in views]
         for rater in self._raters:
-            for row, found in zip(scores, rater.rate(pictures), strict=True):
+            seen = pictures if rater.name in WHOLE_ONLY else views
+            for row, found in zip(scores[: len(seen)], rater.rate(seen), strict=True):
                 row.update({f"{rater.name}.{label}": probability(value) for label, value in found.items()})
-        return [judge_scores(row, level, strict=strict) for row in scores]
+        reports = [judge_scores(row, level, strict=strict) for row in scores]
+        return [worse(*pair) for pair in zip(reports[: len(pictures)], reports[len(pictures) :], strict=True)]
+
+
+def worse(whole: SafetyReport, part: SafetyReport) -> SafetyReport:
+    """The whole picture's report, or its busiest part's if only that is unsafe."""
+    return part if whole.verdict == "safe" != part.verdict else whole
 
 
 def probability(value: float) -> float:

@@ -63,6 +63,14 @@ def _sexual(
 _EXPLICIT = {"nsfwjs.hentai": 1.0, "nsfwjs.porn": 0.5, "open_nsfw.nsfw": 0.5}
 
 LIMITS: tuple[Limit, ...] = (
+    Limit(
+        name="drawn young-looking and explicit",
+        weights={"anime.young_explicit": 1.0},
+        clause="b",
+        strict_clause="b",
+        strict=0.2,
+        at=_levels(0.35, 0.35, 0.35),
+    ),
     _sexual("explicit", _EXPLICIT, strict=0.3, direct=0.5, standard=0.6),
     _sexual("certainly explicit", {"nsfwjs.porn": 1.0}, strict=0.6, direct=0.97, standard=0.97),
     _sexual("suggestive", {**_EXPLICIT, "nsfwjs.sexy": 1.0}, strict=0.45, direct=0.8, standard=None),

@@ -1,4 +1,4 @@
-"""Stage 3: the 128-pixel autoencoder on the 64-pixel one's latents: four times the pixels, and the UNet is not touched.
+"""Stage 3: the 128-pixel autoencoder on the 64-pixel latents: four times the pixels, and the UNet is not touched.
 
 Its decoder learns to paint the full pictures from the frozen latents, its encoder to give the same latents. Half of
 the latents are repainted by the trained UNet: so the decoder learns to mend what the UNet gets slightly wrong, and

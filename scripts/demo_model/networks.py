@@ -28,7 +28,7 @@ def build_autoencoder() -> Any:
 
 
 def grow_autoencoder(half: Any, whole: Any) -> None:
-    """Give the 128-pixel autoencoder the 64-pixel one's weights; its new level begins as plain resampling."""
+    """Give the 128-pixel autoencoder the 64-pixel weights; its new level begins as plain resampling."""
     source, target = half.state_dict(), whole.state_dict()
     for name, tensor in target.items():
         origin = _origin(name)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from domain.credits import credits_in_words
+from domain.quotas import credits_in_words
 from sandbox.world import changes
 from tests.support.cards import text_of, told
 from tests.support.stage import Stage

@@ -8,22 +8,12 @@ import pytest
 
 from db import jobs
 from db.database import Database
-from domain import (
-    JobStatus,
-    ModelIdentity,
-    Origin,
-    Outcome,
-    OutcomeCode,
-    Picture,
-    Request,
-    Result,
-    SafetyReport,
-    SafetyVerdict,
-)
+from domain import JobStatus, Origin, Outcome, OutcomeCode, Request
 from domain.quotas import QuotaDefaults
 from tests.support.people import CHANNEL, GUILD, MEMBER
 from tests.support.requests import NOW, REQUEST
 from tests.support.requests import ORIGIN as PLAIN_ORIGIN
+from tests.support.results import make_picture, make_result
 
 ORIGIN = replace(PLAIN_ORIGIN, place=replace(PLAIN_ORIGIN.place, age_restricted=True), filesize_limit=1000)
 
@@ -46,16 +36,9 @@ async def enqueue(
         )
 
 
-def result_of(job_id: int, *, png: bytes | None = b"png") -> Result:
-    verdict = SafetyVerdict.SAFE if png else SafetyVerdict.UNSAFE
-    painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=verdict, scores={"x": 0.5}))
-    model = ModelIdentity(name="tiny", sha256="00")
-    return Result(job_id=job_id, request=REQUEST, model=model, pictures=(painting,), seconds=1.5)
-
-
-async def finish(database: Database, job_id: int, png: bytes | None = b"png") -> bool:
+async def finish(database: Database, job_id: int, *, is_safe: bool = True) -> bool:
     async with database.transaction() as connection:
-        return await jobs.finish(connection, result_of(job_id, png=png), NOW)
+        return await jobs.finish(connection, make_result(job_id, REQUEST, make_picture(is_safe=is_safe)), NOW)
 
 
 async def fetch(database: Database, job_id: int) -> jobs.Job:
@@ -115,7 +98,7 @@ async def test_what_ended_without_a_picture_gives_its_cost_back(database: Databa
 async def test_a_withheld_picture_gives_its_cost_back(database: Database) -> None:
     job_id = await enqueue(database, credits_per_hour=1)
     assert job_id is not None
-    assert await finish(database, job_id, png=None)
+    assert await finish(database, job_id, is_safe=False)
     assert (await fetch(database, job_id)).status is JobStatus.WITHHELD
     assert await enqueue(database, credits_per_hour=1)
 

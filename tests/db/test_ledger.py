@@ -15,20 +15,9 @@ from hypothesis import strategies as st
 
 from db import jobs, ledger, quotas
 from db.database import SCHEMA
-from domain import (
-    JobStatus,
-    ModelIdentity,
-    Origin,
-    Outcome,
-    OutcomeCode,
-    Picture,
-    Place,
-    Request,
-    Result,
-    SafetyReport,
-    SafetyVerdict,
-)
+from domain import JobStatus, Origin, Outcome, OutcomeCode, Place, Request
 from domain.quotas import DAY, HOUR, Asker, QuotaDefaults, QuotaKind, QuotaRule, QuotaSubject
+from tests.support.results import make_picture, make_result
 
 Value = TypeVar("Value")
 
@@ -277,14 +266,8 @@ class History:
             return
         spend = self.model.spends[job_id]
         bad = withheld % (spend.images + 1)
-        paintings = tuple(painting(is_safe=position >= bad) for position in range(spend.images))
-        result = Result(
-            job_id=job_id,
-            request=replace(REQUEST, images=spend.images),
-            model=ModelIdentity(name="tiny", sha256="00"),
-            pictures=paintings,
-            seconds=1.0,
-        )
+        pictures = (make_picture(is_safe=position >= bad) for position in range(spend.images))
+        result = make_result(job_id, replace(REQUEST, images=spend.images), *pictures)
         assert run(jobs.finish(self.connection, result, self.model.now)) == spend.is_open
         if spend.is_open:
             spend.is_open = False
@@ -352,11 +335,6 @@ class History:
     def _job(self, choice: int) -> int | None:
         known = list(self.model.spends)
         return known[-1 - choice % len(known)] if known else None
-
-
-def painting(*, is_safe: bool) -> Picture:
-    report = SafetyReport(verdict=SafetyVerdict.SAFE if is_safe else SafetyVerdict.UNSAFE)
-    return Picture(seed=1, width=64, height=64, png=b"png" if is_safe else None, safety=report)
 
 
 @pytest.mark.slow

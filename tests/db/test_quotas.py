@@ -12,8 +12,7 @@ import pytest
 from db import jobs, ledger, quotas
 from db.database import Database
 from domain import JobStatus, Origin, Outcome, OutcomeCode, Place
-from domain.credits import credits_in_words
-from domain.quotas import Asker, QuotaDefaults, QuotaKind, QuotaRule, QuotaStanding, QuotaSubject
+from domain.quotas import Asker, QuotaDefaults, QuotaKind, QuotaRule, QuotaStanding, QuotaSubject, credits_in_words
 from engine.request.cost import millicredits_for
 from engine.worker.fair_queue import FairQueue
 from tests.support.engine import WaitingJob

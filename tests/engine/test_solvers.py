@@ -70,6 +70,7 @@ def run(tables: list[SolverTable], seeds: list[int]) -> list[torch.Tensor]:
     return list(state[:, 0])
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 14, 15, 20])
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_table_follows_diffusers(name: str, steps: int) -> None:
@@ -80,6 +81,7 @@ def test_table_follows_diffusers(name: str, steps: int) -> None:
     assert difference(x, expected) <= 1e-5
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_table_follows_diffusers_with_zero_terminal_snr(name: str) -> None:
     """The first sigma is 4096 there: against double precision, because diffusers' own float32 is further off."""
@@ -97,6 +99,7 @@ def test_mixed_rows_equal_lone_rows_to_the_bit() -> None:
         assert torch.equal(x, alone)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_calls_are_counted_as_they_happen(name: str) -> None:
     for steps in (1, 2, 5, 20):

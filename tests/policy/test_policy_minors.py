@@ -100,6 +100,7 @@ def test_order_of_tags_never_matters() -> None:
         assert policy().judge(request_of(", ".join(tags)), CHANNEL).clause == "b"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("excuse", ["window", "snow", "museum", "awareness", "against a wall", "saving", "stop"])
 def test_no_word_in_another_tag_excuses_and_none_at_all_excuses_the_sexual_axis(excuse: str) -> None:
     shipped = default_rules()

@@ -93,6 +93,21 @@ def test_worst_rule_gives_the_clause_whatever_the_order() -> None:
         assert (verdict.action, verdict.clause, verdict.rules[0]) == (Action.REFUSE, "k", "grave")
 
 
+@pytest.mark.parametrize(
+    ("graver", "milder"),
+    [("b", "real_person"), ("real_person", "i"), ("i", "a"), ("d", "e"), ("k", "a"), ("a", "e"), ("e", "gore")],
+)
+def test_the_graver_of_two_equally_hard_clauses_is_named(graver: str, milder: str) -> None:
+    policy = Policy(
+        small_rules(
+            {"id": "first", "clause": milder, "tier": "block", "terms": ["quindle"]},
+            {"id": "second", "clause": graver, "tier": "block", "terms": ["zorblax"]},
+        )
+    )
+    for prompt in ("quindle, zorblax", "zorblax, quindle"):
+        assert policy.judge(request_of(prompt), CHANNEL).clause == graver
+
+
 def test_review_is_painted_with_a_strict_picture_check_except_in_direct_messages() -> None:
     policy = Policy(small_rules({"id": "mild", "clause": "c", "tier": "review", "terms": ["quindle"]}))
     verdict = policy.judge(request_of("a quindle"), CHANNEL)

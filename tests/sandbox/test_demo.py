@@ -12,6 +12,7 @@ import pytest
 from engine.images.metadata import read_png
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.loopback
 PATIENCE_SECONDS = 500  # for a demo that hangs
 
 pytestmark = pytest.mark.timeout(600)

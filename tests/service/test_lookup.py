@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,12 @@ from PIL import Image, ImageDraw
 
 from db import jobs as job_rows
 from db import picture_hashes, starboard
-from db.database import Database
 from domain import Job
 from domain.lookup import FoundBy
 from engine.images.fingerprint import SAME_SIMILARITY, fingerprint
 from engine.images.metadata import write_png
 from service.lookup import Lookup
-from tests.support.desk import Desk, open_desk
+from tests.support.desk import Desk
 from tests.support.forgery import forge
 from tests.support.people import CHANNEL, GUILD, MODERATOR, OTHER
 from tests.support.requests import NOW, PROFILE
@@ -26,12 +25,6 @@ PICTURES = Path(__file__).parents[1] / "support" / "pictures"
 MESSAGE, COPY = 77, 88
 ELSEWHERE = GUILD + 1
 SIDE = 512
-
-
-@pytest.fixture
-async def desk(database: Database) -> AsyncGenerator[Desk]:
-    async with open_desk(database) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from db.database import Database
 from domain import JobStatus
 from engine.safety import FixedScores
@@ -131,6 +133,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_a_kill_in_the_middle_never_parts_a_job_from_its_ledger_rows(tmp_path: Path) -> None:
     path = tmp_path / "bot.sqlite3"
     for stop_after in (7, 30, 61):

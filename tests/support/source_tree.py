@@ -26,10 +26,19 @@ class Import:
 class SourceTree:
     """The Python files in some folders of a project, by their paths from its root."""
 
-    def __init__(self, root: Path, *folders: str) -> None:
+    def __init__(self, texts: dict[str, str], trees: dict[str, ast.Module]) -> None:
+        self.texts, self.trees = texts, trees
+
+    @classmethod
+    def read(cls, root: Path, *folders: str) -> SourceTree:
+        """The files at the root and in these folders of it."""
         paths = [*root.glob("*.py"), *(path for folder in folders for path in (root / folder).rglob("*.py"))]
-        self.texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in sorted(paths)}
-        self.trees = {name: ast.parse(text) for name, text in self.texts.items()}
+        texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in sorted(paths)}
+        return cls(texts, {name: ast.parse(text) for name, text in texts.items()})
+
+    def without(self, *folders: str) -> SourceTree:
+        names = [name for name in self.texts if room_of(name) not in folders]
+        return SourceTree({name: self.texts[name] for name in names}, {name: self.trees[name] for name in names})
 
     @cached_property
     def imports(self) -> list[Import]:

@@ -1,0 +1,167 @@
+"""A job's end as a message: edited into the job's own message, or posted where that is lost or can't be edited.
+
+Editing is idempotent. A job without a known message is posted with a nonce, after looking for one that carries its
+buttons already.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import discord
+
+from cogs.core.answers import Meaning, meaning_of, why_without_file
+from cogs.core.bot import Bot
+from cogs.core.i18n import translation_for
+from cogs.core.text import NOBODY
+from cogs.imagine.buttons import ended_buttons, finished_buttons
+from cogs.imagine.cards import ended_card, finished_card, held_card, unshown_card
+from domain import Job, JobStatus, Upload
+
+log = logging.getLogger(__name__)
+
+# How many messages after the request are looked through for one that lost its row.
+SEARCHED_MESSAGES = 200
+# How far this machine's clock may be ahead of Discord's; only for jobs whose request's id is not known.
+CLOCK_TOLERANCE = timedelta(minutes=10)
+SHRINK_ON_413 = 0.4
+MAX_UPLOADS = 5
+
+Send = Callable[[discord.Embed, list[discord.File], discord.ui.View], Awaitable[int]]
+
+
+class Showing:
+    """Every method returns the id of the message, or raises what Discord answered."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+
+    async def show(self, job: Job, *, search: bool) -> int:
+        """Edit the job's message; without one, post it. `search`: one may be there of which we do not know."""
+        message_id = job.message_id or (await self._find_message(job) if search else None)
+        if message_id is None:
+            return await self.post(job, self.bot.get_partial_messageable(job.channel_id))
+        return await self._with_pictures(job, self._editor(job, message_id))
+
+    async def post(self, job: Job, channel: discord.abc.Messageable) -> int:
+        """A message of its own, with a mention: nobody is looking at it yet."""
+        return await self._with_pictures(job, await self._poster(job, channel))
+
+    async def show_without_file(self, job: Job, error: discord.HTTPException) -> int:
+        """Say why the picture is not there, in the job's message or a new one."""
+        words = await translation_for(self.bot, job.guild_id)
+        card = unshown_card(job, why_without_file(error, job.status), words)
+        channel = self.bot.get_partial_messageable(job.channel_id)
+        send = self._editor(job, job.message_id) if job.message_id else await self._poster(job, channel)
+        return await send(card, [], words.labels(finished_buttons(job)))
+
+    async def show_held(self, job: Job) -> None:
+        """Say that a moderator looks first. If this fails the picture still waits, only without these words."""
+        if job.message_id is None:
+            return
+        words = await translation_for(self.bot, job.guild_id)
+        try:
+            await self._editor(job, job.message_id)(held_card(job, words), [], words.labels(ended_buttons(job)))
+        except discord.HTTPException as error:
+            if meaning_of(error) is Meaning.PASSING:
+                raise
+            log.info("job %d: its message can't be edited: %s", job.id, error)
+
+    # ---- ways of sending -------------------------------------------------------------------------------------------
+
+    def _editor(self, job: Job, message_id: int) -> Send:
+        message = self.bot.get_partial_messageable(job.channel_id).get_partial_message(message_id)
+
+        async def edit(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
+            await self.bot.rate_limit.take(job.channel_id)
+            await message.edit(embed=embed, attachments=files, view=view, allowed_mentions=NOBODY)
+            return message_id
+
+        return edit
+
+    async def _poster(self, job: Job, channel: discord.abc.Messageable) -> Send:
+        answers = await self._answered_message(job)
+        reference: dict[str, Any] = {"reference": answers} if answers else {}
+
+        async def send(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
+            await self.bot.rate_limit.take(job.channel_id)
+            message = await channel.send(
+                f"<@{job.user_id}>",
+                embed=embed,
+                files=files,
+                view=view,
+                nonce=f"job-{job.id}",
+                **reference,
+                allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.user_id)]),
+            )
+            return message.id
+
+        return send
+
+    async def _with_pictures(self, job: Job, send: Send) -> int:
+        """Show the end of the job; pictures that Discord finds too large are made smaller and sent again.
+
+        `send` waits for the channel's rate limit itself: pictures take a while to be made ready, and a turn that was
+        taken before that would be used together with somebody's later one.
+        """
+        service = self.bot.service
+        pictures = await service.jobs.fetch_pictures(job.id) if job.status is JobStatus.DONE else []
+        words = await translation_for(self.bot, job.guild_id)
+        if not any(picture.png for picture in pictures):
+            return await send(ended_card(job, words), [], words.labels(ended_buttons(job)))
+        card = finished_card(job, pictures, service.queue.profile, service.queue.read(job.request.prompt), words)
+        view = words.labels(finished_buttons(job, some_withheld=any(picture.png is None for picture in pictures)))
+        limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+        for _ in range(MAX_UPLOADS - 1):
+            uploads = await service.deliveries.make_uploads(job.id, limit)
+            try:
+                return await send(card, _files(job, uploads), view)
+            except discord.HTTPException as error:
+                if meaning_of(error) is not Meaning.TOO_LARGE:
+                    raise
+                # Discord's limits change; what it just refused is what we know.
+                limit = int(max(len(upload.data) for upload in uploads) * SHRINK_ON_413)
+                log.info("job %d: Discord found the pictures too large, next try with %d bytes", job.id, limit)
+        return await send(card, _files(job, await service.deliveries.make_uploads(job.id, limit)), view)
+
+    async def _answered_message(self, job: Job) -> discord.MessageReference | None:
+        """The message in a prompt channel that this job answers; in a thread of its own there is none."""
+        prompt = await self.bot.service.deliveries.find_prompt(job.id)
+        if prompt is None or prompt.message_id == job.channel_id:
+            return None
+        return discord.MessageReference(
+            message_id=prompt.message_id, channel_id=job.channel_id, fail_if_not_exists=False
+        )
+
+    async def _find_message(self, job: Job) -> int | None:
+        """The message that carries this job's buttons, if its id was lost in a crash or an error.
+
+        It comes after the interaction or message that asked for it, whose id is Discord's own clock.
+        """
+        channel = self.bot.get_partial_messageable(job.channel_id)
+        asked = job.request_id or discord.utils.time_snowflake(job.created_at - CLOCK_TOLERANCE)
+        async for message in channel.history(limit=SEARCHED_MESSAGES, after=discord.Object(asked), oldest_first=True):
+            if self.bot.user is not None and message.author.id == self.bot.user.id and _carries(message, job.id):
+                return message.id
+        return None
+
+
+def _files(job: Job, uploads: Sequence[Upload]) -> list[discord.File]:
+    alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
+    return [discord.File(io.BytesIO(upload.data), upload.filename, description=alt) for upload in uploads]
+
+
+def _carries(message: discord.Message, job_id: int) -> bool:
+    """Whether one of the message's buttons belongs to the job (custom_id `job:<verb>:<id>`)."""
+    return any(
+        isinstance(button, discord.Button)
+        and (button.custom_id or "").startswith("job:")
+        and (button.custom_id or "").endswith(f":{job_id}")
+        for row in message.components
+        if isinstance(row, discord.ActionRow)
+        for button in row.children
+    )

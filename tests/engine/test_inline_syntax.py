@@ -1,0 +1,105 @@
+"""Other bots' syntax inside a prompt: split before anything is judged or painted."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain import Action, Place
+from engine.policy import approve, judge
+from engine.policy.__main__ import request_of
+from engine.request.inline_syntax import split, split_request
+
+CHANNEL = Place(guild_id=1)
+PIECES = ["a cat", " ### ", " --no ", "dog", " --ar 16:9", "\n", "Negative prompt: ", ", ", " Steps: 5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "negative"),
+    [
+        ("a cat ### dog", "a cat", "dog"),
+        ("a cat###dog", "a cat", "dog"),
+        ("a cat ### dog ### bird", "a cat", "dog, bird"),
+        ("a cat --no dog, bird", "a cat", "dog, bird"),
+        ("a cat --no dog --ar 2:3 --no bird", "a cat", "dog, bird"),
+        ("a cat \u2014no dog", "a cat", "dog"),
+        ("a cat, negative prompt: dog, bird", "a cat", "dog, bird"),
+        ("a cat Negative Prompts: dog", "a cat", "dog"),
+        ("a cat (negative prompt: dog)", "a cat", "dog"),
+        ("a cat [neg: dog]", "a cat", "dog"),
+        ("a cat\nNegative prompt: dog\nSteps: 20, Seed: 5", "a cat", "dog"),
+        ("a cat ### dog --seed 7", "a cat", "dog"),
+        ("### a heading", "### a heading", ""),
+        ("negative space, a cat", "negative space, a cat", ""),
+        ("photo negative: a cat", "photo negative: a cat", ""),
+        ("a well--known cat --nofoo", "a well--known cat --nofoo", ""),
+        ("steps: 5 of a ladder", "steps: 5 of a ladder", ""),
+        ("minus -3 degrees", "minus -3 degrees", ""),
+    ],
+)
+def test_what_is_pushed_away_leaves_the_prompt(text: str, prompt: str, negative: str) -> None:
+    found = split(text)
+    assert (found.prompt, found.negative_prompt) == (prompt, negative)
+
+
+def test_a_parameter_block_gives_its_settings() -> None:
+    found = split("a cat\nSteps: 28, Sampler: DPM++ 2M Karras, CFG scale: 7.5, Seed: 1234, Size: 512x768, Model: wd13")
+    assert found.prompt == "a cat"
+    assert found.settings == {
+        "num_inference_steps": 28,
+        "sampler": "DPM++ 2M Karras",
+        "guidance_scale": 7.5,
+        "seed": 1234,
+        "width": 512,
+        "height": 768,
+    }
+
+
+def test_flags_give_their_settings_and_those_without_meaning_are_named() -> None:
+    found = split("a cat --ar 16:9 --seed 7 --v 5 --tile")
+    assert (found.prompt, found.ignored) == ("a cat", ("v", "tile"))
+    assert found.settings == {"aspect_ratio": "16:9", "seed": 7}
+    assert split("a cat -W 640 -H 512 -C 7").settings == {"width": 640, "height": 512, "guidance_scale": 7.0}
+
+
+def test_words_after_a_flag_stay_in_the_prompt() -> None:
+    assert split("--ar 16:9 a cat --tile on a roof").prompt == "a cat on a roof"
+
+
+@given(st.lists(st.sampled_from(PIECES)))
+@settings(max_examples=200, deadline=None)
+def test_splitting_twice_changes_nothing(pieces: list[str]) -> None:
+    once = split("".join(pieces)).prompt
+    assert split(once).prompt == once
+
+
+@pytest.mark.parametrize("unit", [" ", "#", "--no ", "negative ", "Steps: 1, ", "-W 5 ", ",", "--"])
+def test_time_grows_no_faster_than_the_text(unit: str) -> None:
+    def spent(size: int) -> float:
+        times: list[float] = []
+        for _ in range(5):
+            started = time.process_time()
+            split((unit * size)[:size])
+            times.append(time.process_time() - started)
+        return min(times)
+
+    assert spent(8_000) < 8 * spent(2_000) + 0.02
+
+
+def test_the_policy_judges_what_is_asked_for_and_what_is_pushed_away() -> None:
+    assert judge(request_of("1girl, smile ### nude, gore"), CHANNEL).action is Action.ALLOW
+    assert judge(request_of("1girl, nude ### smile"), CHANNEL).clause == "adult"
+    assert judge(request_of("a woman on the beach --no clothes"), CHANNEL).clause == "adult"
+
+
+def test_the_pipeline_gets_what_was_judged() -> None:
+    request = approve(request_of("1girl, smile ### nude, gore", "lowres"), CHANNEL).request
+    assert (request.prompt, request.negative_prompt) == ("1girl, smile", "lowres, nude, gore")
+
+
+def test_a_plain_request_stays_the_very_one() -> None:
+    request = request_of("1girl, smile", "lowres")
+    assert split_request(request) is request

@@ -1,0 +1,43 @@
+"""Moderators' corrections as a data file: what is written is what is read, and no words of clause b are in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from engine.policy.feedback import Correction, Outcome, feedback_lines, read_feedback
+
+ALLOWED = Correction(
+    prompt="a knight covered in ketchup\nat dawn",
+    negative_prompt="lowres",
+    prompt_sha256="ab" * 32,
+    clause="gore",
+    rules=("gore.blood",),
+    rule_set="2026.11.27",
+    outcome=Outcome.ALLOWED,
+    decided_at=datetime(2026, 11, 27, 12, 30, tzinfo=UTC),
+)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_what_is_written_is_what_is_read(outcome: Outcome) -> None:
+    corrections = [replace(ALLOWED, outcome=outcome), replace(ALLOWED, prompt=None, negative_prompt="")]
+    lines = list(feedback_lines(corrections))
+    assert all("\n" not in line for line in lines)
+    assert list(read_feedback(lines)) == corrections
+
+
+def test_words_of_clause_b_are_never_written() -> None:
+    (line,) = feedback_lines([replace(ALLOWED, clause="b")])
+    assert "knight" not in line
+    assert "lowres" not in line
+    assert next(read_feedback([line])).prompt is None
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"prompt": "x"}', '{"prompt": 1, "outcome": "maybe"}'])
+def test_a_line_that_is_no_correction_is_named(line: str) -> None:
+    good = next(feedback_lines([ALLOWED]))
+    with pytest.raises(ValueError, match="line 2"):
+        list(read_feedback([good, line]))
