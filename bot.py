@@ -24,10 +24,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.console import accept_any_console, shows_unicode
 from settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot
+    from domain.findings import Finding
     from engine.safety import SafetyChecker
     from engine.worker.backend import Backend
 
@@ -41,9 +43,10 @@ log = logging.getLogger("bot")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    accept_any_console()
     options = _parse(arguments)
     try:
-        settings = load_settings(options.env_file)
+        settings = load_settings() if options.env_file is None else load_settings(options.env_file)
     except SettingsError as error:
         return _fail(str(error))
     if options.commands:
@@ -63,7 +66,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     what.add_argument("--check", action="store_true", help="show what is configured, reachable and loadable, and exit")
     what.add_argument("--commands", action="store_true", help="print the application commands as JSON, and exit")
     what.add_argument("--restore", type=Path, metavar="FILE", help="put a backup in the database's place, and exit")
-    parser.add_argument("--env-file", type=Path, default=Path(".env"), help="the settings file (default: .env)")
+    parser.add_argument("--env-file", type=Path, help="the settings file (default: .env)")
     return parser.parse_args(arguments)
 
 
@@ -123,11 +126,22 @@ async def _run_until_stopped(settings: Settings, token: str) -> None:
     backend = await asyncio.to_thread(load_backend, settings)
     async with create_bot(settings, backend) as bot:
         running = asyncio.create_task(bot.start(token))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+        _cancel_at_sigterm(running)
         try:
             await running
         except asyncio.CancelledError:
             log.info("stopping: pictures that are not finished are taken up again at the next start")
+
+
+def _cancel_at_sigterm(running: asyncio.Task[None]) -> None:
+    """End as with SIGTERM under Docker or systemd; Windows' event loop has no signal handlers of its own."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGTERM, running.cancel)
+    except NotImplementedError:
+        for name in ("SIGTERM", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(running.cancel))
 
 
 @asynccontextmanager
@@ -179,89 +193,55 @@ async def _print_commands(settings: Settings) -> int:
 
     async with Bot(None, message_content=settings.message_content_intent) as bot:
         await bot.load_extension(SETUP)
-        sys.stdout.write(json.dumps(bot.command_payload(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(bot.command_payload(), ensure_ascii=not shows_unicode(), indent=2) + "\n")
     return 0
 
 
 async def _check(settings: Settings) -> int:
     """Print a table of what works; 0 if the bot could start, else 1."""
-    rows = [
-        _check_token(settings),
-        await _check_discord(settings),
-        await _check_database(settings),
+    from domain.findings import Health
+    from service.preflight import check_database
+
+    findings = [
+        *await _check_token(settings),
+        *await check_database(settings.database),
         *await asyncio.to_thread(_check_model, settings),
     ]
-    width = max(len(name) for name, _, _ in rows)
-    for name, is_fine, words in rows:
-        sys.stdout.write(f"{'ok  ' if is_fine else 'FAIL'}  {name:<{width}}  {words}\n")
-    return 0 if all(is_fine for _, is_fine, _ in rows) else 1
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        sys.stdout.write(f"{finding.health:<4}  {finding.name:<{width}}  {finding.words}\n")
+    return 1 if any(finding.health is Health.FAIL for finding in findings) else 0
 
 
-Row = tuple[str, bool, str]
+async def _check_token(settings: Settings) -> list[Finding]:
+    from cogs.core.reachability import check_discord
+    from domain.findings import Finding, Health
+
+    token = settings.discord_token
+    if token is None:
+        untried = Finding(name="Discord", words="not tried without a token", health=Health.FAIL)
+        return [Finding(name="token", words=NO_TOKEN, health=Health.FAIL), untried]
+    found = await check_discord(token.get_secret_value(), message_content=settings.message_content_intent)
+    return [Finding(name="token", words="set (not shown)"), *found]
 
 
-def _check_token(settings: Settings) -> Row:
-    if settings.discord_token is None:
-        return ("token", False, NO_TOKEN)
-    return ("token", True, "set (not shown)")
-
-
-async def _check_discord(settings: Settings) -> Row:
-    import aiohttp
-    import discord
-    from discord.http import HTTPClient
-
-    if settings.discord_token is None:
-        return ("Discord", False, "not tried without a token")
-    client = HTTPClient(asyncio.get_running_loop())
-    try:
-        user = await client.static_login(settings.discord_token.get_secret_value())
-    except discord.LoginFailure:
-        return ("Discord", False, "does not accept DISCORD_TOKEN; copy it again from your application's Bot page")
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        return ("Discord", False, f"can't be reached ({error})")
-    finally:
-        await client.close()
-    return ("Discord", True, f"logged in as {user['username']}")
-
-
-async def _check_database(settings: Settings) -> Row:
-    from db.database import Database, DatabaseError
-    from db.lock import DatabaseLock
-
-    try:
-        with DatabaseLock(settings.database):
-            async with Database(settings.database) as database:
-                version = await database.fetch_schema_version()
-    except DatabaseError as error:
-        return ("database", False, str(error))
-    return ("database", True, f"{settings.database}, schema {version}")
-
-
-def _check_model(settings: Settings) -> list[Row]:
+def _check_model(settings: Settings) -> list[Finding]:
+    """Load everything as a start would, and paint three short pictures."""
     from domain import ModelUnavailable
-    from engine.policy import RULE_SET
+    from domain.findings import Finding, Health
+    from engine.safety import load_safety_checker
+    from service.preflight import check_device, check_model, check_picture_check, check_policy
 
-    rows: list[Row] = [("policy", True, f"rule set {RULE_SET}")]
+    findings = [check_policy()]
     try:
+        findings.append(check_device(settings.device))
         backend = load_backend(settings)
     except ModelUnavailable as error:
-        return [*rows, ("model", False, str(error))]
-    identity = backend.profile.identity
-    words = f"{identity.name}, {identity.weights}, {identity.dtype}, SHA-256 {identity.sha256[:16]}…"
-    return [*rows, ("model", True, words), _check_safety()]
-
-
-def _check_safety() -> Row:
-    from PIL import Image
-
-    from domain import SafetyLevel, SafetyVerdict
-    from engine.safety import load_safety_checker
-
-    report = load_safety_checker().check([Image.new("RGB", (64, 64), "white")], SafetyLevel.STRICT)[0]
-    if report.verdict is SafetyVerdict.ERROR:
-        return ("picture check", False, "its models can't be loaded, so every picture would be withheld")
-    return ("picture check", True, "works")
+        return [*findings, Finding(name="model", words=str(error), health=Health.FAIL)]
+    try:
+        return [*findings, *check_model(backend), check_picture_check(load_safety_checker())]
+    finally:
+        backend.close()
 
 
 if __name__ == "__main__":

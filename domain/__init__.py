@@ -22,10 +22,11 @@ from domain.models import ModelIdentity, ModelProfile
 from domain.outcomes import Outcome, OutcomeCode
 from domain.places import Place, SafetyLevel
 from domain.policy import Action, Verdict
-from domain.requests import SEED_LIMIT, ApprovedRequest, JobSource, Origin, Request, RequestOptions
+from domain.requests import DEFAULT_STRENGTH, SEED_LIMIT, ApprovedRequest, JobSource, Origin, Request, RequestOptions
 from domain.safety import SafetyReport, SafetyVerdict
 
 __all__ = [
+    "DEFAULT_STRENGTH",
     "SEED_LIMIT",
     "Action",
     "ApprovedRequest",

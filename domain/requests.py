@@ -11,6 +11,7 @@ from domain.places import Place
 from domain.policy import Action, Verdict
 
 SEED_LIMIT = 2**32
+DEFAULT_STRENGTH = 0.75
 
 
 class JobSource(StrEnum):
@@ -27,7 +28,7 @@ class JobSource(StrEnum):
 
 @frozen
 class Request:
-    """What a person asks the model to paint. Image `i` of a request is painted with `seed + i`.
+    """What a person asks the model to paint. Image `i` of a request is painted with `(seed + i) % SEED_LIMIT`.
 
     Sizes are pixels, `init_image` and `mask_image` are encoded picture files, `strength` and the two ends of
     `guidance_interval` are fractions of the way from noise to picture, `upscale` is the factor of the second pass.
@@ -47,7 +48,7 @@ class Request:
     preset: str | None = None
     init_image: bytes | None = field(default=None, repr=False)
     mask_image: bytes | None = field(default=None, repr=False)
-    strength: float = 0.75
+    strength: float = DEFAULT_STRENGTH
     upscale: float = 1.0
 
 
@@ -68,7 +69,7 @@ class RequestOptions:
     preset: str | None = None
     init_image: bytes | None = field(default=None, repr=False)
     mask_image: bytes | None = field(default=None, repr=False)
-    strength: float = 0.75
+    strength: float | None = None
     upscale: float = 1.0
 
 

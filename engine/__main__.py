@@ -28,6 +28,7 @@ from domain import (
     Task,
     UserError,
 )
+from engine.console import accept_any_console
 from engine.request.presets import PRESETS
 from engine.worker.backend import Backend
 from settings import Settings, SettingsError, load_settings  # noqa: TID251  a composition root of its own
@@ -37,6 +38,7 @@ BackendFactory = Callable[[Settings], Backend]
 
 def main(arguments: list[str] | None = None, make_backend: BackendFactory | None = None) -> int:
     """Run the command line; returns the exit status. `make_backend` builds the backend from the settings."""
+    accept_any_console()
     options = _parse(arguments)
     if unwritable := _why_not_writable(options.output):
         return _fail(unwritable, 2)
@@ -94,7 +96,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clip-skip", type=int, default=1, choices=(1, 2), help="which layer of the text encoder")
     parser.add_argument("--start", type=Path, help="a start picture to paint on from")
     parser.add_argument("--mask", type=Path, help="with --start: paint where this picture is white")
-    parser.add_argument("--strength", type=float, default=0.75, help="with --start: how much may change, up to 1")
+    parser.add_argument("--strength", type=float, help="with --start: how much may change, up to 1")
     parser.add_argument("--upscale", type=float, default=1.0, help="paint a second, larger pass, up to 2")
     parser.add_argument(
         "--low-vram", action="store_true", help="for graphics cards with about 4 GB (default: LOW_VRAM)"

@@ -6,9 +6,11 @@ The service comes in here once for each request, and then only to hand the job o
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Protocol
 
 from domain import (
+    DEFAULT_STRENGTH,
     SEED_LIMIT,
     ApprovedRequest,
     InvalidRequest,
@@ -20,6 +22,7 @@ from domain import (
 )
 from domain.frozen import frozen
 from engine.policy import Allowances, approve, prompt_hash
+from engine.request.chat_markup import without_markup
 from engine.request.cost import millicredits_for
 from engine.request.inline_options import read_inline
 from engine.request.inline_syntax import split_request
@@ -53,7 +56,10 @@ def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, 
 
     May take 60 ms for a long prompt: call it beside the event loop.
     """
-    request = complete(wanted, backend.profile) if isinstance(wanted, RequestOptions) else split_request(wanted)
+    if isinstance(wanted, RequestOptions):
+        request = complete(wanted, backend.profile)
+    else:
+        request = without_chat_markup(split_request(wanted))
     backend.validate(request)
     cost, key = millicredits_for(request, backend.profile), prompt_hash(request)
     try:
@@ -62,12 +68,20 @@ def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, 
         return Prepared(request=request, cost=cost, key=key, refusal=refusal)
 
 
+def without_chat_markup(request: Request) -> Request:
+    """The request without emoji, mentions and Markdown: the policy judges, and the row keeps, what will be painted."""
+    prompt, negative_prompt = (without_markup(text).strip() for text in (request.prompt, request.negative_prompt))
+    return replace(request, prompt=prompt, negative_prompt=negative_prompt)
+
+
 def complete(options: RequestOptions, profile: ModelProfile) -> Request:
     """The options with the model's own values where nothing was chosen. Raises InvalidRequest.
 
     Settings in the syntax of other bots are read out of the prompt.
     """
     options = read_inline(options)
+    if options.strength is not None and options.init_image is None:
+        raise InvalidRequest("A strength needs a start picture to go with it: it says how much of that may change.")
     width, height = _size(options, profile)
     request = Request(
         prompt=options.prompt,
@@ -81,11 +95,11 @@ def complete(options: RequestOptions, profile: ModelProfile) -> Request:
         images=options.images,
         init_image=options.init_image,
         mask_image=options.mask_image,
-        strength=options.strength,
+        strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
         upscale=options.upscale,
     )
     return apply_preset(
-        request,
+        without_chat_markup(request),
         options.preset,
         steps=options.num_inference_steps,
         guidance_scale=options.guidance_scale,

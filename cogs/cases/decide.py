@@ -36,7 +36,7 @@ async def _decider(interaction: Interaction) -> Decider:
     return Decider(user_id=interaction.user.id, guild_id=guild_id, card=place)
 
 
-async def _finish(interaction: Interaction, messages: Messages = ()) -> None:
+async def _finish(interaction: Interaction, messages: Messages = frozenset()) -> None:
     """The card itself shows the decision; `messages` show a picture that was erased."""
     if not interaction.response.is_done():
         await interaction.response.defer()
@@ -49,7 +49,7 @@ class DecideButton(RowButton, template=r"case:decide:(?P<row_id>[0-9]+)"):
 
     async def act(self, interaction: Interaction) -> None:
         messages = await self.decide(_decisions(interaction), await _decider(interaction))
-        await _finish(interaction, messages or ())
+        await _finish(interaction, messages or frozenset())
 
     @abstractmethod
     async def decide(self, decisions: CaseDecisions, decider: Decider) -> Messages | None:

@@ -57,7 +57,7 @@ class Imagine(Cog):
         preset: str | None = None,
         start_picture: discord.Attachment | None = None,
         mask: discord.Attachment | None = None,
-        strength: Range[float, 0.1, 1.0] = 0.75,
+        strength: Range[float, 0.1, 1.0] | None = None,
         upscale: Range[float, 1.0, 2.0] = 1.0,
     ) -> None:
         """Paint a picture from words"""

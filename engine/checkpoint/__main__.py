@@ -14,6 +14,7 @@ from pathlib import Path
 from domain import ModelUnavailable
 from engine.checkpoint.inspection import inspect
 from engine.checkpoint.loading import convert
+from engine.console import accept_any_console
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     make.add_argument("folder", type=Path)
     make.add_argument("--weights", choices=("ema", "raw"), default="ema")
     options = parser.parse_args(arguments)
+    accept_any_console()
     if options.command == "inspect":
         report = inspect(options.file)
         sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")

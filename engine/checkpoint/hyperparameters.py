@@ -145,7 +145,7 @@ def read_hyperparameters(path: Path) -> Hyperparameters:
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["params"]
         return _from_params(params)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelUnavailable(
             f"{path.name} is not laid out like CompVis' v1-inference.yaml: {type(error).__name__} {error}."
         ) from error

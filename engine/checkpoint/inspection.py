@@ -19,7 +19,7 @@ def inspect(path: Path) -> dict[str, Any]:
     try:
         archive = open_archive(path)
         report |= {"format": archive.format, "globals": sorted(archive.names), **_contents(archive)}
-        make_plan(archive, hyperparameters_of(path))
+        report["ignored"] = list(make_plan(archive, hyperparameters_of(path, archive)).ignored)
     except UnsafeCheckpoint as error:
         report |= {"problem": str(error), "refused": error.names}
     except ModelUnavailable as error:

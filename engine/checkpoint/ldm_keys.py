@@ -15,6 +15,11 @@ UNET_PREFIX = "model.diffusion_model."
 EMA_PREFIX = "model_ema.diffusion_model"
 VAE_PREFIX = "first_stage_model."
 TEXT_PREFIX = "cond_stage_model.transformer.text_model."
+# A weight here that the architecture lacks would change every picture; anywhere else nothing would ever read it.
+ESSENTIAL = (
+    UNET_PREFIX, f"{VAE_PREFIX}encoder.", f"{VAE_PREFIX}decoder.", f"{VAE_PREFIX}quant_conv.",
+    f"{VAE_PREFIX}post_quant_conv.", f"{TEXT_PREFIX}encoder.", f"{TEXT_PREFIX}embeddings.", "control_model.", "lora_",
+)  # fmt: skip
 
 _UNET_TOP = {
     "conv_in": "input_blocks.0.0",

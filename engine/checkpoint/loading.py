@@ -15,7 +15,7 @@ from pathlib import Path
 
 from domain import ModelUnavailable
 from domain.frozen import frozen
-from engine.checkpoint.archive import open_archive
+from engine.checkpoint.archive import Archive, open_archive
 from engine.checkpoint.conversion import make_plan, write_model
 from engine.checkpoint.hyperparameters import V1_INFERENCE, Hyperparameters, read_hyperparameters
 from engine.checkpoint.published import KNOWN_NAMES
@@ -39,10 +39,17 @@ class Source:
     hyperparameters: str
 
 
-def hyperparameters_of(path: Path) -> Hyperparameters:
-    """v1-inference's numbers, or those in a `.yaml` of the same name beside the file."""
+def hyperparameters_of(path: Path, archive: Archive | None = None) -> Hyperparameters:
+    """v1-inference's numbers, or those in a `.yaml` of the same name beside the file. Raises ModelUnavailable."""
     beside = path.with_suffix(".yaml")
-    return read_hyperparameters(beside) if beside.is_file() else V1_INFERENCE
+    if beside.is_file():
+        return read_hyperparameters(beside)
+    if archive is not None and "v_pred" in archive.regions:
+        raise ModelUnavailable(
+            f"{path.name} is marked as a v-prediction model. Put a {beside.name} in v1-inference's layout with "
+            "`parameterization: v` beside it."
+        )
+    return V1_INFERENCE
 
 
 def ensure_converted(path: Path, *, weights: str = "ema", cache: Path | None = None) -> Path:
@@ -57,7 +64,7 @@ def ensure_converted(path: Path, *, weights: str = "ema", cache: Path | None = N
     if known is not None:
         return known
     archive = open_archive(path)
-    plan = make_plan(archive, numbers, weights)
+    plan = make_plan(archive, hyperparameters_of(path, archive), weights)
     sha256 = hash_file(path)
     folder = place / f"{path.stem}-{sha256[:12]}-{plan.weights.replace(' ', '-')}"
     source = _source(path, sha256, weights, plan.weights, numbers)
@@ -72,8 +79,8 @@ def convert(path: Path, folder: Path, *, weights: str = "ema") -> Path:
     """Convert a checkpoint into `folder`, which must not exist yet. Raises ModelUnavailable."""
     if folder.exists():
         raise ModelUnavailable(f"{folder} exists already; name a folder that does not.")
-    numbers = hyperparameters_of(path)
     archive = open_archive(path)
+    numbers = hyperparameters_of(path, archive)
     plan = make_plan(archive, numbers, weights)
     source = _source(path, hash_file(path), weights, plan.weights, numbers)
     return write_model(archive, plan, numbers, folder, asdict(source))

@@ -2,18 +2,26 @@
 
 A pickle is a program that names functions and calls them. Here the only things it can call are the objects below, which
 record tensors or do nothing at all; names outside the closed set of NAMES are kept, and the caller refuses the file by
-them. Invariants: `find_class` never imports; what it returns has no attributes that a pickle could set; the pure-Python
-unpickler is used because the C one allocates memory for whatever index a damaged file claims.
+them. Invariants: `find_class` never imports; a pickle can change nothing that it holds but dicts, lists and sets; the
+pure-Python unpickler is used because the C one allocates memory for whatever index a damaged file claims.
+
+A pickle of a few bytes can also ask for endless work: nested tuples that double with each level when they are hashed or
+printed, keys that collide, copies of copies. So everything is bounded: names, keys and dimensions here, bytes and
+operations in `pickle_reader.py`.
 """
 
 from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import IO, Any, cast
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+MAX_NAME_LENGTH = 200
+MAX_DIMENSIONS = 16
+MAX_NUMBER = 2**62
+MAX_COPIES = 500_000  # items of dicts that are made from others, in one pickle
 DTYPES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -28,7 +36,8 @@ DTYPES = {
 }
 ITEM_BYTES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1,
-    "bool": 1,
+    "bool": 1, "uint16": 2, "uint32": 4, "uint64": 8, "float8_e4m3fn": 1, "float8_e5m2": 1, "float8_e4m3fnuz": 1,
+    "float8_e5m2fnuz": 1, "float8_e8m0fnu": 1,
 }  # fmt: skip
 
 DAMAGED = (
@@ -66,14 +75,13 @@ class Inert:
         # A pickle makes instances by `name.__new__(name, …)`, and its names are instances of ours, not types.
         return object.__new__(cls if isinstance(cast("Any", cls), type) else Inert)
 
-    def __setstate__(self, state: Any) -> None: ...
     def __setitem__(self, key: Any, value: Any) -> None: ...
     def append(self, item: Any) -> None: ...
     def extend(self, items: Any) -> None: ...
     def add(self, item: Any) -> None: ...
 
 
-class _Name(Inert):
+class Name(Inert):
     """A class or function by its name alone; calling it, or making an instance of it, gives an inert object."""
 
     __slots__ = ()
@@ -82,23 +90,40 @@ class _Name(Inert):
         return Inert()
 
 
-class _Mapping(dict[Any, Any]):
+class Mapped(dict[Any, Any]):
     """What an OrderedDict becomes; attributes set on the original (`_metadata`) are dropped."""
 
     __slots__ = ()
 
-    def __setstate__(self, state: Any) -> None: ...
 
+class _MakeMapping(Name):
+    """OrderedDict, defaultdict or dict. `left` bounds how many items are copied in one pickle."""
 
-class _MakeMapping(_Name):
-    __slots__ = ()
+    __slots__ = ("left",)
+    left: int
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> Any:
+        if not isinstance(cast("Any", cls), type):  # a pickle makes an instance of what stands for OrderedDict
+            return Mapped()
+        made: Any = object.__new__(_MakeMapping)
+        made.left = MAX_COPIES
+        return made
 
     def __call__(self, *arguments: Any, **_named: Any) -> Any:
         items: Any = arguments[0] if arguments else ()
-        return _Mapping(cast("dict[Any, Any]", items)) if isinstance(items, list | dict) else _Mapping()
+        if not isinstance(items, list | dict):
+            return Mapped()
+        pairs = list(cast("Any", items.items() if isinstance(items, dict) else items))
+        self.left -= len(pairs)
+        if self.left < 0:
+            raise pickle.UnpicklingError("too many copies")
+        check_keys([pair[0] for pair in pairs])
+        return Mapped(pairs)
 
 
-class _StorageType(_Name):
+class StorageType(Name):
+    """torch.FloatStorage and the like."""
+
     __slots__ = ("dtype",)
     dtype: str
 
@@ -111,7 +136,13 @@ class _StorageType(_Name):
         raise AttributeError(name)
 
 
-class _Rebuild(_Name):
+class _Dtype(StorageType):
+    """torch.float16 and the like."""
+
+    __slots__ = ()
+
+
+class _Rebuild(Name):
     """torch._utils._rebuild_tensor_v2 and its older form: (storage, offset, size, stride, …)."""
 
     __slots__ = ()
@@ -120,17 +151,60 @@ class _Rebuild(_Name):
         storage, offset, shape, stride = arguments[:4]
         if not isinstance(storage, Storage):
             raise pickle.UnpicklingError("a tensor without its numbers")
-        return StoredTensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
+        return StoredTensor(storage, number(offset), _numbers(shape), _numbers(stride))
 
 
-class _RebuildParameter(_Name):
+class _RebuildTyped(_Rebuild):
+    """_rebuild_tensor_v3, for dtypes without a storage class of their own: the seventh argument names the dtype."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        tensor = super().__call__(*arguments, **named)
+        dtype = arguments[6]
+        if not isinstance(dtype, _Dtype):
+            raise pickle.UnpicklingError("a tensor without a dtype")
+        return replace(tensor, storage=replace(tensor.storage, dtype=dtype.dtype))
+
+
+def number(value: Any) -> int:
+    """A whole number that a tensor may have as size or place. Raises UnpicklingError."""
+    if not isinstance(value, int) or not -MAX_NUMBER < value < MAX_NUMBER:
+        raise pickle.UnpicklingError("a number that no tensor has")
+    return value
+
+
+def _numbers(values: Any) -> tuple[int, ...]:
+    if not isinstance(values, tuple | list) or len(cast("Any", values)) > MAX_DIMENSIONS:
+        raise pickle.UnpicklingError("more dimensions than a tensor has")
+    return tuple(number(value) for value in cast("Any", values))
+
+
+def check_keys(keys: Iterable[Any]) -> None:
+    """Raise UnpicklingError for a key whose hash takes long to compute or can be made to collide."""
+    for key in keys:
+        is_plain = key is None or isinstance(key, str | bytes | float | Inert)
+        if not is_plain and not (isinstance(key, int) and -MAX_NUMBER < 4 * key < MAX_NUMBER):
+            raise pickle.UnpicklingError("a key that no checkpoint has")
+
+
+def storage_key(key: Any) -> str:
+    """The name of a block of numbers: torch numbers them through. Raises UnpicklingError for anything else."""
+    if isinstance(key, int):
+        return str(number(key))
+    if not isinstance(key, str) or len(key) > MAX_NAME_LENGTH:
+        raise pickle.UnpicklingError("a block without a name")
+    return key
+
+
+class _RebuildParameter(Name):
     __slots__ = ()
 
     def __call__(self, *arguments: Any, **_named: Any) -> Any:
         return arguments[0]
 
 
-class _Bytes(_Name):
+class _Bytes(Name):
     """_codecs.encode, with which protocol 2 writes byte strings (numpy scalars hold one)."""
 
     __slots__ = ()
@@ -158,7 +232,6 @@ _HARMLESS = (
     "numpy.dtype", "numpy.ndarray", "numpy.dtypes.Float64DType", "numpy.dtypes.Float32DType", "numpy.dtypes.Int64DType",
     "typing.Any", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.PurePosixPath", "datetime.datetime",
     "datetime.timedelta", "torch.Size", "torch.device", "torch.dtype",
-    *(f"torch.{name}" for name in ITEM_BYTES),
     *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in (
         "set", "frozenset", "list", "tuple", "int", "float", "bool", "str", "bytes", "bytearray", "complex", "slice",
         "long", "unicode",
@@ -166,67 +239,19 @@ _HARMLESS = (
 )  # fmt: skip
 
 
-def _known_names() -> dict[str, Any]:
+def known_names() -> dict[str, Any]:
     """Fresh objects for every load, so that one file can't change what the next one meets."""
-    names: dict[str, Any] = dict.fromkeys(_HARMLESS, _Name())
+    names: dict[str, Any] = dict.fromkeys(_HARMLESS, Name())
     mappings = ("collections.OrderedDict", "collections.defaultdict", "builtins.dict", "__builtin__.dict")
     names |= dict.fromkeys(mappings, _MakeMapping())
-    names |= {f"torch.{name}": _StorageType(dtype) for name, dtype in DTYPES.items()}
+    names |= {f"torch.{dtype}": _Dtype(dtype) for dtype in ITEM_BYTES}
+    names["torch.storage.UntypedStorage"] = StorageType("uint8")
+    names |= {f"torch.{name}": StorageType(dtype) for name, dtype in DTYPES.items()}
     names |= {f"torch._utils.{name}": _Rebuild() for name in ("_rebuild_tensor", "_rebuild_tensor_v2")}
+    names["torch._utils._rebuild_tensor_v3"] = _RebuildTyped()
     names["torch._utils._rebuild_parameter"] = _RebuildParameter()
     names["_codecs.encode"] = _Bytes()
     return names
 
 
-KNOWN = frozenset(_known_names())
-
-
-class _Reader(pickle._Unpickler):  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUntypedBaseClass]
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file, encoding="latin-1")
-        self.names: set[str] = set()
-        self.storages: dict[str, Storage] = {}
-        self._known = _known_names()
-
-    def find_class(self, module: str, name: str) -> Any:
-        full = f"{module}.{name}"
-        self.names.add(full)
-        return self._known.get(full) or _Name()
-
-    def persistent_load(self, pid: Any) -> Storage:
-        kind, storage_type, key, _location, numel = pid[:5]
-        if kind != "storage" or not isinstance(storage_type, _StorageType):
-            raise pickle.UnpicklingError(f"a block of kind {kind!r}")
-        return self.storages.setdefault(str(key), Storage(storage_type.dtype, str(key), int(numel)))
-
-
-def as_dict(value: Any) -> dict[Any, Any]:
-    """The value if it is a dict, else an empty one."""
-    return cast("dict[Any, Any]", value) if isinstance(value, dict) else {}
-
-
-@dataclass(frozen=True, slots=True)
-class PickleContents:
-    """The value of a pickle, with tensors as StoredTensor, and every name and every block that it mentions."""
-
-    value: Any
-    names: frozenset[str]
-    storages: Mapping[str, Storage]
-
-    @property
-    def refused(self) -> list[str]:
-        """Names outside the closed set: reason enough not to use the file."""
-        return sorted(self.names - KNOWN)
-
-    def state_dict(self) -> dict[str, StoredTensor]:
-        """The tensors under `state_dict`, or at the top where there is no such key."""
-        top = as_dict(self.value)
-        items = as_dict(top.get("state_dict", top))
-        return {key: value for key, value in items.items() if isinstance(key, str) and isinstance(value, StoredTensor)}
-
-
-def read_pickle(file: IO[bytes]) -> PickleContents:
-    """Read one pickle from where the file stands to its end mark. Raises one of DAMAGED."""
-    reader: Any = _Reader(file)
-    value = reader.load()
-    return PickleContents(value, frozenset(reader.names), reader.storages)
+KNOWN = frozenset(known_names())

@@ -8,16 +8,18 @@ pixel at a low resolution, and that number decides.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from engine.request.image_file import flatten, open_image
+
 Grey = NDArray[np.float32]
 Box = tuple[float, float, float, float]
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # what Discord shows
 HASH_BYTES = 8
 WORKING_SIDE = 128
 # (width, height, columns, rows) of the windows as shares of the picture; measured on crops of 70 to 100 %.
@@ -43,7 +45,7 @@ _SHARES = tuple(round(1.0 - 0.04 * step, 2) for step in range(13))  # 1.0 … 0.
 
 
 def fingerprint(picture: bytes) -> bytes:
-    """The picture's hashes, `HASH_BYTES` each, whole picture first. Raises OSError if it is no picture."""
+    """The picture's hashes, `HASH_BYTES` each, whole picture first. Raises OSError if it is none, or too large."""
     import imagehash
 
     image = _open(picture).resize((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BILINEAR)
@@ -77,11 +79,7 @@ def similarity(one: bytes, other: bytes) -> float:
 
 
 def _open(picture: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(picture)) as opened:
-        if opened.has_transparency_data:
-            background = Image.new("RGBA", opened.size, "white")
-            return Image.alpha_composite(background, opened.convert("RGBA")).convert("L")
-        return opened.convert("L")
+    return flatten(open_image(picture, FORMATS), "white").convert("L")
 
 
 def _windows() -> Iterator[Box]:

@@ -24,6 +24,7 @@ from PIL import Image, PngImagePlugin
 
 from domain import ModelIdentity, Request
 from domain.frozen import frozen
+from engine.console import accept_any_console
 from engine.request.schedulers import SCHEDULERS
 
 SOFTWARE = "Waifu Diffusion bot"
@@ -154,6 +155,7 @@ def _xmp(model: ModelIdentity) -> str:
 
 def main(paths: list[str]) -> int:
     """Print what each file says, as JSON, one line a file; 1 if one of them can't be read or isn't ours."""
+    accept_any_console()
     worst = 0
     for path in paths:
         try:

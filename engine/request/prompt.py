@@ -3,7 +3,8 @@
 Danbooru spellings become those of the training captions, which had no underscores and no brackets and parted tags by
 commas (Waifu Diffusion 1.3 release notes). `(tag)`, `[tag]` and `(tag:1.3)` weigh as in A1111's web UI; escaped
 brackets are plain ones, which those captions don't have; `BREAK` starts a new window. A window is 75 tokens; longer
-prompts take several, whose embeddings are put one behind the other.
+prompts take several, whose embeddings are put one behind the other. Emoji, mentions and Markdown are Discord's and no
+words of a caption: they are taken out (see chat_markup.py).
 
 The weighting is ours: compel (2.5.1) has another syntax, encodes every weighted phrase once more, and wants to own the
 text encoder, so that prompts of different people couldn't be encoded in one batch. Nothing here imports torch before
@@ -13,20 +14,23 @@ text encoder, so that prompts of different people couldn't be encoded in one bat
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from domain import InvalidRequest
+from engine.request.chat_markup import without_markup
 
 _STEP = 1.1  # one pair of round brackets, as in A1111's web UI; square ones divide by it
 _MAX_WEIGHT = 2.0
 _LOOK_BACK = 20  # a window may end that many tokens early, at a comma, so that no tag is cut in two
 _PAIRS = {")": "(", "]": "["}
 _EMOTICON = re.compile(r"[^\w\s]?\S_\S[^\w\s]?")
-_WEIGHT = re.compile(r":\s*([0-9]*\.?[0-9]+)\s*$")
-_WEIGHT_LENGTH = 24
+_WEIGHT = re.compile(r"[+\-−–]?[0-9.]*[0-9][0-9.]*")
+_DECIMAL_COMMA = re.compile(r":\s*[+\-−–]?[0-2]?, ?[0-9]+")
 _BREAK = re.compile(r"\bBREAK\b")
+_SEPARATORS = "()[]{}\\,.:;|…_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def normalise(prompt: str) -> str:
     """The prompt in the spelling of the training captions: what the model reads, and what the member is shown.
 
     `blue_hair` → `blue hair`, `miku_(vocaloid)` and `miku \\(vocaloid\\)` → `miku vocaloid`; tags parted by spaces
-    alone are parted by commas (`1girl blue_hair smile`). Emoticon tags (`>_<`) stay. Doing it twice changes nothing.
+    alone are parted by commas (`1girl blue_hair smile`). Emoticon tags (`>_<`) stay; emoji, mentions and Markdown go.
+    Doing it twice changes nothing.
     """
     read = _normalise_once(prompt)
     while (again := _normalise_once(read)) != read:  # what one rule takes away can be what another looks for
@@ -62,7 +67,7 @@ def normalise(prompt: str) -> str:
 
 
 def _normalise_once(prompt: str) -> str:
-    text = re.sub(r"\s+", " ", re.sub(r"\s*[，、]\s*", ", ", prompt)).strip()
+    text = re.sub(r"\s+", " ", re.sub(r"\s*[，、]\s*", ", ", without_markup(prompt))).strip()
     text = _comma_separated(text)
     text = re.sub(r"(?<=\w)_\(([^()]*)\)", r" \1", text)  # an underscore before a bracket: a Danbooru qualifier
     text = re.sub(r"_?\\[()\[\]]", " ", text)
@@ -133,16 +138,60 @@ def _unescaped(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _inner(text: str, opening: int, closing: int) -> tuple[int, float]:
-    """Where a bracket's text ends (before `:1.3`), and the factor it weighs with."""
+    """Where a bracket's text ends (before `:1.3`), and the factor it weighs with. Raises InvalidRequest."""
     if text[opening] == "[":
         return closing, 1 / _STEP
-    match = _WEIGHT.search(text, max(opening + 1, closing - _WEIGHT_LENGTH), closing)
-    if match is None:
+    colon = text.rfind(":", opening + 1, closing)
+    if colon < 0:
         return closing, _STEP
-    factor = float(match[1])
+    number = text[colon + 1 : closing].strip()
+    if not _WEIGHT.fullmatch(number):
+        return _without_weight(text, opening, closing, colon)
+    _refuse_emoticon(text[opening : closing + 1], text[colon - 1], number)
+    return colon, _weight(text[opening : closing + 1], number)
+
+
+def _without_weight(text: str, opening: int, closing: int, colon: int) -> tuple[int, float]:
+    """A bracket without a number at its end, unless somebody wrote `1,3` for 1.3."""
+    if _DECIMAL_COMMA.fullmatch(text[colon:closing].rstrip()):
+        raise InvalidRequest(f"“{_short(text[opening : closing + 1])}”: write a weight with a point, such as 1.3.")
+    return closing, _STEP
+
+
+def _weight(bracket: str, number: str) -> float:
+    try:
+        factor = float(number.replace("−", "-").replace("–", "-"))
+    except ValueError:
+        raise InvalidRequest(f"“{_short(bracket)}”: {number} is no number that a tag can weigh.") from None
     if not 0 <= factor <= _MAX_WEIGHT:
-        raise InvalidRequest(f"A tag's weight goes from 0 to {_MAX_WEIGHT:g}; {match[1]} is outside.")
-    return match.start(), factor
+        raise InvalidRequest(
+            f"“{_short(bracket)}”: a tag's weight goes from 0 to {_MAX_WEIGHT:g}; {number} is outside. "
+            "If it is meant as text, put a comma behind it or take it out of the brackets."
+        )
+    return factor
+
+
+def _refuse_emoticon(bracket: str, before: str, number: str) -> None:
+    """`(chibi, :0)` says a face or a weight; nobody can tell which, and weight 0 would take the words away."""
+    if len(number) == 1 and (before in "(," or before.isspace()):
+        raise InvalidRequest(
+            f"“{_short(bracket)}”: :{number} could be a weight or an emoticon. Write the weight with a point and "
+            f"straight behind the word (:{number}.0), or take the emoticon out of the brackets."
+        )
+
+
+def _short(bracket: str) -> str:
+    return bracket if len(bracket) <= 60 else f"{bracket[:20]}…{bracket[-36:]}"
+
+
+def is_blank(prompt: str) -> bool:
+    """Whether nothing that could be painted is left of a prompt once it is read. Raises InvalidRequest."""
+    read = parse(_BREAK.sub(" ", normalise(prompt)))
+    return not any(_is_visible(character) for part in read if part.weight > 0 for character in part.text)
+
+
+def _is_visible(character: str) -> bool:
+    return character not in _SEPARATORS and unicodedata.category(character)[0] not in "CZM"
 
 
 def _plain(text: str) -> str:

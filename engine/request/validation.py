@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain import SEED_LIMIT, InvalidRequest, ModelProfile, Request
 from engine.request.passes import enlarged
-from engine.request.prompt import TokenReport
+from engine.request.prompt import TokenReport, is_blank
 
 MAX_IMAGES = 4
 MAX_UPSCALE = 2.0
@@ -12,8 +12,9 @@ MAX_UPSCALE = 2.0
 
 def validate(request: Request, profile: ModelProfile, tokens: TokenReport, negative: TokenReport) -> None:
     """Raise InvalidRequest for the first thing that is wrong."""
-    if not request.prompt.strip():
-        raise InvalidRequest("The prompt is empty. Say what to paint, for example: 1girl, pink hair, smile.")
+    if is_blank(request.prompt):
+        why = "has no words that can be painted" if request.prompt.strip() else "is empty"
+        raise InvalidRequest(f"The prompt {why}. Say what to paint, for example: 1girl, pink hair, smile.")
     _validate_size(request, profile)
     _validate_numbers(request, profile)
     _validate_start(request)

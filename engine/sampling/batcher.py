@@ -16,7 +16,7 @@ from typing import Protocol
 
 import torch
 
-from domain import Request
+from domain import SEED_LIMIT, Request
 from engine.request.passes import second_pass
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.profiling import RowProfile
@@ -118,14 +118,15 @@ class Batcher:
     def _first_pass(self, job: JoiningJob, number: int, embeds: torch.Tensor) -> Sample:
         request, init = job.request, job.init_latents
         first, *later = tables_of(request, self._pipeline.model.scheduler_config)
-        generator = torch.Generator().manual_seed(request.seed + number)
+        seed = (request.seed + number) % SEED_LIMIT
+        generator = torch.Generator().manual_seed(seed)
         noise = self._pipeline.noise(generator, self._pipeline.latent_shape(request))
         latents = noise * first.start if init is None else _at_level(init.latents, noise, first.levels[0])
         slab = self._slab(latents, embeds)
         return Sample(
             job_id=job.job_id,
             user_id=job.user_id,
-            seed=request.seed + number,
+            seed=seed,
             request=request,
             table=first,
             generator=generator,

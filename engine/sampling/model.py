@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import Any
 from safetensors import SafetensorError
 
 from domain import ModelIdentity, ModelProfile, ModelUnavailable
+from engine.checkpoint.diffusers_folder import check_supported, read_config
 from engine.checkpoint.download import fetch
 from engine.checkpoint.loading import ensure_converted, hash_file, read_source
 from engine.checkpoint.published import FILES, hub_name
 from engine.request.schedulers import SCHEDULERS
+from engine.sampling.device import choose_device
 
 DEMO_FOLDER = Path(__file__).parents[2] / "models" / "demo"
 FULL_SIZE = 64  # a UNet's native side in latents: 512 pixels
@@ -67,14 +68,15 @@ def load_model(
     embedded demo model. `cache` is where conversions and downloads go instead of beside the file and to DOWNLOADS.
     """
     folder = find_folder(model, weights, cache)
-    device = _choose_device(device)
+    check_supported(folder)
+    device = choose_device(device)
     name = _choose_dtype(folder, device) if dtype == "auto" else dtype
     parts = _load_parts(folder, name)
     for part_name, part in parts.items():
         _check_finite(folder, part_name, part, name)
         part.to(device).eval().requires_grad_(False)
     tokenizer = _load_tokenizer(folder)
-    scheduler = _read_config(folder, "scheduler/scheduler_config.json")
+    scheduler = read_config(folder / "scheduler/scheduler_config.json")
     identity = identify(folder, name)
     return LoadedModel(
         unet=parts["unet"],
@@ -122,16 +124,6 @@ def _check_folder(folder: Path) -> Path:
     )
 
 
-def _choose_device(device: str) -> str:
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelUnavailable("DEVICE is cuda, but PyTorch finds no CUDA device here. Use DEVICE=auto or DEVICE=cpu.")
-    return device
-
-
 def _choose_dtype(folder: Path, device: str) -> str:
     """float16 on a GPU; on a CPU bfloat16 for a full-size model, if the processor has instructions for it.
 
@@ -143,7 +135,7 @@ def _choose_dtype(folder: Path, device: str) -> str:
         return "float16"
     able = torch.cpu.get_capabilities()
     has_bfloat16 = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    is_full_size = _read_config(folder, "unet/config.json").get("sample_size", 0) >= FULL_SIZE
+    is_full_size = read_config(folder / "unet/config.json").get("sample_size", 0) >= FULL_SIZE
     return "bfloat16" if has_bfloat16 and is_full_size else "float32"
 
 
@@ -172,6 +164,11 @@ def _load_part(folder: Path, name: str, kind: Any, dtype: str) -> Any:
     options: dict[str, Any] = {"dtype": getattr(torch, dtype), "local_files_only": True, "use_safetensors": True}
     if not any((folder / name).glob("*model.safetensors*")) and any((folder / name).glob("*.fp16.safetensors")):
         options["variant"] = "fp16"
+    if not any((folder / name).glob("*.safetensors*")) and (pickled := next((folder / name).glob("*.bin"), None)):
+        raise ModelUnavailable(
+            f"The {name} in {folder} is there as {pickled.name} only, which may hold code and is not opened. Get the "
+            "model's .safetensors files, or set MODEL to its single-file checkpoint."
+        )
     try:
         part, info = kind.from_pretrained(folder, subfolder=name, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -212,17 +209,10 @@ def _load_tokenizer(folder: Path) -> Any:
         tokenizer = kind.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
     except (OSError, ValueError, TypeError) as error:
         raise ModelUnavailable(f"The tokenizer in {folder} can't be loaded: {_first_line(error)}") from error
-    positions = _read_config(folder, "text_encoder/config.json").get("max_position_embeddings", 77)
+    positions = read_config(folder / "text_encoder/config.json").get("max_position_embeddings", 77)
     if tokenizer.model_max_length > positions:  # a folder that doesn't say gives a number beyond all bounds
         tokenizer.model_max_length = positions
     return tokenizer
-
-
-def _read_config(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"{folder / name} is missing or damaged.") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -229,9 +229,8 @@ def dpm_multistep(schedule: Schedule) -> Iterator[Call]:
     for number, (sigma, after) in enumerate(pairwise(sigmas)):
         a, s = signal(sigma), sigma * signal(sigma)
         clean = schedule.clean(X, a, s)
-        is_last = number == len(sigmas) - 2
         direction = clean
-        if number > 0 and not (is_last and (after == 0.0 or schedule.steps < 15)):
+        if number > 0 and after > 0.0:  # the last step, to a clean picture, is of the first order
             ratio = math.log(sigma / after) / math.log(sigmas[number - 1] / sigma)
             direction = clean + 0.5 * ratio * (clean - H1)
         # exp(-h) of the papers is the ratio of the two sigmas.

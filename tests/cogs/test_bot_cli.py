@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
 import subprocess
@@ -19,10 +20,13 @@ from sandbox.testing import discord_server  # noqa: F401 - a fixture
 ROOT = Path(__file__).parents[2]
 
 
-def bot(*arguments: str, cwd: Path, env_file: str = "") -> subprocess.CompletedProcess[str]:
-    (cwd / "test.env").write_text(env_file)
+def bot(*arguments: str, cwd: Path, env_file: str = "", console: str = "utf-8") -> subprocess.CompletedProcess[str]:
+    (cwd / "test.env").write_text(env_file, encoding="utf-8")
     command = [sys.executable, str(ROOT / "bot.py"), "--env-file", str(cwd / "test.env"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    environment = {**os.environ, "PYTHONIOENCODING": console}
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, encoding=console, check=False, timeout=120, env=environment
+    )
 
 
 def test_without_a_token_it_says_in_one_sentence_what_to_do(tmp_path: Path) -> None:
@@ -73,7 +77,10 @@ def test_check_says_what_is_missing_and_fails(tmp_path: Path, tiny_model_dir: Pa
     assert done.returncode == 1
     rows = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
     assert rows["token"] == "FAIL"
-    assert rows["database"] == "ok"
+    assert rows["database"] == rows["integrity"] == rows["disk"] == "ok"
+    assert rows["device"] == rows["companions"] == rows["speed"] == "ok"
+    assert re.search(r"speed +about [\d.e-]+ s for a picture of 64×64 in 20 steps", done.stdout)
+    assert re.search(r"device +.+, because DEVICE=auto", done.stdout)
     assert rows["policy"] == "ok"
     assert rows["model"] == "ok"
     assert "Traceback" not in done.stdout + done.stderr
@@ -127,6 +134,8 @@ async def test_what_discord_says_about_the_token_is_told_and_the_token_is_not(
     code, output = await on_loopback(port, tmp_path, tiny_model_dir, "--check", token="the-right-token")
     assert code == 0
     assert "logged in as painter" in output
+    assert re.search(r"servers +1, 1 of them with all permissions", output)
+    assert "message content: not asked for" in output
     assert "FAIL" not in output
     code, refused = await on_loopback(port, tmp_path, tiny_model_dir, "--check", token="a-wrong-token")
     assert code == 1
@@ -146,3 +155,57 @@ async def test_an_unreachable_discord_is_one_sentence(tmp_path: Path, tiny_model
     assert code == 2
     assert last_words(output).startswith("Discord can't be reached")
     assert "Traceback" not in output
+
+
+def test_a_settings_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "bot.py"), "--env-file", "absent.env"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr == "There is no settings file absent.env. Copy .env.example there, or name another one.\n"
+
+
+@pytest.mark.parametrize("console", ["ascii", "cp1252", "cp437", "cp932"])
+def test_a_sentence_gets_through_any_console(tmp_path: Path, console: str) -> None:
+    done = bot(cwd=tmp_path, env_file="MODEL=x\nMAX_ROWS=\u30e2\U0001f600é\n", console=console)
+    assert done.returncode == 2
+    assert "MAX_ROWS must be a whole number" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("console", ["ascii", "cp1252"])
+def test_the_commands_are_json_on_any_console(tmp_path: Path, console: str) -> None:
+    done = bot("--commands", cwd=tmp_path, console=console)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads(bot("--commands", cwd=tmp_path).stdout)
+
+
+WINDOWS = """
+import asyncio, os, signal, bot
+
+class Loop(asyncio.SelectorEventLoop):
+    def add_signal_handler(self, *_):
+        raise NotImplementedError
+
+async def main():
+    task = asyncio.create_task(asyncio.sleep(60))
+    await asyncio.sleep(0)
+    bot._cancel_at_sigterm(task)
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        await task
+    except asyncio.CancelledError:
+        print("stopped in order")
+
+with asyncio.Runner(loop_factory=LOOP) as runner:
+    runner.run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["Loop", "asyncio.SelectorEventLoop"], ids=["Windows", "others"])
+def test_sigterm_stops_in_order_on_loops_with_and_without_signal_handlers(loop: str) -> None:
+    code = WINDOWS.replace("loop_factory=LOOP", f"loop_factory={loop}")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert done.stdout == "stopped in order\n", done.stderr

@@ -11,12 +11,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from domain import Request
+from domain import SEED_LIMIT, Request
 from engine.request.passes import enlarged
-from engine.sampling.batcher import Batcher
+from engine.sampling.batcher import STEPS_UNTIL_RAISED, Batcher
 from engine.sampling.decoding import Decoded, Decoder
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
+from engine.sampling.profiling import RowProfile
 from engine.sampling.row_selection import ROW_COUNTS
 from engine.sampling.sample import InitLatents, Sample
 from engine.worker.running_job import RunningJob
@@ -171,6 +172,48 @@ def test_out_of_memory_with_one_row_fails_that_job_alone(tiny_model: LoadedModel
     while not left.is_finished:
         batcher.step()
     assert left.failure is None
+
+
+def test_rows_come_back_a_while_after_memory_ran_out(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model)
+    batcher = Batcher(pipeline, 8)
+    long = replace(BASE, num_inference_steps=2 * STEPS_UNTIL_RAISED + 20, scheduler="ddim")
+    batcher.admit([job(n, n, long) for n in range(4)])
+    pipeline.out_of_memory = itertools.chain([True], itertools.repeat(False))
+    for _ in range(STEPS_UNTIL_RAISED):
+        batcher.step()
+    assert set(pipeline.calls[1:]) == {4}
+    pipeline.calls.clear()
+    for _ in range(5):
+        batcher.step()
+    assert set(pipeline.calls) == {8}
+
+
+def test_the_limit_of_rows_holds_whatever_a_profile_says(tiny_model: LoadedModel) -> None:
+    pipeline = RecordingPipeline(tiny_model)
+    profile = RowProfile(max_rows=16)
+    size = pipeline.latent_shape(BASE)[1:]
+    for rows in profile.counts:
+        profile.record((size[0], size[1]), rows, 1.0 + rows / 1000)
+    assert profile.best((size[0], size[1])) == 16
+    batcher = Batcher(pipeline, 4, row_profile=profile)
+    batcher.admit([job(n, n, BASE) for n in range(6)])
+    for _ in range(4):
+        batcher.step()
+    assert max(pipeline.calls) == 4
+
+
+@pytest.mark.parametrize("seed", [SEED_LIMIT - 1, SEED_LIMIT - 2])
+def test_seeds_wrap_at_their_limit(tiny_model: LoadedModel, seed: int) -> None:
+    pipeline = Pipeline(tiny_model, reproducible=True)
+    batcher = Batcher(pipeline)
+    (samples,) = batcher.admit([job(1, 1, replace(BASE, seed=seed, images=4))])
+    assert [sample.seed for sample in samples] == [(seed + number) % SEED_LIMIT for number in range(4)]
+    assert max(sample.seed for sample in samples) < SEED_LIMIT
+    while not samples[0].is_finished:
+        batcher.step()
+    (alone,) = paint(pipeline, [replace(BASE, seed=0)])
+    assert torch.equal(samples[SEED_LIMIT - seed].latents, alone)
 
 
 def test_a_row_that_is_not_a_number_fails_its_sample_alone(tiny_model: LoadedModel) -> None:

@@ -24,7 +24,8 @@ from engine.checkpoint.hyperparameters import V1_INFERENCE, hyperparameters_yaml
 from engine.checkpoint.inspection import inspect
 from engine.checkpoint.ldm_keys import ldm_keys
 from engine.checkpoint.loading import ensure_converted, read_source
-from engine.checkpoint.safe_pickle import DAMAGED, read_pickle
+from engine.checkpoint.pickle_reader import read_pickle
+from engine.checkpoint.safe_pickle import DAMAGED
 from scripts.random_checkpoint import EMA_SHIFT, LAYOUTS, build_random_checkpoint, ldm_state_dict, save, with_ema
 from scripts.random_model import SIZES, build_parts, hyperparameters
 

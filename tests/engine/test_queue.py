@@ -158,3 +158,43 @@ def test_long_queues_answer_quickly() -> None:
     queue = filled(*(job(n, user_id=n % 300, guild=n % 20) for n in range(5000)))
     positions = [queue.position(n) for n in range(5000)]
     assert sorted(position.ahead for position in positions if position) == list(range(5000))
+
+
+def test_a_known_job_comes_back_into_a_full_queue() -> None:
+    queue: FairQueue[WaitingJob] = FairQueue(limit=2)
+    queue.push(job(1))
+    taken = queue.pop()
+    assert taken is not None
+    queue.push(job(2))
+    queue.push(job(3))
+    with pytest.raises(QueueFull):
+        queue.push(taken)
+    queue.push(taken, is_known=True)
+    assert len(queue) == 3
+
+
+def test_a_newcomer_starts_level_with_the_least_served_of_those_who_wait() -> None:
+    """After seven jobs of two members one of them is a job behind: a third is neither before nor after that one."""
+    queue = filled(*(job(n, user_id=1) for n in range(6)), *(job(10 + n, user_id=2) for n in range(6)))
+    assert [taken.user_id for taken in (queue.pop() for _ in range(7)) if taken] == [1, 2, 1, 2, 1, 2, 1]
+    queue.push(job(50, user_id=3))
+    queue.push(job(51, user_id=3))
+    assert [taken.user_id for taken in drain(queue)[:5]] == [2, 3, 1, 2, 3]
+
+
+def test_a_servers_newcomer_among_servers_starts_at_the_least_served_one() -> None:
+    queue = filled(*(job(n, n, guild=1, cost=5) for n in range(4)), *(job(10 + n, 10 + n, guild=2) for n in range(9)))
+    for _ in range(3):
+        queue.pop()
+    queue.push(job(50, 50, guild=3))
+    queue.push(job(51, 50, guild=3))
+    assert [taken.guild_key for taken in drain(queue)[:4]] == [2, 3, 2, 3]
+
+
+def test_positions_know_the_servers_weights() -> None:
+    heavy = [WaitingJob(n, 1, n, 1.0, guild_weight=3.0) for n in range(6)]
+    light = [WaitingJob(100 + n, 2, 100 + n, 1.0, guild_weight=1.0) for n in range(2)]
+    queue = filled(*heavy, *light)
+    ahead = {one.job_id: position.ahead for one in (*heavy, *light) if (position := queue.position(one.job_id))}
+    assert ahead[101] > 4
+    assert [taken.job_id for taken in drain(queue)] == sorted(ahead, key=ahead.__getitem__)

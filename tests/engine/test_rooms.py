@@ -17,7 +17,7 @@ BELOW = {
     "checkpoint": {"request"},
     "request": set[str](),
 }
-BESIDE = {"onnx_session"}  # opens ONNX models for policy and safety
+BESIDE = {"onnx_session", "console"}  # opens ONNX models for policy and safety; what every command line prints on
 
 
 def imported_rooms(path: Path) -> set[str]:

@@ -87,3 +87,31 @@ def test_buckets_get_equal_time(costs: list[float]) -> None:
 
 def test_row_counts_cover_everything_up_to_the_largest() -> None:
     assert [padded(rows) for rows in (1, 2, 3, 5, 9, 17)] == [1, 2, 4, 8, 16, 32]
+
+
+@pytest.mark.parametrize("rows", [(2, 2), (1, 2), (2, 1)], ids=["alike", "one unguided", "other unguided"])
+def test_members_get_equal_time_over_many_steps_whatever_they_ask_for(rows: tuple[int, int]) -> None:
+    selection = measured({1: 1.0, 2: 2.0, 4: 4.0})
+    selection.choose_bucket({(8, 8): 2}, {(8, 8): 4})
+    waiting = [Row(1, rows[0]), Row(1, rows[0]), Row(1, rows[0]), Row(2, rows[1])]
+    spent = {1: 0.0, 2: 0.0}
+    for _ in range(300):
+        chosen = selection.choose_samples((8, 8), waiting, 2)
+        taken = sum(row.rows for row in chosen)
+        selection.served((8, 8), chosen, float(taken), padded(taken))
+        for row in chosen:
+            spent[row.user_id] += row.rows
+    assert spent[1] == pytest.approx(spent[2], abs=4)
+
+
+def test_a_newcomer_to_a_bucket_starts_level_with_the_least_served() -> None:
+    selection = measured({2: 2.0, 4: 4.0})
+    selection.choose_samples((8, 8), [Row(1), Row(2)], 2)
+    selection.served((8, 8), [Row(1)], 100.0, 2)
+    selection.served((8, 8), [Row(2)], 20.0, 2)
+    turns: list[int] = []
+    for _ in range(10):
+        (chosen,) = selection.choose_samples((8, 8), [Row(1), Row(2), Row(3)], 2)
+        selection.served((8, 8), [chosen], 2.0, 2)
+        turns.append(chosen.user_id)
+    assert sorted(turns) == [2] * 5 + [3] * 5

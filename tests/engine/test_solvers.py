@@ -71,7 +71,7 @@ def run(tables: list[SolverTable], seeds: list[int]) -> list[torch.Tensor]:
 
 
 @pytest.mark.pipeline
-@pytest.mark.parametrize("steps", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 14, 15, 20])
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_table_follows_diffusers(name: str, steps: int) -> None:
     if steps == 1 and name in ("heun", "dpm2", "dpm2_a"):
