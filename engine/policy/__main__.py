@@ -17,6 +17,7 @@ import sys
 from typing import Any, TextIO, cast
 
 from domain import Action, Place, Request, Verdict
+from engine.console import accept_any_console
 from engine.policy import judge
 
 
@@ -87,6 +88,7 @@ def complaint(number: int, error: ValueError) -> dict[str, object]:
 
 
 def main(arguments: list[str] | None = None, source: TextIO | None = None) -> int:
+    accept_any_console()
     parser = argparse.ArgumentParser(
         prog="python -m engine.policy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

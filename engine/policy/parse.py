@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 MAX_DEPTH = 20
 MAX_BRANCHES = 3
-_NUMBER = frozenset("0123456789.- ")
+_NUMBER = frozenset("0123456789.+- ")
 _SECTION = "BREAK"
 
 

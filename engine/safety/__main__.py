@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from domain import SafetyLevel, SafetyReport, SafetyVerdict
+from engine.console import accept_any_console
 from engine.safety import SafetyChecker, load_safety_checker
 
 
@@ -40,6 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     """0 if every file was judged, 1 if one could not be."""
+    accept_any_console()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     args = parse(arguments)
     checker = load_safety_checker(
