@@ -45,9 +45,10 @@ async def test_zeroed_pages_are_found(tmp_path: Path, share: float) -> None:
     data[at : at + 8192] = bytes(8192)
     path.write_bytes(data)
     assert await asyncio.to_thread(find_damage, path)
-    (finding,) = [one for one in await check_database(path) if one.name in ("integrity",)]
-    assert finding.health is Health.FAIL
-    assert "restore a backup" in finding.words
+    # Depending on the page, the file no longer opens or opens and is found damaged.
+    (finding,) = [one for one in await check_database(path) if one.health is Health.FAIL]
+    assert "damaged" in finding.words
+    assert "backup" in finding.words
 
 
 async def test_a_reference_to_nothing_is_found(tmp_path: Path) -> None:

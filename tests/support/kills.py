@@ -44,8 +44,10 @@ class BotProcess:
 async def bot_process(model: Path, server: LoopbackDiscord, database: Path) -> AsyncGenerator[BotProcess]:
     loader = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(Path(__file__).parent / "bot_process.py"),
+        "-m",
+        "tests.support.bot_process",
         str(model),
+        cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

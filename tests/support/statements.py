@@ -49,7 +49,17 @@ from tests.support.requests import NOW, ORIGIN, REQUEST
 
 FOLDER = Path(db.__file__).parent
 # These send PRAGMA and transaction statements only.
-PLUMBING = {"database.py", "auto_vacuum.py", "space.py", "backup.py", "ids.py", "lock.py", "opening.py", "files.py"}
+PLUMBING = {
+    "database.py",
+    "integrity.py",
+    "auto_vacuum.py",
+    "space.py",
+    "backup.py",
+    "ids.py",
+    "lock.py",
+    "opening.py",
+    "files.py",
+}
 SENDERS = {"execute", "executemany", "execute_fetchall", "fetch_all", "fetch_one", "_rows"}
 
 SUBJECT = QuotaSubject(QuotaKind.MEMBER, MEMBER)
