@@ -11,7 +11,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,19 +38,8 @@ def make_backup(database: Path, target: Path) -> int:
 
     The file appears under its name when it is whole and on the disk.
     """
-    partial = target.with_name(target.name + ".partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _require_room(database, target.parent)
-        _copy(database, partial)
-        partial.replace(target)
-        sync_folder(target.parent)
-    except sqlite3.Error as error:
-        raise DatabaseError(explain(database, error)) from error
-    except OSError as error:
-        raise DatabaseError(f"The backup {target} can't be written ({error}).") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with _copied(database, target, f"The backup {target} can't be written"):
+        pass
     return target.stat().st_size
 
 
@@ -61,22 +51,29 @@ def restore(database: Path, backup: Path, now: datetime) -> Restored:
     """
     database = database.resolve()
     jobs = _require_usable(database, backup)
-    partial = database.with_name(database.name + ".restoring")
-    try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        _require_room(backup, database.parent)
-        _copy(backup, partial)
+    with _copied(backup, database, f"The backup {backup} can't be put in the place of {database}"):
         set_aside = _set_aside(database, now) if database.exists() else None
         _drop_log(database)
-        partial.replace(database)
-        sync_folder(database.parent)
+    return Restored(database, jobs, set_aside)
+
+
+@contextmanager
+def _copied(source: Path, target: Path, failure: str) -> Generator[None]:
+    """A whole copy lies ready within the block, and takes its place when that ends well. Raises DatabaseError."""
+    partial = target.with_name(target.name + ".partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _require_room(source, target.parent)
+        _copy(source, partial)
+        yield
+        partial.replace(target)
+        sync_folder(target.parent)
     except sqlite3.Error as error:
-        raise DatabaseError(explain(backup, error)) from error
+        raise DatabaseError(explain(source, error)) from error
     except OSError as error:
-        raise DatabaseError(f"The backup {backup} can't be put in the place of {database} ({error}).") from error
+        raise DatabaseError(f"{failure} ({error}).") from error
     finally:
         partial.unlink(missing_ok=True)
-    return Restored(database, jobs, set_aside)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -30,22 +30,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from db import audit, decisions, erasure, jobs, picture_hashes, quotas, retention
 from db.codec import encode_request
 from db.database import Database
-from domain import Origin, Place, Request
+from domain import Origin, Place
 from domain.quotas import Asker, QuotaDefaults
+from engine.policy.__main__ import request_of
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 YEAR = 365 * 86400
 HEAVY, AVERAGE, LEFT = 1, 1001, 2  # member ids, and the server that is erased
 GUILD, CHANNEL = 1, 5
-REQUEST = Request(
-    prompt="1girl, smile, " * 8,
-    width=512,
-    height=512,
-    num_inference_steps=20,
-    guidance_scale=7.5,
-    scheduler="ddim",
-    seed=1,
-)
+REQUEST = request_of("1girl, smile, " * 8)
 DEFAULTS = QuotaDefaults(per_hour=10**9, per_day=10**9, max_jobs=1000)
 REPEATS = 15
 

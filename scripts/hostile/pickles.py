@@ -72,19 +72,26 @@ def doubling(levels: int) -> bytes:
     return b"K\x01\x85" + b"2\x86" * levels
 
 
+def deep_keys(deep: bytes) -> dict[str, bytes]:
+    """Programs that use `deep` where something is hashed or compared, by the place."""
+    return {
+        "block's name": tensor(storage(deep)),
+        "storage": b"(" + text("storage") + deep + text("0") + text("cpu") + b"K\x04tQ",
+        "kind": b"(" + deep + name("torch FloatStorage") + text("0") + text("cpu") + b"K\x04tQ",
+        "item": b"}" + deep + b"K\x01s",
+        "items": b"}(" + deep + b"K\x01u",
+        "dict": b"(" + deep + b"K\x01d",
+        "set": b"\x8f(" + deep + b"\x90",
+        "frozenset": b"(" + deep + b"\x91",
+        "ordered": name("collections OrderedDict") + b"](" + deep + b"K\x01\x86e\x85R",
+    }
+
+
 def hangs(dice: random.Random, _mark: str) -> bytes:
     """Few bytes, endless work: where something is printed, hashed or compared."""
     deep = doubling(dice.randrange(30, 90))
     programs = (
-        tensor(storage(deep)),
-        b"(" + text("storage") + deep + text("0") + text("cpu") + b"K\x04tQ",
-        b"(" + deep + name("torch FloatStorage") + text("0") + text("cpu") + b"K\x04tQ",
-        b"}" + deep + b"K\x01s",
-        b"}(" + deep + b"K\x01u",
-        b"(" + deep + b"K\x01d",
-        b"\x8f(" + deep + b"\x90",
-        b"(" + deep + b"\x91",
-        name("collections OrderedDict") + b"](" + deep + b"K\x01\x86e\x85R",
+        *deep_keys(deep).values(),
         deep,
         tensor(storage(text("0")), shape=b"(" + b"\x8a\xff" + b"\x7f" * 255 + b"2" * 2000 + b"t"),
     )

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from db import allowances, appeals, decisions, guild_settings
 from db.database import Database
 from domain import Action, Verdict
-from domain.cases import CaseKind, CaseStatus
+from domain.cases import CaseStatus
+from tests.support.filed import file_appeal
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW, ORIGIN, REQUEST
 
@@ -22,17 +23,7 @@ async def refuse(database: Database, now: datetime = NOW) -> int:
 
 async def appeal(database: Database, decision_id: int) -> int | None:
     async with database.transaction() as connection:
-        return await appeals.open_case(
-            connection,
-            CaseKind.APPEAL,
-            guild_id=GUILD,
-            channel_id=CHANNEL,
-            user_id=MEMBER,
-            opened_by=MEMBER,
-            now=NOW,
-            decision_id=decision_id,
-            statement="please",
-        )
+        return await file_appeal(connection, decision_id, NOW, "please")
 
 
 async def resolve(database: Database, case_id: int, status: CaseStatus, by: int) -> bool:

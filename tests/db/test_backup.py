@@ -37,6 +37,14 @@ async def job_ids(path: Path) -> list[int]:
         return [row["id"] for row in await database.fetch_all("SELECT id FROM jobs ORDER BY id")]
 
 
+async def backed_up(folder: Path) -> tuple[Path, Path, int]:
+    """A database, its backup, and the id of the job in both."""
+    path, copy = folder / "bot.sqlite3", folder / "copy.sqlite3"
+    kept = await paint_once(path, MEMBER)
+    backup.make_backup(path, copy)
+    return path, copy, kept
+
+
 async def test_a_backup_of_a_running_database_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "backups" / "copy.sqlite3"
     async with Database(tmp_path / "bot.sqlite3") as database:
@@ -54,9 +62,7 @@ async def test_a_backup_of_a_running_database_is_whole(tmp_path: Path) -> None:
 
 
 async def test_a_restore_brings_the_backup_s_state_and_sets_aside_what_was_there(tmp_path: Path) -> None:
-    path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
-    kept = await paint_once(path, MEMBER)
-    backup.make_backup(path, copy)
+    path, copy, kept = await backed_up(tmp_path)
     lost = await paint_once(path, OTHER)
     done = backup.restore(path, copy, START)
     assert done.jobs == 1
@@ -66,9 +72,7 @@ async def test_a_restore_brings_the_backup_s_state_and_sets_aside_what_was_there
 
 
 async def test_a_log_that_lies_there_still_does_not_undo_the_restore(tmp_path: Path) -> None:
-    path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
-    kept = await paint_once(path, MEMBER)
-    backup.make_backup(path, copy)
+    path, copy, kept = await backed_up(tmp_path)
     async with Database(path) as database:
         lost = await paint(database, OTHER)
         stopped = shutil.copytree(tmp_path, tmp_path.with_suffix(".stopped"))  # as a power cut leaves the files
@@ -81,9 +85,7 @@ async def test_a_log_that_lies_there_still_does_not_undo_the_restore(tmp_path: P
 
 
 async def test_a_damaged_database_is_set_aside_as_it_is(tmp_path: Path) -> None:
-    path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
-    kept = await paint_once(path, MEMBER)
-    backup.make_backup(path, copy)
+    path, copy, kept = await backed_up(tmp_path)
     log = path.with_name(path.name + "-wal")
     path.write_bytes(b"no database at all" * 1000)
     log.write_bytes(b"its log")
@@ -96,18 +98,14 @@ async def test_a_damaged_database_is_set_aside_as_it_is(tmp_path: Path) -> None:
 
 
 async def test_a_restore_to_a_new_machine_needs_no_database_there(tmp_path: Path) -> None:
-    path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
-    kept = await paint_once(path, MEMBER)
-    backup.make_backup(path, copy)
+    _path, copy, kept = await backed_up(tmp_path)
     done = backup.restore(tmp_path / "new" / "bot.sqlite3", copy, START)
     assert done.set_aside is None
     assert await job_ids(tmp_path / "new" / "bot.sqlite3") == [kept]
 
 
 async def test_what_can_t_be_restored_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
-    kept = await paint_once(path, MEMBER)
-    backup.make_backup(path, copy)
+    path, copy, kept = await backed_up(tmp_path)
     (tmp_path / "cut.sqlite3").write_bytes(copy.read_bytes()[:8192])
     (tmp_path / "text.sqlite3").write_text("hello" * 500)
     with closing(sqlite3.connect(tmp_path / "empty.sqlite3")) as connection:

@@ -9,8 +9,9 @@ import pytest
 from db import appeals, decisions, guild_settings, jobs, retention, space
 from db.database import Database
 from domain import Action, Verdict
-from domain.cases import CaseKind, CaseStatus
-from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
+from domain.cases import CaseStatus
+from tests.support.filed import file_appeal
+from tests.support.people import GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
 from tests.support.traces import PNG, REQUEST, WORDS, in_files, origin, paint
 
@@ -70,17 +71,7 @@ async def appeal(database: Database, moment: datetime, *, is_resolved: bool = Tr
     async with database.transaction() as connection:
         decision_id = await decisions.record_prompt(connection, REFUSAL, REQUEST, origin(MEMBER), moment)
         await appeals.keep_refused(connection, decision_id, REQUEST, origin(MEMBER), moment)
-        case_id = await appeals.open_case(
-            connection,
-            CaseKind.APPEAL,
-            guild_id=GUILD,
-            channel_id=CHANNEL,
-            user_id=MEMBER,
-            opened_by=MEMBER,
-            now=moment,
-            decision_id=decision_id,
-            statement=WORDS,
-        )
+        case_id = await file_appeal(connection, decision_id, moment, WORDS)
         assert case_id is not None
         if is_resolved:
             await appeals.resolve(connection, case_id, CaseStatus.UPHELD, MODERATOR, moment)

@@ -19,6 +19,7 @@ from scripts.hostile.pickles import (
     MAKERS,
     PROTO,
     STOP,
+    deep_keys,
     doubling,
     evil_call,
     name,
@@ -28,28 +29,14 @@ from scripts.hostile.pickles import (
     wrapped,
 )
 
-DEEP = doubling(80)
+DEEP_KEYS = deep_keys(doubling(80))
 
 
 def read(program: bytes) -> object:
     return read_pickle(io.BytesIO(program)).value
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        tensor(storage(DEEP)),
-        b"(" + text("storage") + DEEP + text("0") + text("cpu") + b"K\x04tQ",
-        b"(" + DEEP + name("torch FloatStorage") + text("0") + text("cpu") + b"K\x04tQ",
-        b"}" + DEEP + b"K\x01s",
-        b"}(" + DEEP + b"K\x01u",
-        b"(" + DEEP + b"K\x01d",
-        b"\x8f(" + DEEP + b"\x90",
-        b"(" + DEEP + b"\x91",
-        name("collections OrderedDict") + b"](" + DEEP + b"K\x01\x86e\x85R",
-    ],
-    ids=["block's name", "storage", "kind", "item", "items", "dict", "set", "frozenset", "ordered"],
-)
+@pytest.mark.parametrize("program", DEEP_KEYS.values(), ids=DEEP_KEYS)
 def test_a_key_that_doubles_with_each_level_is_refused_at_once(program: bytes) -> None:
     with pytest.raises(DAMAGED):
         read(b"\x80\x04" + program + STOP)

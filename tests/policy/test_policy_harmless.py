@@ -38,7 +38,7 @@ def test_names_and_titles_pass(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tags",
+    "prompt",
     [
         "1girl, solo, gun, holding weapon, blood on face, city, night",
         "1boy, topless male, muscular, abs",
@@ -48,15 +48,7 @@ def test_names_and_titles_pass(prompt: str) -> None:
         "1girl, from behind, looking back, skirt, wind",
         "1girl, sleeping, on bed, pillow",
         "1girl, crying, torn clothes, bruise",
-    ],
-)
-def test_harmless_tags_pass(tags: str) -> None:
-    assert judge(request_of(tags), CHANNEL).action is not Action.REFUSE
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    [
+        # Families and schools.
         "a pregnant woman with her toddler",
         "a newborn in the arms of a soldier returning home",
         "young boy with a dead bird, sad",
@@ -69,7 +61,7 @@ def test_harmless_tags_pass(tags: str) -> None:
         "students in a classroom, school uniform",
     ],
 )
-def test_families_and_schools_pass(prompt: str) -> None:
+def test_harmless_tags_families_and_schools_pass(prompt: str) -> None:
     assert judge(request_of(prompt), CHANNEL).action is not Action.REFUSE
 
 
