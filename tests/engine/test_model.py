@@ -146,7 +146,7 @@ def test_a_pickle_in_a_folder_is_not_loaded(folder: Path):
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     torch.save(load_file(path), path.with_suffix(".bin"))
     path.unlink()
-    with pytest.raises(ModelUnavailable, match=r"unet in .* can't be loaded"):
+    with pytest.raises(ModelUnavailable, match=r"unet in .* may hold code and is not opened"):
         load_model(str(folder))
 
 

@@ -161,6 +161,7 @@ def names() -> Iterator[str]:
         yield from (PROMPTS / file).read_text(encoding="utf-8").replace(",", " ").split()
 
 
+@pytest.mark.slow
 def test_no_misspelt_word_and_no_name_accuses_anybody() -> None:
     words = sorted({word.casefold() for source in (misspelt(), names()) for word in source})[::25]
     assert len(words) > 2_500
