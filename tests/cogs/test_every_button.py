@@ -79,7 +79,7 @@ async def test_every_lasting_button_works_in_the_next_process(tmp_path: Path, ti
     checker = FixedScores(lambda _: scores)
     async with make_stage(tmp_path, tiny_model, checker, message_content_intent=True) as stage:
         left = await leave_one_of_each(stage, scores)
-        await stage.bot.close()
+        await stage.running.aclose()
         backend = LocalBackend(tiny_model, FixedScores())
         async with running_bot(stage.server, stage.settings, backend) as bot:
             presses = Presses()

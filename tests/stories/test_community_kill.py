@@ -160,7 +160,8 @@ async def test_a_challenge_that_ends_while_the_bot_dies_has_one_result(theatre: 
             ends_at=now + timedelta(hours=1),
         )
         await challenges.mark_announced(connection, challenge_id, 1)
-        entry = await challenges.enter(connection, challenge_id, theatre.ana.id, 1, now)
+        ((job_id,),) = await connection.execute_fetchall("SELECT id FROM jobs")
+        entry = await challenges.enter(connection, challenge_id, theatre.ana.id, job_id, now)
         assert entry is not None
         await challenges.mark_posted(connection, entry.id, 1)
         assert await challenges.vote(connection, entry, theatre.ben.id, now)

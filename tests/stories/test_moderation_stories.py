@@ -73,7 +73,7 @@ async def test_settings_quotas_and_a_pause_outlive_a_restart_and_old_buttons_sti
     await owner.slash(stage.paintings, "owner pause")
     waiting = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=4))
     before = await told(stage, "ana", "quota me")
-    await stage.bot.close()
+    await stage.running.aclose()
     backend = LocalBackend(stage.backend._model, FixedScores())  # pyright: ignore[reportPrivateUsage]
     async with running_bot(stage.server, stage.settings, backend) as bot:
         after = replace(stage, bot=bot, backend=backend)

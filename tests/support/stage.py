@@ -37,6 +37,7 @@ class Stage:
     ana: Person
     ben: Person
     mira: Person  # the moderator
+    running: AsyncExitStack  # closes the bot
 
     @property
     def service(self) -> Service:
@@ -153,16 +154,18 @@ async def make_stage(
         stack.enter_context(server.attached())
         chosen = Settings(_env_file=None, database=folder / "bot.sqlite3", **settings)  # pyright: ignore[reportCallIssue]
         backend = LocalBackend(model, checker)
-        bot = await stack.enter_async_context(running_bot(server, chosen, backend))
+        running = await stack.enter_async_context(AsyncExitStack())
+        bot = await running.enter_async_context(running_bot(server, chosen, backend))
         people = {user.name: Person(server, user.id) for user in server.world.users.values()}
-        yield Stage(server, chosen, bot, backend, people["ana"], people["ben"], people["mira"])
+        yield Stage(server, chosen, bot, backend, people["ana"], people["ben"], people["mira"], running)
     assert server.violations == []
 
 
 @asynccontextmanager
 async def restarted(stage: Stage) -> AsyncGenerator[Stage]:
     """Close the stage's bot, and start a new one with a new worker on its database and in its world."""
-    await stage.bot.close()
+    await stage.running.aclose()
     backend = LocalBackend(stage.backend._model, FixedScores())
-    async with running_bot(stage.server, stage.settings, backend) as bot:
-        yield replace(stage, bot=bot, backend=backend)
+    async with AsyncExitStack() as running:
+        bot = await running.enter_async_context(running_bot(stage.server, stage.settings, backend))
+        yield replace(stage, bot=bot, backend=backend, running=running)
