@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,8 +89,14 @@ async def opened(database: Path, model: Path) -> AsyncGenerator[Theatre]:
         assert server.violations == []
 
 
-def with_nonce(nonce: str) -> Callable[[ApiCall], bool]:
-    return lambda call: call.body.get("nonce") == nonce
+def with_nonce(start: str) -> Callable[[ApiCall], bool]:
+    return lambda call: str(call.body.get("nonce")).startswith(start)
+
+
+def only_challenge(theatre: Theatre) -> int:
+    """Its id, which is not 1: after a kill ids go on from the time."""
+    with closing(sqlite3.connect(theatre.database)) as connection:
+        return int(connection.execute("SELECT id FROM challenges").fetchone()[0])
 
 
 def below(path: str) -> Callable[[ApiCall], bool]:
@@ -166,7 +173,7 @@ async def test_a_challenge_that_ends_while_the_bot_dies_has_one_result(theatre: 
         await challenges.mark_posted(connection, entry.id, 1)
         assert await challenges.vote(connection, entry, theatre.ben.id, now)
         await connection.execute("UPDATE challenges SET ends_at = ?", (now.timestamp() - 1,))
-    killer = theatre.kill_at(POST, moment, with_nonce("results-1"))
+    killer = theatre.kill_at(POST, moment, with_nonce("results-"))
     theatre.server.gateway.sessions.clear()
     await theatre.bot.start()
     await theatre.die_and_come_back(killer)
@@ -190,19 +197,21 @@ async def test_a_challenge_survives_a_kill_at_its_start_at_an_entry_and_at_its_e
     paintings = theatre.channel("paintings")
     await theatre.ana.slash(paintings, "imagine", prompt="1girl, snow")
     await until(lambda: pictures(theatre))
-    killer = theatre.kill_at(POST, moment, with_nonce("challenge-1"))
+    killer = theatre.kill_at(POST, moment, with_nonce("challenge-"))
     starting = theatre.mira.slash(paintings, "challenge start", theme="snow", ends="3d")
     await theatre.die_and_come_back(killer, starting)
     await until(lambda: titled(theatre, "Challenge: snow"))
     (announcement,) = titled(theatre, "Challenge: snow")
-    killer = theatre.kill_at(POST, moment, with_nonce("entry-1"))
+    killer = theatre.kill_at(POST, moment, with_nonce("entry-"))
     entering = theatre.ana.menu(paintings, "Enter in challenge", pictures(theatre)[0])
     await theatre.die_and_come_back(killer, entering)
     await until(lambda: titled(theatre, "Entry"))
     (entry,) = titled(theatre, "Entry")
     await theatre.ben.click(entry, "Vote")
-    killer = theatre.kill_at(POST, moment, with_nonce("results-1"))
-    await theatre.die_and_come_back(killer, theatre.mira.slash(paintings, "challenge end", challenge=1))
+    killer = theatre.kill_at(POST, moment, with_nonce("results-"))
+    await theatre.die_and_come_back(
+        killer, theatre.mira.slash(paintings, "challenge end", challenge=only_challenge(theatre))
+    )
     await until(lambda: titled(theatre, "Challenge over"))
     late = theatre.mira.answer(await theatre.mira.click(entry, "Vote"))
     assert "over" in late.content
