@@ -107,6 +107,8 @@ def parameters(request: Request, seed: int, model: ModelIdentity) -> str:
         "Model hash": model.sha256[:10],
         "Model": model.name,
     }
+    if request.preset is not None:
+        settings["Preset"] = request.preset
     if request.init_image is not None:
         settings["Denoising strength"] = f"{request.strength:g}"
     if request.clip_skip > 1:

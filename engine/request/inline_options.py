@@ -12,7 +12,8 @@ from typing import Any
 from domain import RequestOptions
 from engine.request.chat_markup import without_markup
 from engine.request.inline_syntax import joined, split
-from engine.request.schedulers import SCHEDULERS
+from engine.request.presets import PRESETS
+from engine.request.schedulers import scheduler_named
 
 # A picture is called portrait or landscape from this ratio of its sides on.
 OBLONG = 1.2
@@ -36,7 +37,11 @@ def _chosen(options: RequestOptions, settings: Mapping[str, int | float | str]) 
     names = ("num_inference_steps", "guidance_scale", "seed")
     chosen: dict[str, Any] = {name: settings.get(name) for name in names if getattr(options, name) is None}
     if options.scheduler is None:
-        chosen["scheduler"] = _scheduler(str(settings.get("sampler", "")))
+        chosen["scheduler"] = scheduler_named(str(settings.get("sampler", "")))
+    if options.preset is None and settings.get("preset") in PRESETS:
+        chosen["preset"] = settings["preset"]
+    if options.upscale == 1.0:
+        chosen["upscale"] = settings.get("upscale")
     if options.images == 1:
         chosen["images"] = settings.get("images")
     if options.shape is None and options.width is None and options.height is None:
@@ -44,12 +49,6 @@ def _chosen(options: RequestOptions, settings: Mapping[str, int | float | str]) 
         if chosen["width"] is None and chosen["height"] is None:
             chosen["shape"] = _shape(str(settings.get("aspect_ratio", "")))
     return chosen
-
-
-def _scheduler(label: str) -> str | None:
-    """Our name for a sampler as A1111's web UI calls it; one that we do not have is left to the preset."""
-    labels = {scheduler.label.casefold(): name for name, scheduler in SCHEDULERS.items()}
-    return labels.get(label.casefold())
 
 
 def _shape(ratio: str) -> str | None:

@@ -25,7 +25,8 @@ Model, VAE hash, VAE, Clip skip, ENSD, Eta, Denoising strength, Conditional mask
 Inpaint area, Face restoration, Variation seed, Variation seed strength, Seed resize from, Batch size, Batch pos,
 Version, RNG, Tiling, Emphasis, NGMS, Hires upscale, Hires upscaler, Hires steps, Hires resize, Hires prompt,
 Hires negative prompt, Lora hashes, TI hashes, Hashes, Refiner, Refiner switch at, Token merging ratio,
-Noise multiplier, First pass size, Created Date, Civitai resources, Civitai metadata, Hypernet, Hypernet strength"""
+Noise multiplier, First pass size, Created Date, Preset, Civitai resources, Civitai metadata, Hypernet,
+Hypernet strength"""
 _BLOCK_NAME = "|".join(name.strip() for name in _BLOCK_NAMES.split(","))
 _BLOCK_ENTRY = re.compile(
     rf'\s*({_BLOCK_NAME}|(?:ControlNet|ADetailer)[\w ]{{0,30}}): ?("[^"\n]{{0,400}}"|[^,\n]{{0,80}})(?:,|(?=\n)|$)'
@@ -55,8 +56,8 @@ class Inline:
     """A prompt without the syntax of other bots.
 
     `negative_prompt` holds what the prompt itself pushed away. `settings` maps "num_inference_steps",
-    "guidance_scale", "seed", "width", "height" and "images" to numbers and "sampler" and "aspect_ratio" (`16:9`) to
-    text, as far as the prompt named them.
+    "guidance_scale", "seed", "width", "height", "images" and "upscale" to numbers and "sampler", "preset" and
+    "aspect_ratio" (`16:9`) to text, as far as the prompt named them.
     """
 
     prompt: str
@@ -174,7 +175,9 @@ def _block_settings(entries: Mapping[str, str]) -> dict[str, int | float | str]:
     if (size := _SIZE.fullmatch(entries.get("size", ""))) is not None:
         flags |= {"w": size[1], "h": size[2]}
     found = _flag_settings(flags)
-    return {**found, "sampler": entries["sampler"]} if "sampler" in entries else found
+    if _is_number(entries.get("hires upscale", "")):
+        found["upscale"] = float(entries["hires upscale"])
+    return found | {name: entries[name] for name in ("sampler", "preset") if name in entries}
 
 
 def _is_whole(value: str) -> bool:

@@ -53,6 +53,14 @@ def canonical(name: str) -> str:
     return name
 
 
+def scheduler_named(text: str) -> str | None:
+    """Our name for a scheduler as people type it or as A1111's web UI calls it; None for one that we do not have."""
+    wanted = text.strip().casefold()
+    labels = {scheduler.label.casefold(): name for name, scheduler in SCHEDULERS.items()}
+    names = {name: name for name in SCHEDULERS} | _ALIASES
+    return labels.get(wanted) or names.get(wanted)
+
+
 def calls_of(name: str, steps: int) -> int:
     """How often a scheduler calls the model in `steps` steps. Raises InvalidRequest for an unknown name."""
     scheduler = SCHEDULERS[canonical(name)]
