@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import aiohttp
 import discord
 from discord import ui
 from discord.ext import commands
 
+from cogs.core.answers import LOST
 from cogs.core.background import BackgroundTasks
 from cogs.core.rate_limit import RateLimit
 from domain import UserError
@@ -124,7 +124,7 @@ class Bot(commands.Bot):
             return
         try:
             await self.tree.sync()
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except LOST as error:
             # The bot works with the commands that Discord knows; the next start tries again.
             self.service.health.note("registering the commands with Discord", error)
             return

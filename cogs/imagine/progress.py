@@ -16,9 +16,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import aiohttp
 import discord
 
+from cogs.core.answers import LOST
 from cogs.core.bot import Bot, Cog, Interaction
 from cogs.core.channels import parent_of
 from cogs.core.checks import may_tidy_up
@@ -37,8 +37,6 @@ MAX_EDITS_AT_ONCE = 8
 # A changed estimate is worth an edit only if it moved by this share (and Discord counts down by itself).
 DUE_TOLERANCE_SECONDS = 15
 REMEMBERED_DELETIONS = 200
-# How an answer can fail: refused, cut, too late.
-LOST_ANSWERS = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -144,8 +142,9 @@ class Progress(Cog):
                 )
             except discord.Forbidden:
                 raise  # the channel's moderators hear of it; the delivery loop finds another way for the picture
-            except discord.HTTPException as error:
+            except LOST as error:  # the reply may be there all the same; then the finished picture finds it
                 log.info("job %d could not be shown as a reply: %s", job.id, error)
+                self._unknown.add(job.id)
                 return
             await self._attach(job.id, reply.id)
             live = self._lives[job.id] = Live(await self.bot.service.jobs.fetch(job.id), edited_at=self._clock())
@@ -162,11 +161,11 @@ class Progress(Cog):
                 return message.id
             response = await interaction.response.send_message(embed=card, view=view, allowed_mentions=NOBODY)
             return response.message_id or (await interaction.original_response()).id
-        except LOST_ANSWERS as error:
+        except LOST as error:
             log.info("the first answer to interaction %d was lost: %s", interaction.id, error)
         try:
             return (await interaction.original_response()).id
-        except LOST_ANSWERS:
+        except LOST:
             return None
 
     def follow(self, job: Job) -> None:
@@ -267,7 +266,7 @@ class Progress(Cog):
             files = [discord.File(io.BytesIO(preview), PREVIEW)] if preview else []
             try:
                 await self._send(live, card, files, words.labels(open_buttons(live.job)))
-            except discord.HTTPException as error:
+            except LOST as error:
                 # The token may have died (after 15 minutes, or with the message): go on with the bot's own.
                 live.interaction = None
                 log.info("progress of job %d could not be shown: %s", live.job.id, error)
