@@ -103,11 +103,11 @@ def require_permissions(interaction: Interaction) -> None:
         )
 
 
-def require_posting(channel: object) -> None:
-    """Raise InvalidRequest, naming what is missing, if the bot can't post pictures in the channel."""
+def require_posting(channel: object, needed: discord.Permissions | None = None) -> None:
+    """Raise InvalidRequest, naming what is missing, if the bot can't post (unless said otherwise: pictures) there."""
     if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
         raise InvalidRequest("That is no channel in which I can post. Please name a text channel.")
-    needed = NEEDED_IN_THREADS if isinstance(channel, discord.Thread) else NEEDED
+    needed = needed or (NEEDED_IN_THREADS if isinstance(channel, discord.Thread) else NEEDED)
     if missing := names_of_missing(needed, channel.permissions_for(channel.guild.me)):
         raise InvalidRequest(
             f"I can't post in <#{channel.id}>: I am missing {missing}. Give me that there, then try again."
