@@ -349,7 +349,7 @@ class PromptMessages(Cog):
         """A deleted prompt takes its picture with it."""
         async with self._one_at_a_time(message_id):
             row = await self.bot.service.prompt_channels.find_message(message_id)
-            shown = await self.bot.service.prompt_channels.forget(row) if row else []
+            shown = await self.bot.service.prompt_channels.forget(row) if row else ()
             for channel_id, shown_id in shown:
                 await self.bot.delete_quietly(channel_id, shown_id)
 
