@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import discord
 
+from cogs.core.answers import Meaning, meaning_of
 from cogs.core.bot import Bot, Interaction
 from cogs.core.checks import may_moderate
 from domain import InvalidRequest, Job, JobSource, NotAllowed, Origin, Place, SafetyLevel
@@ -22,6 +23,22 @@ NEEDED_IN_THREADS = discord.Permissions(
 def parent_of(channel: object) -> int | None:
     """The channel that a thread belongs to, whose settings and quotas hold in it."""
     return channel.parent_id if isinstance(channel, discord.Thread) else None
+
+
+async def find_channel(bot: Bot, job: Job) -> object:
+    """The job's channel in its server, or None if that is gone or closed to us. Raises what passes.
+
+    discord.py forgets a thread as soon as it is archived, which any picture that is posted there undoes.
+    """
+    channel = bot.get_channel(job.channel_id)
+    if channel is not None or job.guild_id is None:
+        return channel
+    try:
+        return await bot.fetch_channel(job.channel_id)
+    except discord.HTTPException as error:
+        if meaning_of(error) is Meaning.PASSING:
+            raise
+        return None
 
 
 def is_age_restricted(channel: object) -> bool:

@@ -20,7 +20,7 @@ import discord
 
 from cogs.core.answers import LOST
 from cogs.core.bot import Bot, Cog, Interaction
-from cogs.core.channels import parent_of
+from cogs.core.channels import find_channel, parent_of
 from cogs.core.checks import may_tidy_up
 from cogs.core.errors import View, row_of
 from cogs.core.i18n import translation_for
@@ -50,6 +50,7 @@ class Live:
     editing: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_closed: bool = False
+    needs_approval: bool | None = None  # None: not looked up yet
 
 
 class CancelButton(JobButton, template=r"job:cancel:(?P<row_id>[0-9]+)"):
@@ -257,7 +258,7 @@ class Progress(Cog):
             live.shown, live.edited_at = wanted, self._clock()
             words = await translation_for(self.bot, live.job.guild_id)
             if progress is not None:
-                if progress.preview is not None and await self._needs_approval(live.job):
+                if progress.preview is not None and await self._needs_approval(live):
                     progress = replace(progress, preview=None)
                 card, preview = painting_card(live.job, progress, words), progress.preview
             else:
@@ -271,12 +272,18 @@ class Progress(Cog):
                 live.interaction = None
                 log.info("progress of job %d could not be shown: %s", live.job.id, error)
 
-    async def _needs_approval(self, job: Job) -> bool:
+    async def _needs_approval(self, live: Live) -> bool:
         """Whether nothing of a picture, no preview either, may be seen in its channel before a moderator's yes."""
-        if job.guild_id is None:
+        if live.job.guild_id is None:
             return False
-        parent_id = parent_of(self.bot.get_channel(job.channel_id)) or job.channel_id
-        return await self.bot.service.settings.needs_approval(job.channel_id, parent_id)
+        if live.needs_approval is None:
+            channel_id = live.job.channel_id
+            try:
+                parent_id = parent_of(await find_channel(self.bot, live.job)) or channel_id
+            except LOST:
+                return True  # until we know
+            live.needs_approval = await self.bot.service.settings.needs_approval(channel_id, parent_id)
+        return live.needs_approval
 
     async def _send(self, live: Live, card: discord.Embed, files: list[discord.File], view: discord.ui.View) -> None:
         if live.interaction is not None and not live.interaction.is_expired():
@@ -290,12 +297,21 @@ class Progress(Cog):
     @Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Somebody took the message away: an open job behind it is taken back, its cost returns."""
-        self._deleted.append(payload.message_id)
+        await self._take_back({payload.message_id})
+
+    @Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Many messages went at once, as when moderators clear a channel."""
+        await self._take_back(payload.message_ids)
+
+    async def _take_back(self, message_ids: set[int]) -> None:
+        self._deleted.extend(message_ids)
         for live in list(self._lives.values()):
             await self._take_back_if_deleted(live)
 
     async def _take_back_if_deleted(self, live: Live) -> None:
         if live.job.message_id in self._deleted:
+            await self.close(live.job.id)  # an ended job has no delivery that would close it
             await self.bot.service.jobs.erase(live.job.id, live.job.user_id)
 
 
