@@ -166,9 +166,7 @@ class CaseDecisions:
         if job is None:
             await self._decide(case, status, decider, also)
             return frozenset()
-        messages = await self._jobs.fetch_copies(job.id)
-        if job.message_id is not None:
-            messages.add((job.channel_id, job.message_id))
+        messages = await self._jobs.fetch_messages(job)
 
         async def erase(connection: aiosqlite.Connection) -> None:
             if also is not None:

@@ -62,10 +62,11 @@ class Jobs:
         """The job that a message shows: its own, or as a challenge's entry, or on the starboard."""
         return await jobs.fetch_shown(self._context.database, message_id)
 
-    async def fetch_copies(self, job_id: int) -> set[tuple[int, int]]:
-        """(channel, message) of every further message that shows the job: challenge entries and the starboard."""
+    async def fetch_messages(self, job: Job) -> set[tuple[int, int]]:
+        """(channel, message) of all that shows the job: its own message, challenge entries and the starboard."""
         database = self._context.database
-        return await challenges.fetch_copies(database, job_id) | await starboard.fetch_copies(database, job_id)
+        copies = await challenges.fetch_copies(database, job.id) | await starboard.fetch_copies(database, job.id)
+        return copies if job.message_id is None else copies | {(job.channel_id, job.message_id)}
 
     # ---- people act ------------------------------------------------------------------------------------------------
 

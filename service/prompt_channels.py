@@ -226,13 +226,12 @@ class PromptChannels:
         """Messages that were claimed when the process ended, and became nothing yet."""
         return await prompt_channels.fetch_unfinished(self._context.database, channel_id)
 
-    async def forget(self, message: PromptMessage) -> list[tuple[int, int]]:
+    async def forget(self, message: PromptMessage) -> set[tuple[int, int]]:
         """A deleted prompt takes its picture with it; (channel, message) of what else has to go from Discord."""
-        shown = [] if message.reply_id is None else [(message.channel_id, message.reply_id)]
+        shown = set[tuple[int, int]]() if message.reply_id is None else {(message.channel_id, message.reply_id)}
         if message.job_id is not None:
             job = await self._jobs.erase(message.job_id, message.user_id, is_moderator=True)
-            if job.message_id is not None:
-                shown.append((job.channel_id, job.message_id))
+            shown |= await self._jobs.fetch_messages(job)
         async with self._context.writing() as connection:
             await prompt_channels.forget_message(connection, message.message_id)
         return shown

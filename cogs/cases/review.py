@@ -14,6 +14,7 @@ from discord import app_commands
 
 from cogs.cases.decide import case_buttons
 from cogs.cases.embeds import case_card
+from cogs.core.answers import Meaning, meaning_of
 from cogs.core.bot import Bot, GroupCog, Interaction
 from cogs.core.channels import is_age_restricted
 from cogs.core.checks import require_manager, require_moderator
@@ -38,7 +39,7 @@ class Review(GroupCog, group_name="review"):
 
     def __init__(self, bot: Bot) -> None:
         super().__init__(bot)
-        self._closed_until: dict[int, float] = {}
+        self._closed_until: dict[tuple[str, int], float] = {}  # channels, and cases that Discord does not take
 
     async def cog_load(self) -> None:
         self.bot.background.add(self.show_cards, Topic.CASES, Topic.SETTINGS)
@@ -95,11 +96,12 @@ class Review(GroupCog, group_name="review"):
     async def show_cards(self) -> None:
         """Post the cards that are missing and bring the others up to date."""
         for case, channel_id in await self.bot.service.cases.fetch_unshown():
-            if self._is_open(channel_id):
+            if self._may_be_tried(case, channel_id):
                 await self._show_card(case, channel_id)
 
-    def _is_open(self, channel_id: int) -> bool:
-        return self._closed_until.get(channel_id, 0.0) <= self.bot.service.now().timestamp()
+    def _may_be_tried(self, case: Case, channel_id: int) -> bool:
+        now = self.bot.service.now().timestamp()
+        return all(self._closed_until.get(key, 0.0) <= now for key in (("channel", channel_id), ("case", case.id)))
 
     async def _show_card(self, case: Case, channel_id: int) -> None:
         cases = self.bot.service.cases
@@ -116,14 +118,24 @@ class Review(GroupCog, group_name="review"):
             else:
                 message = channel.get_partial_message(case.card_message_id)
                 await message.edit(embed=embed, view=view, attachments=files, allowed_mentions=NOBODY)
-        except discord.NotFound:
-            log.info("case %d: its card was deleted", case.id)
-            await cases.mark_shown(case, None, None)
-        except discord.Forbidden as error:
-            log.warning("the review channel %d is closed to the bot: %s", channel_id, error)
-            self._closed_until[channel_id] = self.bot.service.now().timestamp() + FAILED_PAUSE_SECONDS
+        except discord.HTTPException as error:
+            await self._after_refusal(case, channel_id, error)
         else:
             await cases.mark_shown(case, channel_id, message.id)
+
+    async def _after_refusal(self, case: Case, channel_id: int, error: discord.HTTPException) -> None:
+        """A card that is gone is let go. A case without one waits: for this channel to open, or for another one."""
+        meaning = meaning_of(error)
+        if meaning is Meaning.PASSING:
+            raise error
+        if case.card_message_id is not None and isinstance(error, discord.NotFound):
+            log.info("case %d: its card was deleted", case.id)
+            await self.bot.service.cases.mark_shown(case, None, None)
+            return
+        log.warning("case %d can't be shown in the review channel %d: %s", case.id, channel_id, error)
+        # One card that is refused for itself must not keep the channel's other cases waiting.
+        key = ("channel", channel_id) if meaning is Meaning.ELSEWHERE else ("case", case.id)
+        self._closed_until[key] = self.bot.service.now().timestamp() + FAILED_PAUSE_SECONDS
 
     async def _pictures(self, file: CaseFile, channel_id: int) -> list[discord.File]:
         """The reported or waiting pictures behind spoilers, if the review channel may hold them."""
@@ -158,20 +170,14 @@ class Review(GroupCog, group_name="review"):
     async def _tell(self, case: Case, user_id: int, text: str) -> None:
         """By direct message; in the channel, without the details, if those are closed."""
         nonce = f"told-{case.id}-{user_id % 10**6}"
-        try:
-            user = self.bot.get_user(user_id) or await self.bot.fetch_user(user_id)
-            await user.send(text, nonce=nonce, allowed_mentions=NOBODY)
+        if await self.bot.send_privately(user_id, text, nonce=nonce):
             return
-        except (discord.Forbidden, discord.NotFound):
-            log.info("case %d: user %d takes no direct messages", case.id, user_id)
-        try:
-            await self.bot.get_partial_messageable(case.channel_id).send(
-                f"<@{user_id}> The moderators have decided about your {case.kind}.",
-                nonce=nonce,
-                allowed_mentions=discord.AllowedMentions(users=[discord.Object(user_id)]),
-            )
-        except (discord.Forbidden, discord.NotFound):
-            log.info("case %d: user %d can't be reached", case.id, user_id)
+        await self.bot.post(
+            case.channel_id,
+            f"<@{user_id}> The moderators have decided about your {case.kind}.",
+            nonce=nonce,
+            allowed_mentions=discord.AllowedMentions(users=[discord.Object(user_id)]),
+        )
 
 
 def _appeal_in_words(case: Case, answer: AppealAnswer) -> str:

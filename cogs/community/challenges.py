@@ -6,7 +6,6 @@ A challenge ends because its row says so; a post that a crash kept back is made 
 from __future__ import annotations
 
 import io
-import logging
 from typing import Any
 
 import discord
@@ -20,12 +19,9 @@ from cogs.core.channels import require_posting
 from cogs.core.checks import require_moderator
 from cogs.core.errors import row_of
 from cogs.core.i18n import translation_for
-from cogs.core.text import NOBODY
 from domain.challenges import MAX_DURATION, Challenge, ChallengeEntry
 from domain.durations import parse_duration
 from service import Topic
-
-log = logging.getLogger(__name__)
 
 MENU = "Enter in challenge"
 # Further winners are named on the card without being pinged.
@@ -137,12 +133,5 @@ class Challenges(GroupCog, group_name="challenge"):
             await service.mark_reported(challenge.id, message_id)
 
     async def _post(self, challenge: Challenge, nonce: str, **message: Any) -> int:
-        """The posted message's id, or 0 if the channel is gone or closed to us (then nothing is tried again)."""
-        message.setdefault("allowed_mentions", NOBODY)
-        channel = self.bot.get_partial_messageable(challenge.channel_id)
-        await self.bot.rate_limit.take(challenge.channel_id)
-        try:
-            return (await channel.send(nonce=nonce, **message)).id
-        except (discord.Forbidden, discord.NotFound):
-            log.warning("challenge %d: its channel is closed to the bot", challenge.id)
-            return 0
+        """The posted message's id, or 0 if Discord will never take it (then nothing is tried again)."""
+        return await self.bot.post(challenge.channel_id, nonce=nonce, **message) or 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 
 import discord
 from discord import app_commands
@@ -14,12 +13,10 @@ from cogs.core.channels import may_be_shown, require_posting
 from cogs.core.checks import require_moderator
 from cogs.core.colours import GOLD
 from cogs.core.i18n import translation_for
-from cogs.core.text import NOBODY, inert
+from cogs.core.text import inert
 from domain import Job, Upload
 from domain.starboard import Starred
 from service import Topic
-
-log = logging.getLogger(__name__)
 
 STAR = "⭐"
 
@@ -91,15 +88,7 @@ class Starboard(GroupCog, group_name="starboard"):
         card = await self._card(job, uploads[0])
         alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
         file = discord.File(io.BytesIO(uploads[0].data), uploads[0].filename, description=alt)
-        await self.bot.rate_limit.take(starred.channel_id)
-        try:
-            message = await self.bot.get_partial_messageable(starred.channel_id).send(
-                embed=card, file=file, nonce=f"star-{job.id}", allowed_mentions=NOBODY
-            )
-        except (discord.Forbidden, discord.NotFound):
-            log.warning("the starboard %d is closed to the bot", starred.channel_id)
-            return None
-        return message.id
+        return await self.bot.post(starred.channel_id, embed=card, file=file, nonce=f"star-{job.id}")
 
     async def _card(self, job: Job, upload: Upload) -> discord.Embed:
         words = await translation_for(self.bot, job.guild_id)

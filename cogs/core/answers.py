@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from enum import Enum
 
+import aiohttp
 import discord
 
 from domain import JobStatus
+
+# How what we say to Discord can get lost: refused, cut, too late (TimeoutError is an OSError).
+LOST = (discord.HTTPException, aiohttp.ClientError, OSError)
 
 
 class Meaning(Enum):

@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import aiohttp
 import discord
 from discord import ui
 from discord.ext import commands
 
+from cogs.core.answers import LOST, Meaning, meaning_of
 from cogs.core.background import BackgroundTasks
 from cogs.core.rate_limit import RateLimit
 from domain import UserError
@@ -89,11 +89,35 @@ class Bot(commands.Bot):
     async def on_message(self, message: discord.Message, /) -> None:
         """There are no text commands; what is written in prompt channels is their cog's business."""
 
+    # ---- saying something; whatever passes is raised, so that the caller's task tries again --------------------------
+
+    async def post(self, channel_id: int, content: str | None = None, **message: Any) -> int | None:
+        """Write into a channel once it is our turn there; the message's id, or None if it will never be taken."""
+        await self.rate_limit.take(channel_id)
+        try:
+            return (await self.get_partial_messageable(channel_id).send(content, **message)).id
+        except discord.HTTPException as error:
+            _require_final(error)
+            log.warning("channel %d does not take a message: %s", channel_id, error)
+            return None
+
+    async def send_privately(self, user_id: int, content: str, **message: Any) -> bool:
+        """Write a direct message; False if this person takes none from us."""
+        try:
+            user = self.get_user(user_id) or await self.fetch_user(user_id)
+            await user.send(content, **message)
+        except discord.HTTPException as error:
+            _require_final(error)
+            log.info("user %d takes no direct message: %s", user_id, error)
+            return False
+        return True
+
     async def delete_quietly(self, channel_id: int, message_id: int) -> None:
         """Take a message away, unless somebody was faster or we may not."""
         try:
             await self.http.delete_message(channel_id, message_id)
-        except (discord.NotFound, discord.Forbidden) as error:
+        except discord.HTTPException as error:
+            _require_final(error)
             log.info("message %d could not be deleted: %s", message_id, error)
 
     async def setup_hook(self) -> None:
@@ -124,7 +148,7 @@ class Bot(commands.Bot):
             return
         try:
             await self.tree.sync()
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except LOST as error:
             # The bot works with the commands that Discord knows; the next start tries again.
             self.service.health.note("registering the commands with Discord", error)
             return
@@ -146,6 +170,12 @@ class GroupCog(Cog, commands.GroupCog):
 Interaction = discord.Interaction[Bot]
 # What a person gets instead of an error's bare sentence.
 Remedy = Callable[[Interaction, Any], Answer]
+
+
+def _require_final(error: discord.HTTPException) -> None:
+    """Raise what may well be taken later."""
+    if meaning_of(error) is Meaning.PASSING:
+        raise error
 
 
 def _intents(message_content: bool) -> discord.Intents:

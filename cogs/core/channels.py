@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import discord
 
+from cogs.core.answers import Meaning, meaning_of
 from cogs.core.bot import Bot, Interaction
 from cogs.core.checks import may_moderate
 from domain import InvalidRequest, Job, JobSource, NotAllowed, Origin, Place, SafetyLevel
@@ -22,6 +23,22 @@ NEEDED_IN_THREADS = discord.Permissions(
 def parent_of(channel: object) -> int | None:
     """The channel that a thread belongs to, whose settings and quotas hold in it."""
     return channel.parent_id if isinstance(channel, discord.Thread) else None
+
+
+async def find_channel(bot: Bot, job: Job) -> object:
+    """The job's channel in its server, or None if that is gone or closed to us. Raises what passes.
+
+    discord.py forgets a thread as soon as it is archived, which any picture that is posted there undoes.
+    """
+    channel = bot.get_channel(job.channel_id)
+    if channel is not None or job.guild_id is None:
+        return channel
+    try:
+        return await bot.fetch_channel(job.channel_id)
+    except discord.HTTPException as error:
+        if meaning_of(error) is Meaning.PASSING:
+            raise
+        return None
 
 
 def is_age_restricted(channel: object) -> bool:
@@ -103,11 +120,11 @@ def require_permissions(interaction: Interaction) -> None:
         )
 
 
-def require_posting(channel: object) -> None:
-    """Raise InvalidRequest, naming what is missing, if the bot can't post pictures in the channel."""
+def require_posting(channel: object, needed: discord.Permissions | None = None) -> None:
+    """Raise InvalidRequest, naming what is missing, if the bot can't post (unless said otherwise: pictures) there."""
     if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
         raise InvalidRequest("That is no channel in which I can post. Please name a text channel.")
-    needed = NEEDED_IN_THREADS if isinstance(channel, discord.Thread) else NEEDED
+    needed = needed or (NEEDED_IN_THREADS if isinstance(channel, discord.Thread) else NEEDED)
     if missing := names_of_missing(needed, channel.permissions_for(channel.guild.me)):
         raise InvalidRequest(
             f"I can't post in <#{channel.id}>: I am missing {missing}. Give me that there, then try again."

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 import discord
 from discord import app_commands, ui
 
+from cogs.core.answers import LOST
 from cogs.core.bot import Answer, Interaction
 from cogs.core.text import NOBODY
 from domain import UserError
@@ -35,7 +36,7 @@ async def reply_error(interaction: Interaction, error: BaseException, /) -> None
     answer = remedy(interaction, original) if remedy else Answer(content=_sentence_for(original))
     try:
         await _answer(interaction, answer)
-    except discord.HTTPException as failure:
+    except LOST as failure:
         log.warning("could not tell user %d about an error: %s", interaction.user.id, failure)
 
 

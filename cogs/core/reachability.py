@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
-import aiohttp
 import discord
 from discord.http import HTTPClient
 
+from cogs.core.answers import LOST
 from cogs.core.channels import NEEDED, NEEDED_IN_THREADS, names_of_missing
 from domain.findings import Finding, Health
 
@@ -34,7 +34,7 @@ async def check_discord(token: str, *, message_content: bool) -> list[Finding]:
         return [account, _intents(flags, message_content), *await _servers(client)]
     except discord.LoginFailure:
         words = "does not accept DISCORD_TOKEN; copy it again from your application's Bot page"
-    except (discord.HTTPException, aiohttp.ClientError, OSError, ValueError) as error:
+    except (*LOST, ValueError) as error:
         words = f"can't be reached ({error})"
     finally:
         await client.close()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import discord
 
 NOBODY = discord.AllowedMentions.none()
+# Discord's limits for a field and the description of an embed, and for all its text together.
+MAX_FIELD, MAX_DESCRIPTION, MAX_EMBED = 1024, 4096, 6000
+MAX_REST = len("… and 10000 more.")
 
 
 def inert(text: str, limit: int = 1000) -> str:
@@ -30,3 +35,16 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 def spoiler(text: str) -> str:
     """A member's words, hidden until somebody clicks."""
     return f"||{inert(text, 900)}||"
+
+
+def lines_within(lines: Sequence[str], limit: int) -> str:
+    """The first lines, whole, that fit into so many characters, and how many more there are."""
+    if len(text := "\n".join(lines)) <= limit:
+        return text
+    kept, left = list[str](), limit - MAX_REST
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            break
+        kept.append(line)
+    return "\n".join([*kept, f"… and {len(lines) - len(kept)} more."])

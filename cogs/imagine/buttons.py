@@ -30,8 +30,8 @@ class DeleteButton(JobButton, template=r"job:delete:(?P<row_id>[0-9]+)"):
         jobs = interaction.client.service.jobs
         await jobs.erase(job.id, interaction.user.id, is_moderator=await may_tidy_up(interaction))
         await interaction.response.defer()
-        messages = await jobs.fetch_copies(job.id)
-        if interaction.message is not None:
+        messages = await jobs.fetch_messages(job)
+        if interaction.message is not None:  # a lost answer may have kept the job's row from knowing it
             messages.add((interaction.message.channel.id, interaction.message.id))
         for channel_id, message_id in messages:
             await interaction.client.delete_quietly(channel_id, message_id)

@@ -18,7 +18,7 @@ import discord
 
 from cogs.core.answers import Meaning, meaning_of
 from cogs.core.bot import Bot, Cog
-from cogs.core.channels import is_age_restricted, parent_of
+from cogs.core.channels import find_channel, is_age_restricted, parent_of
 from cogs.imagine.progress import Progress
 from cogs.imagine.showing import Showing
 from domain import Job, JobStatus, NotFound, SafetyLevel
@@ -122,8 +122,9 @@ class Delivery(Cog):
     async def _deliver(self, job: Job) -> None:
         if job.delivered_at is not None:
             return
-        job = await self._judge_place_again(job)
-        if await self._holds(job):
+        channel = await find_channel(self.bot, job) if job.status is JobStatus.DONE else None
+        job = await self._judge_place_again(job, channel)
+        if await self._holds(job, channel):
             await self._showing.show_held(job)
             return
         try:
@@ -139,9 +140,8 @@ class Delivery(Cog):
 
     # ---- what is true now ------------------------------------------------------------------------------------------
 
-    async def _judge_place_again(self, job: Job) -> Job:
+    async def _judge_place_again(self, job: Job, channel: object) -> Job:
         """A picture painted for an adult channel is not shown once Discord or the moderators say otherwise."""
-        channel = self.bot.get_channel(job.channel_id)
         if job.status is not JobStatus.DONE or channel is None:
             return job
         channel_id = parent_of(channel) or job.channel_id
@@ -149,11 +149,11 @@ class Delivery(Cog):
             job, channel_id, age_restricted=is_age_restricted(channel)
         )
 
-    async def _holds(self, job: Job) -> bool:
+    async def _holds(self, job: Job, channel: object) -> bool:
         """Whether a finished picture waits for a moderator's yes."""
         if job.status is not JobStatus.DONE or job.guild_id is None:
             return False
-        parent_id = parent_of(self.bot.get_channel(job.channel_id)) or job.channel_id
+        parent_id = parent_of(channel) or job.channel_id
         return await self.bot.service.cases.hold(job, (job.channel_id, parent_id))
 
     # ---- what Discord refuses --------------------------------------------------------------------------------------

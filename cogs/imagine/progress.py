@@ -16,11 +16,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import aiohttp
 import discord
 
+from cogs.core.answers import LOST
 from cogs.core.bot import Bot, Cog, Interaction
-from cogs.core.channels import parent_of
+from cogs.core.channels import find_channel, parent_of
 from cogs.core.checks import may_tidy_up
 from cogs.core.errors import View, row_of
 from cogs.core.i18n import translation_for
@@ -37,8 +37,6 @@ MAX_EDITS_AT_ONCE = 8
 # A changed estimate is worth an edit only if it moved by this share (and Discord counts down by itself).
 DUE_TOLERANCE_SECONDS = 15
 REMEMBERED_DELETIONS = 200
-# How an answer can fail: refused, cut, too late.
-LOST_ANSWERS = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -52,6 +50,7 @@ class Live:
     editing: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_closed: bool = False
+    needs_approval: bool | None = None  # None: not looked up yet
 
 
 class CancelButton(JobButton, template=r"job:cancel:(?P<row_id>[0-9]+)"):
@@ -144,8 +143,9 @@ class Progress(Cog):
                 )
             except discord.Forbidden:
                 raise  # the channel's moderators hear of it; the delivery loop finds another way for the picture
-            except discord.HTTPException as error:
+            except LOST as error:  # the reply may be there all the same; then the finished picture finds it
                 log.info("job %d could not be shown as a reply: %s", job.id, error)
+                self._unknown.add(job.id)
                 return
             await self._attach(job.id, reply.id)
             live = self._lives[job.id] = Live(await self.bot.service.jobs.fetch(job.id), edited_at=self._clock())
@@ -162,11 +162,11 @@ class Progress(Cog):
                 return message.id
             response = await interaction.response.send_message(embed=card, view=view, allowed_mentions=NOBODY)
             return response.message_id or (await interaction.original_response()).id
-        except LOST_ANSWERS as error:
+        except LOST as error:
             log.info("the first answer to interaction %d was lost: %s", interaction.id, error)
         try:
             return (await interaction.original_response()).id
-        except LOST_ANSWERS:
+        except LOST:
             return None
 
     def follow(self, job: Job) -> None:
@@ -258,7 +258,7 @@ class Progress(Cog):
             live.shown, live.edited_at = wanted, self._clock()
             words = await translation_for(self.bot, live.job.guild_id)
             if progress is not None:
-                if progress.preview is not None and await self._needs_approval(live.job):
+                if progress.preview is not None and await self._needs_approval(live):
                     progress = replace(progress, preview=None)
                 card, preview = painting_card(live.job, progress, words), progress.preview
             else:
@@ -267,17 +267,23 @@ class Progress(Cog):
             files = [discord.File(io.BytesIO(preview), PREVIEW)] if preview else []
             try:
                 await self._send(live, card, files, words.labels(open_buttons(live.job)))
-            except discord.HTTPException as error:
+            except LOST as error:
                 # The token may have died (after 15 minutes, or with the message): go on with the bot's own.
                 live.interaction = None
                 log.info("progress of job %d could not be shown: %s", live.job.id, error)
 
-    async def _needs_approval(self, job: Job) -> bool:
+    async def _needs_approval(self, live: Live) -> bool:
         """Whether nothing of a picture, no preview either, may be seen in its channel before a moderator's yes."""
-        if job.guild_id is None:
+        if live.job.guild_id is None:
             return False
-        parent_id = parent_of(self.bot.get_channel(job.channel_id)) or job.channel_id
-        return await self.bot.service.settings.needs_approval(job.channel_id, parent_id)
+        if live.needs_approval is None:
+            channel_id = live.job.channel_id
+            try:
+                parent_id = parent_of(await find_channel(self.bot, live.job)) or channel_id
+            except LOST:
+                return True  # until we know
+            live.needs_approval = await self.bot.service.settings.needs_approval(channel_id, parent_id)
+        return live.needs_approval
 
     async def _send(self, live: Live, card: discord.Embed, files: list[discord.File], view: discord.ui.View) -> None:
         if live.interaction is not None and not live.interaction.is_expired():
@@ -291,12 +297,21 @@ class Progress(Cog):
     @Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Somebody took the message away: an open job behind it is taken back, its cost returns."""
-        self._deleted.append(payload.message_id)
+        await self._take_back({payload.message_id})
+
+    @Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Many messages went at once, as when moderators clear a channel."""
+        await self._take_back(payload.message_ids)
+
+    async def _take_back(self, message_ids: set[int]) -> None:
+        self._deleted.extend(message_ids)
         for live in list(self._lives.values()):
             await self._take_back_if_deleted(live)
 
     async def _take_back_if_deleted(self, live: Live) -> None:
         if live.job.message_id in self._deleted:
+            await self.close(live.job.id)  # an ended job has no delivery that would close it
             await self.bot.service.jobs.erase(live.job.id, live.job.user_id)
 
 

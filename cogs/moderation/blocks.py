@@ -10,11 +10,9 @@ from discord.app_commands import Range
 
 from cogs.core.bot import Cog, Interaction
 from cogs.core.checks import require_moderator
-from cogs.core.text import NOBODY, inert, plural
+from cogs.core.text import MAX_DESCRIPTION, NOBODY, inert, lines_within, plural
 from domain.blocks import WHOLE_SERVER, Block
 from domain.durations import parse_optional_duration
-
-MAX_LISTED = 25
 
 
 class Moderation(Cog):
@@ -64,7 +62,7 @@ class Moderation(Cog):
         """Who is blocked in this server"""
         guild_id = await require_moderator(interaction)
         found = await self.bot.service.blocks.fetch(guild_id)
-        text = "\n".join(block_line(block) for block in found[:MAX_LISTED]) or "Nobody is blocked."
+        text = lines_within([block_line(block) for block in found], MAX_DESCRIPTION) or "Nobody is blocked."
         await interaction.response.send_message(
             embed=discord.Embed(title=plural(len(found), "block"), description=text), ephemeral=True
         )

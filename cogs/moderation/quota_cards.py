@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import discord
 
 from cogs.core.colours import BLUE
-from cogs.core.text import inert, plural
+from cogs.core.text import MAX_DESCRIPTION, MAX_FIELD, inert, lines_within, plural
 from domain.quotas import (
     LedgerEntry,
     MemberCredits,
@@ -20,10 +20,7 @@ from domain.quotas import (
     credits_in_words,
 )
 
-# Discord's limit for one field of an embed.
-MAX_FIELD = 1024
 MAX_GRANTS = 6
-MAX_RULES = 25
 
 
 def subject_name(subject: QuotaSubject | None) -> str:
@@ -83,7 +80,8 @@ def explanation_card(explanation: QuotaExplanation) -> discord.Embed:
     embed.description = f"For <@{explanation.user_id}> in this channel:\n" + "\n".join(lines)
     embed.add_field(
         name="Rules that concern this member",
-        value="\n".join(rule_line(rule) for rule in explanation.rules[:8]) or "None; the bot's default holds.",
+        value=lines_within([rule_line(rule) for rule in explanation.rules], MAX_FIELD)
+        or "None; the bot's default holds.",
         inline=False,
     )
     embed.add_field(
@@ -112,11 +110,9 @@ def subject_card(credits: SubjectCredits) -> discord.Embed:
 def overview_card(overview: QuotaOverview) -> discord.Embed:
     """All rules of a server, and what is granted."""
     rules = overview.rules
-    lines = [rule_line(rule) for rule in rules[:MAX_RULES]]
-    if len(rules) > MAX_RULES:
-        lines.append(f"… and {len(rules) - MAX_RULES} more.")
-    text = "\n".join(lines) or "None yet: the bot's own limits hold for everybody. `/quota set` makes one."
-    embed = discord.Embed(title=plural(len(rules), "quota rule"), description=text[:4000])
+    text = lines_within([rule_line(rule) for rule in rules], MAX_DESCRIPTION)
+    text = text or "None yet: the bot's own limits hold for everybody. `/quota set` makes one."
+    embed = discord.Embed(title=plural(len(rules), "quota rule"), description=text)
     if overview.grants:
         embed.add_field(name="Granted credits", value=grant_lines(overview.grants), inline=False)
     return embed
@@ -131,7 +127,7 @@ def ledger_lines(history: Sequence[LedgerEntry]) -> str:
         + f" · {inert(entry.reason, 40)}"
         for entry in history
     ]
-    return "\n".join(lines)[:MAX_FIELD] or "Nothing yet."
+    return lines_within(lines, MAX_FIELD) or "Nothing yet."
 
 
 def grant_lines(grants: Sequence[LedgerEntry]) -> str:

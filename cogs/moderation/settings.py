@@ -9,7 +9,7 @@ import discord
 from discord import app_commands, ui
 
 from cogs.core.bot import GroupCog, Interaction
-from cogs.core.channels import parent_of, require_age_restricted
+from cogs.core.channels import NEEDED, parent_of, require_age_restricted, require_posting
 from cogs.core.checks import require_manager, require_moderator
 from cogs.core.colours import BLUE
 from cogs.core.errors import Modal, RowButton, View
@@ -28,6 +28,8 @@ from domain.settings import (
 Option = discord.SelectOption
 
 MAX_ROLES = 10
+# The audit channel gets words alone; the review channel gets the pictures that are decided about, too.
+NEEDED_FOR_WORDS = discord.Permissions(view_channel=True, send_messages=True, embed_links=True)
 NO_PRESET = "none"
 
 LEVEL_WORDS = {
@@ -245,8 +247,8 @@ class ChannelsForm(Modal, title="Audit, review, language, keeping"):
     async def act(self, interaction: Interaction) -> None:
         await save(
             interaction,
-            audit_channel_id=_chosen(interaction, self.audit),
-            review_channel_id=_chosen(interaction, self.review),
+            audit_channel_id=_chosen(interaction, self.audit, NEEDED_FOR_WORDS),
+            review_channel_id=_chosen(interaction, self.review, NEEDED),
             retention_days=_days(self.retention.value),
             language=self.language.values[0],
         )
@@ -289,20 +291,15 @@ def _channel_select(custom_id: str, channel_id: int | None) -> ui.ChannelSelect[
     )
 
 
-def _chosen(interaction: Interaction, select: ui.ChannelSelect[Any]) -> int | None:
-    """The chosen channel's id. Raises InvalidRequest if the bot can't write there."""
+def _chosen(interaction: Interaction, select: ui.ChannelSelect[Any], needed: discord.Permissions) -> int | None:
+    """The chosen channel's id. Raises InvalidRequest if the bot lacks there what it needs."""
     if not select.values:
         return None
     channel_id = select.values[0].id
     channel = interaction.guild.get_channel(channel_id) if interaction.guild is not None else None
-    if channel is None or interaction.guild is None:
+    if channel is None:
         raise InvalidRequest(f"I can't see <#{channel_id}>. Give me View Channel there, then choose it again.")
-    mine = channel.permissions_for(interaction.guild.me)
-    if not (mine.view_channel and mine.send_messages and mine.embed_links):
-        raise InvalidRequest(
-            f"I can't write in <#{channel_id}>. Give me View Channel, Send Messages and Embed Links there, then choose "
-            "it again."
-        )
+    require_posting(channel, needed)
     return channel_id
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import discord
 from discord import app_commands
 from discord.app_commands import Range
@@ -15,8 +13,6 @@ from cogs.core.text import NOBODY, plural
 from domain.settings import GuildSettings
 from domain.strikes import LadderTrial, Rung, StrikeNews, StrikeRecord
 from service import Topic
-
-log = logging.getLogger(__name__)
 
 Count = Range[int, 0, 100]
 
@@ -103,13 +99,7 @@ class StrikeLadder(GroupCog, group_name="strike"):
             f"⚠️ <@{news.user_id}> has {plural(news.live, 'live strike')} for refused prompts. `/strikes` with this "
             "member shows them, `/strike lift` lifts them, `/block` keeps the member from painting."
         )
-        await self.bot.rate_limit.take(channel_id)
-        try:
-            await self.bot.get_partial_messageable(channel_id).send(
-                text, nonce=f"strike-{news.id}", allowed_mentions=NOBODY
-            )
-        except (discord.Forbidden, discord.NotFound):
-            log.warning("the review channel %d is closed to the bot", channel_id)
+        await self.bot.post(channel_id, text, nonce=f"strike-{news.id}")
 
     @app_commands.command()
     @app_commands.describe(member="Whose strikes", reason="Why; the audit log keeps it")

@@ -131,8 +131,10 @@ class Owner(GroupCog, group_name="owner"):
         owner_id = await self.bot.service.owner.find_who_waits_for_drain()
         if owner_id is None:
             return
-        owner = await self.bot.fetch_user(owner_id)
-        await owner.send("The queue is empty: everything is painted and delivered. You can stop the bot now.")
+        # Who takes no direct messages reads it in /owner status; asking again would change nothing.
+        await self.bot.send_privately(
+            owner_id, "The queue is empty: everything is painted and delivered. You can stop the bot now."
+        )
         await self.bot.service.owner.note_drain_told()
 
     @app_commands.command(name="audit")

@@ -6,6 +6,7 @@ Nothing of the prompt or the picture is kept or told, only who asked where. A re
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import discord
 
@@ -16,6 +17,9 @@ from service import Topic
 
 log = logging.getLogger(__name__)
 
+# A line has some 170 characters, a message may have 2000.
+LINES_PER_MESSAGE = 10
+
 
 class OwnerNotice(Cog):
     """Writes to the owner (of a team, to all of it) in direct messages."""
@@ -25,21 +29,23 @@ class OwnerNotice(Cog):
 
     async def tell(self) -> None:
         """Tell of what is new; whom Discord lets nobody write to is left out, with a line in the log."""
-        found = await self.bot.service.owner.fetch_untold_decisions()
-        if not found:
-            return
-        text = "**Clause (b), the protection of minors**\n" + "\n".join(map(_line, found))
-        for owner in await self._owners():
-            try:
-                await owner.send(text)
-            except discord.Forbidden:
-                log.error("user %d runs this bot, but takes no messages from it: %s", owner.id, text)
-        await self.bot.service.owner.note_decisions_told(found[-1].id)
+        service = self.bot.service.owner
+        while found := await service.fetch_untold_decisions():
+            owner_ids = await self._owner_ids()
+            for start in range(0, len(found), LINES_PER_MESSAGE):
+                part = found[start : start + LINES_PER_MESSAGE]
+                await self._tell_owners(owner_ids, part)
+                await service.note_decisions_told(part[-1].id)
 
-    async def _owners(self) -> list[discord.User]:
+    async def _tell_owners(self, owner_ids: Sequence[int], decisions: Sequence[UnstoredDecision]) -> None:
+        text = "**Clause (b), the protection of minors**\n" + "\n".join(map(_line, decisions))
+        for owner_id in owner_ids:
+            if not await self.bot.send_privately(owner_id, text):
+                log.error("user %d runs this bot, but takes no messages from it: %s", owner_id, text)
+
+    async def _owner_ids(self) -> list[int]:
         information = await self.bot.application_info()
-        ids = [member.id for member in information.team.members] if information.team else [information.owner.id]
-        return [await self.bot.fetch_user(one) for one in ids]
+        return [member.id for member in information.team.members] if information.team else [information.owner.id]
 
 
 def _line(decision: UnstoredDecision) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import discord
@@ -12,7 +13,7 @@ from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.channels import names_of_missing, require_age_restricted
 from cogs.core.checks import require_moderator
 from cogs.core.colours import BLUE
-from cogs.core.text import inert
+from cogs.core.text import MAX_EMBED, MAX_FIELD, MAX_REST, inert
 from cogs.moderation.quota_cards import rule_values
 from cogs.prompt_channels.messages import PromptMessages
 from domain import SEED_LIMIT, InvalidRequest
@@ -30,6 +31,8 @@ MAX_TAGS = 200
 # Discord's limit for the fields of an embed.
 MAX_LISTED = 25
 CLEAR = "none"
+# Discord wants a name for every field.
+NO_NAME = "\u200b"
 
 Shape = Literal["portrait", "square", "landscape"]
 Answer = Literal["reply", "thread"]
@@ -149,15 +152,8 @@ class PromptChannels(GroupCog, group_name="channel"):
     async def list_channels(self, interaction: Interaction) -> None:
         """This server's prompt channels and how they work"""
         guild_id = await require_moderator(interaction)
-        embed = discord.Embed(title="Prompt channels", colour=BLUE)
-        for details in await self.bot.service.prompt_channels.fetch_details(guild_id, MAX_LISTED):
-            words = details_in_words(details)
-            if details.channel.problem:
-                words += f"\n⚠️ {details.channel.problem}"
-            embed.add_field(name="\u200b", value=f"<#{details.channel.channel_id}>\n{words}", inline=False)
-        if not embed.fields:
-            embed.description = "There are none. `/channel open` makes one."
-        await interaction.response.send_message(embed=embed, ephemeral=True)
+        details = await self.bot.service.prompt_channels.fetch_details(guild_id, MAX_LISTED)
+        await interaction.response.send_message(embed=channels_card(details), ephemeral=True)
 
     @open_channel.autocomplete("preset")
     @edit.autocomplete("preset")
@@ -188,6 +184,21 @@ class PromptChannels(GroupCog, group_name="channel"):
             *_warnings(place, details.channel, needs_mention=needs_mention),
         ]
         await interaction.response.send_message("\n".join(lines), ephemeral=True)
+
+
+def channels_card(channels: Sequence[PromptChannelDetails]) -> discord.Embed:
+    """The prompt channels and how they work, as many as one message holds."""
+    embed = discord.Embed(title="Prompt channels", colour=BLUE)
+    for details in channels:
+        problem = f"\n⚠️ {details.channel.problem}" if details.channel.problem else ""
+        text = f"<#{details.channel.channel_id}>\n{details_in_words(details)}{problem}"[:MAX_FIELD]
+        if len(embed) + len(NO_NAME) + len(text) + MAX_REST > MAX_EMBED:
+            embed.set_footer(text=f"… and {len(channels) - len(embed.fields)} more.")
+            break
+        embed.add_field(name=NO_NAME, value=text, inline=False)
+    if not embed.fields:
+        embed.description = "There are none. `/channel open` makes one."
+    return embed
 
 
 def _warnings(place: discord.TextChannel, channel: PromptChannel, *, needs_mention: bool) -> list[str]:

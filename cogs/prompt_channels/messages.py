@@ -296,11 +296,7 @@ class PromptMessages(Cog):
     async def complain(self, channel: PromptChannel, problem: str) -> None:
         """Tell the moderators about a problem, once until the channel is edited."""
         where = await self.bot.service.prompt_channels.note_problem(channel, problem)
-        if where is None:
-            return
-        try:
-            await self.bot.get_partial_messageable(where).send(problem, allowed_mentions=NOBODY)
-        except (discord.Forbidden, discord.NotFound):
+        if where is not None and await self.bot.post(where, problem) is None:
             log.warning("the moderators of server %d can't be told", channel.guild_id)
 
     # ---- edits and deletions ---------------------------------------------------------------------------------------
@@ -353,7 +349,7 @@ class PromptMessages(Cog):
         """A deleted prompt takes its picture with it."""
         async with self._one_at_a_time(message_id):
             row = await self.bot.service.prompt_channels.find_message(message_id)
-            shown = await self.bot.service.prompt_channels.forget(row) if row else []
+            shown = await self.bot.service.prompt_channels.forget(row) if row else ()
             for channel_id, shown_id in shown:
                 await self.bot.delete_quietly(channel_id, shown_id)
 

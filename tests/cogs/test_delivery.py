@@ -11,11 +11,12 @@ from cogs.core.rate_limit import RateLimit
 from domain import JobStatus
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
-from sandbox.rest.limits import Fault
+from sandbox.rest.limits import CUT, Fault
 from sandbox.world import changes
 from sandbox.world.world import Message
 from tests.support.stage import Stage, is_delivered, make_stage
 
+CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
 
 
@@ -125,7 +126,20 @@ async def test_progress_gives_way_when_the_channel_is_busy() -> None:
 @pytest.mark.parametrize("status", [429, 502])
 async def test_a_passing_fault_at_the_first_answer_is_survived(stage: Stage, status: int) -> None:
     await stage.agree(stage.ana)
-    stage.server.faults.append(Fault("POST", "/interactions/{interaction_id}/{token}/callback", status=status, times=1))
+    stage.server.faults.append(Fault(*CALLBACK, status=status, times=1))
     await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile")
     await stage.ana.until(lambda: any(map(is_delivered, stage.ana.sees(stage.paintings))) or None)
+    assert sum(map(is_delivered, stage.ana.sees(stage.paintings))) == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 10062), (CUT, 0)])
+async def test_a_lost_thinking_loses_no_picture_and_is_no_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, status: int, code: int
+) -> None:
+    await stage.agree(stage.ana)
+    monkeypatch.setattr("cogs.imagine.submit.PATIENCE_SECONDS", 0.0)
+    stage.server.faults.append(Fault(*CALLBACK, status=status, code=code))
+    await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile")
+    await stage.ana.until(lambda: any(map(is_delivered, stage.ana.sees(stage.paintings))))
+    assert [one.content for one in stage.ana.sees(stage.paintings) if one.only_for] == []
     assert sum(map(is_delivered, stage.ana.sees(stage.paintings))) == 1

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from cogs.imagine.progress import Progress
 from db import agreements
+from domain import JobStatus
 from domain.quotas import Asker
 from engine.images.metadata import read_png
 from engine.policy.licence import TERMS_VERSION
 from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
+from sandbox.world import changes
 from tests.support.stage import Stage, is_delivered, make_stage
 
 
@@ -123,3 +126,16 @@ async def test_about_names_the_models_its_licence_and_that_it_was_changed(stage:
     text = str(about.embeds)
     for words in ("Stable Diffusion v1.4", "Waifu Diffusion v1.3", "Open RAIL-M", "Rombach", "fine-tune"):
         assert words in text
+
+
+@pytest.mark.parametrize("is_bulk", [False, True])
+async def test_a_waiting_picture_is_taken_back_if_its_message_is_deleted(stage: Stage, is_bulk: bool) -> None:
+    await stage.agree(stage.ana)
+    stage.backend.pause()
+    message = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, hat"))
+    if is_bulk:
+        changes.delete_messages(stage.server.world, stage.paintings, [message])
+    else:
+        stage.server.world.delete(message)
+    await stage.until_status(1, JobStatus.CANCELLED, seconds=10)
+    assert stage.bot.cog(Progress)._lives == {}

@@ -42,3 +42,21 @@ async def words_kept(stage: Stage) -> list[str]:
         for row in await database.fetch_all(f"SELECT * FROM {table['name']}")
         if "privterm" in str(tuple(row))
     ]
+
+
+async def test_many_decisions_are_told_in_several_messages_each_once(stage: Stage) -> None:
+    async with stage.database.transaction() as connection:
+        for member_id in range(10**18, 10**18 + 45):
+            await connection.execute(
+                """INSERT INTO decisions (user_id, guild_id, channel_id, subject, action, clause, rules, scores, spans,
+                                          rule_set, prompt_sha256, decided_at)
+                   VALUES (?, ?, ?, 'picture', 'withhold', 'b', '[]', '{}', '[]', '', '', 1790000000)""",
+                (member_id, stage.paintings.guild_id, stage.paintings.id),
+            )
+    owner = stage.owner
+    for _ in range(2):
+        await stage.bot.background.run_all()
+    told = [one.content for one in owner.sees(owner.dm()) if "Clause (b)" in one.content]
+    text = "\n".join(told)
+    assert [text.count(f"<@{member_id}>") for member_id in range(10**18, 10**18 + 45)] == [1] * 45
+    assert len(told) > 1

@@ -16,6 +16,7 @@ from domain import Progress, Result, Task
 from domain.prompt_channels import PromptChannel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Refused
+from sandbox.rest.limits import CUT, Fault
 from sandbox.world.world import Message
 from tests.support.prompt_channels import (
     FORBIDDEN,
@@ -313,3 +314,11 @@ async def test_members_can_not_open_channels(stage: Stage) -> None:
     for command in ("channel open", "channel close", "channel list"):
         answer = stage.ana.answer(await stage.ana.force(stage.paintings, command))
         assert "moderators" in answer.content
+
+
+async def test_an_answer_that_is_there_but_was_not_heard_of_becomes_the_picture(open_stage: Stage) -> None:
+    post = ("POST", "/channels/{channel_id}/messages")
+    open_stage.server.faults.append(Fault(*post, status=CUT, after=True))
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    picture = await picture_for(open_stage, said)
+    assert answers_to(open_stage, said) == [picture]

@@ -79,3 +79,15 @@ async def test_a_deleted_message_takes_its_picture_with_it(open_stage: Stage) ->
     await open_stage.ana.delete(said)
     await open_stage.ana.until(lambda: picture.id not in open_stage.server.world.messages)
     assert [picture.png for picture in await open_stage.service.jobs.fetch_pictures(job.id)] == [None]
+
+
+async def test_a_deleted_message_takes_its_picture_from_the_starboard_too(open_stage: Stage) -> None:
+    board = open_stage.channel("mod-review")
+    await open_stage.mira.slash(open_stage.paintings, "starboard set", channel=board.id, stars=1)
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    await open_stage.ben.react(await picture_for(open_stage, said), "⭐")
+    await open_stage.mira.until(lambda: any(map(is_delivered, open_stage.mira.sees(board))))
+    await open_stage.bot.background.run_all()
+    await open_stage.ana.delete(said)
+    await open_stage.ana.until(lambda: answers_to(open_stage, said) == [])
+    await open_stage.mira.until(lambda: open_stage.mira.sees(board) == [], seconds=5)

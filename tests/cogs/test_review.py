@@ -12,7 +12,8 @@ from domain import JobStatus
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from sandbox.people.person import Refused
-from sandbox.world.world import Interaction, Message
+from sandbox.world import changes
+from sandbox.world.world import THREAD, Interaction, Message
 from tests.support.cards import fields_of, labels_of
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
 from tests.support.review import refused, review_cards
@@ -262,6 +263,23 @@ async def test_in_approval_mode_a_no_withholds_the_picture(review: Stage) -> Non
     row = await review.database.fetch_one("SELECT status FROM jobs")
     assert row is not None
     assert row["status"] == JobStatus.WITHHELD
+
+
+async def test_a_picture_of_an_archived_thread_waits_for_the_yes_that_its_channel_asks_for(review: Stage) -> None:
+    await approval_on(review)
+    world = review.server.world
+    thread = changes.open_thread(world, review.paintings, "snow", review.ana.id, THREAD, None)
+    review.backend.pause()
+    message = review.ana.answer(await review.ana.slash(thread, "imagine", prompt="1girl, smile", steps=50))
+    changes.edit_channel(world, thread, is_archived=True)
+    await review.ana.until(lambda: review.bot.get_channel(thread.id) is None)
+    shown: set[str] = set()
+    review.server.on_call = lambda _, __: shown.update(one.filename for one in message.attachments)
+    review.backend.resume()
+    await review.ana.until(lambda: is_delivered(message) or message.embeds[0]["title"] == "Waiting for a moderator")
+    review.server.on_call = None
+    assert shown == set()
+    assert not is_delivered(message)
 
 
 async def test_a_waiting_picture_waits_on_after_a_restart(review: Stage) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import discord
+
 from db import guild_settings
+from sandbox.world import changes
 from sandbox.world.world import Interaction, Message
 from tests.support.cards import text_of, told
 from tests.support.stage import Stage
@@ -71,3 +74,16 @@ async def test_channels_roles_and_keeping_are_saved_and_audited_in_the_chosen_ch
     assert "settings.change" not in table
     assert "settings.change" in await told(stage, "mira", "audit", actor=stage.mira.id, days=1)
     assert "Nothing that matches" in await told(stage, "mira", "audit", member=stage.ben.id)
+
+
+async def test_a_review_channel_must_take_pictures_and_an_audit_channel_only_words(stage: Stage) -> None:
+    log = stage.channel("mod-review")
+    is_open, denied = log.overwrites.get(stage.server.world.bot.id, (0, 0))
+    closed = is_open, denied | discord.Permissions(attach_files=True).value
+    changes.edit_channel(stage.server.world, log, overwrites=log.overwrites | {stage.server.world.bot.id: closed})
+    _, form = await open_form(stage, "Audit, review, language")
+    refused = stage.mira.answer(await stage.mira.submit(form, review=log.id)).content
+    assert f"I can't post in <#{log.id}>: I am missing attach files" in refused
+    panel, form = await open_form(stage, "Audit, review, language")
+    await stage.mira.submit(form, audit=log.id)
+    assert f"Audit channel: <#{log.id}>" in text_of(panel)
