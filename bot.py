@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.console import accept_any_console, shows_unicode
-from settings import Settings, SettingsError, load_settings
+from settings import DEFAULT_ENV_FILE, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from cogs.core.bot import Bot
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     accept_any_console()
     options = _parse(arguments)
     try:
-        settings = load_settings() if options.env_file is None else load_settings(options.env_file)
+        settings = load_settings(options.env_file)
     except SettingsError as error:
         return _fail(str(error))
     if options.commands:
@@ -66,7 +66,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     what.add_argument("--check", action="store_true", help="show what is configured, reachable and loadable, and exit")
     what.add_argument("--commands", action="store_true", help="print the application commands as JSON, and exit")
     what.add_argument("--restore", type=Path, metavar="FILE", help="put a backup in the database's place, and exit")
-    parser.add_argument("--env-file", type=Path, help="the settings file (default: .env)")
+    parser.add_argument("--env-file", type=Path, default=DEFAULT_ENV_FILE, help="the settings file (default: .env)")
     return parser.parse_args(arguments)
 
 
@@ -123,8 +123,7 @@ def _run(settings: Settings, token: str) -> int:
 
 
 async def _run_until_stopped(settings: Settings, token: str) -> None:
-    backend = await asyncio.to_thread(load_backend, settings)
-    async with create_bot(settings, backend) as bot:
+    async with create_bot(settings) as bot:
         running = asyncio.create_task(bot.start(token))
         _cancel_at_sigterm(running)
         try:
@@ -145,8 +144,11 @@ def _cancel_at_sigterm(running: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def create_bot(settings: Settings, backend: Backend, **options: Any) -> AsyncGenerator[Bot]:
-    """The bot with everything it needs, opened; `options` go to `cogs.core.bot.Bot`. Closes in reverse at the end."""
+async def create_bot(settings: Settings, backend: Backend | None = None, **options: Any) -> AsyncGenerator[Bot]:
+    """The bot with everything it needs, opened; `options` go to `cogs.core.bot.Bot`. Closes in reverse at the end.
+
+    Without a `backend` the settings' model is loaded. Either is closed with the bot.
+    """
     from cogs.core.bot import Bot
     from db.opening import opened_alone
     from service import Limits, Service
@@ -158,34 +160,28 @@ async def create_bot(settings: Settings, backend: Backend, **options: Any) -> As
         credits_per_day=settings.credits_per_day,
     )
     async with AsyncExitStack() as stack:
+        if backend is not None:
+            stack.push_async_callback(asyncio.to_thread, backend.close)
+        # The lock before the model: a second bot says at once that the database is in use.
         database = await stack.enter_async_context(opened_alone(settings.database, datetime.now(UTC)))
+        if backend is None:
+            backend = await asyncio.to_thread(load_backend, settings)
+            stack.push_async_callback(asyncio.to_thread, backend.close)
         service = await stack.enter_async_context(Service(database, backend, limits))
         yield await stack.enter_async_context(Bot(service, message_content=settings.message_content_intent, **options))
 
 
-def load_backend(settings: Settings) -> Backend:
+def load_backend(settings: Settings, checker: SafetyChecker | None = None) -> Backend:
     """The model on its device behind the one worker thread. Slow; raises ModelUnavailable."""
     from engine.safety import load_safety_checker
     from engine.worker.assembly import make_backend
+    from service.preflight import check_picture_check
 
-    checker = load_safety_checker(anime_model=settings.anime_model)
+    checker = checker or load_safety_checker(anime_model=settings.anime_model)
     backend = make_backend(settings, checker=checker, rows_file=settings.database.with_name("rows.json"))
-    _warm_up(checker)
+    # Its models are read at the first picture: the first member must not wait for them.
+    check_picture_check(checker)
     return backend
-
-
-def _warm_up(checker: SafetyChecker) -> None:
-    """Read the policy's rules and the picture check's models now: the first member must not wait for them."""
-    from PIL import Image
-
-    from domain import Place, Request, SafetyLevel
-    from engine.policy import judge
-
-    request = Request(
-        prompt="1girl", width=64, height=64, num_inference_steps=1, guidance_scale=1.0, scheduler="ddim", seed=0
-    )
-    judge(request, Place())
-    checker.check([Image.new("RGB", (64, 64), "white")], SafetyLevel.STRICT)
 
 
 async def _print_commands(settings: Settings) -> int:
@@ -204,7 +200,7 @@ async def _check(settings: Settings) -> int:
 
     findings = [
         *await _check_token(settings),
-        *await check_database(settings.database),
+        *await check_database(settings.database, datetime.now(UTC)),
         *await asyncio.to_thread(_check_model, settings),
     ]
     width = max(len(finding.name) for finding in findings)
@@ -232,18 +228,14 @@ def _check_model(settings: Settings) -> list[Finding]:
     from engine.safety import load_safety_checker
     from service.preflight import check_device, check_model, check_picture_check, check_policy
 
-    findings = [check_policy()]
+    findings, checker = [check_policy()], load_safety_checker()
     try:
         findings.append(check_device(settings.device))
-        backend = load_backend(settings)
+        backend = load_backend(settings, checker)
     except ModelUnavailable as error:
         return [*findings, Finding(name="model", words=str(error), health=Health.FAIL)]
     try:
-        return [
-            *findings,
-            *check_model(backend),
-            check_picture_check(load_safety_checker(anime_model=settings.anime_model)),
-        ]
+        return [*findings, *check_model(backend), check_picture_check(checker)]
     finally:
         backend.close()
 

@@ -265,6 +265,12 @@ async def fetch_open(database: Database, user_id: int | None = None) -> list[Job
     return read_all(_job, rows)
 
 
+async def fetch_open_ids(database: Database) -> list[int]:
+    """The ids of all open jobs, oldest first: also of rows that can't be read."""
+    rows = await database.fetch_all("SELECT id FROM jobs WHERE status IN ('queued', 'running') ORDER BY id")
+    return [int(row["id"]) for row in rows]
+
+
 async def fetch_undelivered(database: Database) -> list[Job]:
     """Ended jobs whose message does not show it yet, oldest end first."""
     rows = await database.fetch_all(

@@ -21,7 +21,7 @@ from domain import (
     RequestOptions,
 )
 from domain.frozen import frozen
-from engine.policy import Allowances, approve, prompt_hash
+from engine.policy import MAX_CHARACTERS, Allowances, approve, is_too_long, prompt_hash
 from engine.request.chat_markup import without_markup
 from engine.request.cost import millicredits_for
 from engine.request.inline_options import read_inline
@@ -61,6 +61,10 @@ def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, 
     else:
         request = split_request(without_chat_markup(wanted))
     backend.validate(request)
+    if is_too_long(request):
+        raise InvalidRequest(
+            f"A prompt may have {MAX_CHARACTERS:,} characters, and so may a negative prompt; please shorten it."
+        )
     cost, key = millicredits_for(request, backend.profile), prompt_hash(request)
     try:
         return Prepared(request=request, cost=cost, key=key, approved=approve(request, place, allowances))

@@ -16,9 +16,6 @@ from engine.policy import Allowances, is_appealable
 from engine.policy.wording import grounds
 from service.context import Context, Topic
 
-# Nothing about these clauses is a matter of judgement.
-FACTS = frozenset({"length"})
-
 
 def allowances_of(circumstances: Circumstances) -> Allowances:
     """What the server's moderators let this member have despite the policy."""
@@ -49,8 +46,7 @@ async def write_refusal(
         penalty = await strikes.record(connection, decision_id, settings, now, is_moderator=origin.is_moderator)
     if not in_server:  # no moderator could look at an appeal
         return PromptRefused(verdict, decision_id, sentence=grounds(verdict.clause or "", appealable=False))
-    is_arguable = is_appealable(verdict) and verdict.clause not in FACTS
-    return PromptRefused(verdict, decision_id, strike_in_words(penalty), is_appealable=is_arguable)
+    return PromptRefused(verdict, decision_id, strike_in_words(penalty), is_appealable=is_appealable(verdict))
 
 
 def strike_in_words(penalty: Penalty | None) -> str:

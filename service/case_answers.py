@@ -55,7 +55,7 @@ class CaseAnswers:
             await appeals.mark_told(connection, case.id, self._context.now())
 
         try:
-            await self._submit(request, replace(origin, source=JobSource.APPEAL, message_id=None), mark)
+            await self._submit(request, _as_appeal(origin), mark)
         except UserError as error:
             return f"It can't be painted right now, so please ask for it again: {error}"
         return None
@@ -66,6 +66,11 @@ class CaseAnswers:
             job = await self._jobs.fetch(grounds.job_id)
             return replace(job.request, seed=secrets.randbelow(SEED_LIMIT)), _origin_of(job)
         return await appeals.fetch_refused(self._context.database, case.decision_id or 0)
+
+
+def _as_appeal(origin: Origin) -> Origin:
+    """A request of its own: the message that was refused may have become another job since, by an edit."""
+    return replace(origin, source=JobSource.APPEAL, message_id=None, request_id=None)
 
 
 def _origin_of(job: Job) -> Origin:

@@ -98,7 +98,7 @@ class CaseDecisions:
         await self._decide(await self.require_open(case_id, decider.guild_id), CaseStatus.UPHELD, decider)
 
     async def block(self, case_id: int, decider: Decider, reason: str) -> Messages:
-        """The member may not paint in this server any more, and a reported picture goes.
+        """The member may not paint in this server any more; what waits is taken back, and a reported picture goes.
 
         Returns the (channel, message) of whatever still shows that picture.
         """
@@ -108,10 +108,14 @@ class CaseDecisions:
         async def block(connection: aiosqlite.Connection) -> None:
             await blocks.add(connection, case.guild_id, case.user_id, decider.user_id, now, reason=reason)
 
+        messages: Messages = frozenset()
         if case.kind is CaseKind.REPORT:
-            return await self._decide_and_erase(case, CaseStatus.BLOCKED, decider, block)
-        await self._decide(case, CaseStatus.BLOCKED, decider, block)
-        return frozenset()
+            messages = await self._decide_and_erase(case, CaseStatus.BLOCKED, decider, block)
+        else:
+            await self._decide(case, CaseStatus.BLOCKED, decider, block)
+        # After the commit, as in service/blocks.py: nothing new is accepted that would be missed.
+        await self._jobs.cancel_all(decider.user_id, user_id=case.user_id, guild_id=case.guild_id)
+        return messages
 
     # ---- reports and approvals -------------------------------------------------------------------------------------
 

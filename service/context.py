@@ -20,9 +20,13 @@ Listener = Callable[[int], None]
 
 
 class Topic(StrEnum):
-    """One kind of news. With `JOBS` comes the job's id, with the others 0."""
+    """One kind of news. With `JOBS` and `PROGRESS` comes the job's id, with the others 0.
+
+    `PROGRESS`: the worker took a step; nothing about it is in the database.
+    """
 
     JOBS = "jobs"
+    PROGRESS = "progress"
     AUDIT = "audit"
     CASES = "cases"
     CASE_DECISIONS = "case decisions"
@@ -45,7 +49,7 @@ class Topics:
         self._listeners[topic].append(listener)
 
     def announce(self, topic: Topic, subject_id: int = 0) -> None:
-        """Tell that something about the topic is new in the database. Listeners must not block."""
+        """Tell that something about the topic is new. Listeners must not block."""
         for listener in self._listeners[topic]:
             listener(subject_id)
 

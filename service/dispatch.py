@@ -35,7 +35,7 @@ from engine.policy import approve
 from engine.worker.backend import Backend
 from service.allowances import fetch_allowances_of_job
 from service.context import Context, Topic
-from service.health import Health
+from service.health import STORAGE_ERRORS, Health
 from service.jobs import Jobs
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Dispatch:
         elif progress.preview is None:
             progress = replace(progress, preview=earlier.preview)
         self._progress[progress.job_id] = progress
-        self._context.topics.announce(Topic.JOBS, progress.job_id)
+        self._context.topics.announce(Topic.PROGRESS, progress.job_id)
 
     async def _start(self, job_id: int) -> None:
         async def start() -> None:
@@ -106,6 +106,7 @@ class Dispatch:
                 await jobs.start(connection, job_id, self._context.now())
 
         await self._health.until_written(f"noting that picture {job_id} is being painted", start)
+        self._context.topics.announce(Topic.JOBS, job_id)
 
     # ---- the end ---------------------------------------------------------------------------------------------------
 
@@ -146,18 +147,28 @@ class Dispatch:
     # ---- after a restart -------------------------------------------------------------------------------------------
 
     async def recover(self) -> None:
-        """Give every accepted, unfinished job back to the engine, through the policy as it is today."""
+        """Give every accepted, unfinished job back to the engine, through the policy as it is today.
+
+        One that can't be taken up ends: its cost returns, and its member is told why.
+        """
         async with self._context.writing() as connection:
             await jobs.requeue_interrupted(connection)
-        for job in await self._jobs.fetch_open():
-            try:
-                await self._take_up(job)
-            except PromptRefused as refusal:
-                await self._end(job.id, JobStatus.REFUSED, _said(refusal))
-            except UserError as error:
-                log.warning("job %d could not be taken up again: %s", job.id, error)
-            except Exception as error:  # noqa: BLE001 - one broken job must not keep the bot from starting
-                self._health.note(f"taking picture {job.id} up again", error)
+        open_ids = await jobs.fetch_open_ids(self._context.database)
+        readable = {job.id: job for job in await self._jobs.fetch_open()}
+        for job_id in open_ids:
+            job = readable.get(job_id)
+            if job is not None:
+                await self._take_up_or_end(job)
+            else:  # a damaged row would count among its member's open pictures until the end of time
+                await self._end(job_id, JobStatus.FAILED, Outcome(OutcomeCode.FAILED))
+
+    async def _take_up_or_end(self, job: Job) -> None:
+        try:
+            await self._take_up(job)
+        except STORAGE_ERRORS as error:  # the row still says that it is open; the next start takes it up
+            self._health.note(f"taking picture {job.id} up again", error)
+        except Exception as error:  # noqa: BLE001 - one broken job must not keep the bot from starting
+            await self._end(job.id, *_end_of(job.id, error))
 
     async def _take_up(self, job: Job) -> None:
         allowed = await fetch_allowances_of_job(self._context.database, job.guild_id, job.user_id, job.id)
@@ -174,10 +185,10 @@ class Dispatch:
 
 
 def _end_of(job_id: int, error: Exception) -> tuple[JobStatus, Outcome]:
-    """How a job ends that the engine gave up."""
+    """How a job ends that the engine gave up, or never got."""
     if isinstance(error, JobCancelled):
         return JobStatus.CANCELLED, Outcome(OutcomeCode.CANCELLED)
-    if isinstance(error, PictureRefused):
+    if isinstance(error, PictureRefused | PromptRefused):
         return JobStatus.REFUSED, _said(error)
     if isinstance(error, UserError):
         return JobStatus.FAILED, _said(error)

@@ -9,7 +9,6 @@ from db.database import Database
 from domain import Action, Verdict
 from domain.cases import Grounds, Subject
 from engine.policy import PLAIN_RESTRICTIONS, is_appealable, is_liftable
-from service.allowances import FACTS
 
 
 async def fetch_grounds(database: Database, decision_id: int) -> Grounds | None:
@@ -35,7 +34,7 @@ def explain(grounds: Grounds) -> Grounds:
     return replace(
         grounds,
         clause_words=clause_words(grounds.clause),
-        is_appealable=grounds.clause not in FACTS and is_appealable(verdict),
+        is_appealable=is_appealable(verdict),
         is_liftable=is_prompt and is_liftable(verdict),
     )
 

@@ -1,4 +1,7 @@
-"""What `python bot.py --check` finds out about the machine, the database and the model; it changes nothing."""
+"""What `python bot.py --check` finds out about the machine, the database and the model.
+
+The database is opened as a start opens it: one that is missing is made, and an older one is brought up to date.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
-from db.database import Database, DatabaseError
+from db.database import DatabaseError
 from db.integrity import find_damage
-from db.lock import DatabaseLock
+from db.opening import opened_alone
 from domain import Place, Request, SafetyLevel, SafetyVerdict, Task, UserError
 from domain.findings import Finding, Health
 from engine.policy import RULE_SET, approve
@@ -23,12 +27,11 @@ LOW_DISK_BYTES = 2**30
 SHORT_RUN, LONG_RUN = 1, 3
 
 
-async def check_database(path: Path) -> list[Finding]:
+async def check_database(path: Path, now: datetime) -> list[Finding]:
     """Whether the database opens, is whole, and has room to grow."""
     try:
-        with DatabaseLock(path):
-            async with Database(path) as database:
-                version = await database.fetch_schema_version()
+        async with opened_alone(path, now) as database:
+            version = await database.fetch_schema_version()
     except DatabaseError as error:
         return [Finding(name="database", words=str(error), health=Health.FAIL), check_disk(path.parent)]
     damage = await asyncio.to_thread(find_damage, path)

@@ -99,8 +99,9 @@ class Service:
         self._context.clock = clock
 
     def subscribe(self, listener: Listener) -> None:
-        """Call `listener(job_id)` in the event loop whenever something about a job has changed."""
-        self.topics.subscribe(Topic.JOBS, listener)
+        """Call `listener(job_id)` in the event loop whenever a job's row has changed or it was painted further."""
+        for topic in (Topic.JOBS, Topic.PROGRESS):
+            self.topics.subscribe(topic, listener)
 
     async def submit(
         self,

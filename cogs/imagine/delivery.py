@@ -22,6 +22,7 @@ from cogs.core.channels import find_channel, is_age_restricted, parent_of
 from cogs.imagine.progress import Progress
 from cogs.imagine.showing import Showing
 from domain import Job, JobStatus, NotFound, SafetyLevel
+from service import Topic
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class Delivery(Cog):
     async def cog_load(self) -> None:
         self._started_at = self.bot.service.now()
         self._progress.when_shown(self.wake)
-        self.bot.service.subscribe(lambda _: self.wake())
+        # Rows alone: a look for finished pictures at each painting step would find none.
+        self.bot.service.topics.subscribe(Topic.JOBS, lambda _: self.wake())
         self._loop_task = asyncio.create_task(self._run(), name="delivery")
 
     async def cog_unload(self) -> None:

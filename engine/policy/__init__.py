@@ -7,10 +7,11 @@ approved = approve(request, place)         # or PromptRefused; the only maker of
 from __future__ import annotations
 
 from engine.policy.allowances import NO_ALLOWANCES, Allowances, is_appealable, is_liftable, prompt_hash
-from engine.policy.judging import RULE_SET, approve, judge
+from engine.policy.judging import MAX_CHARACTERS, RULE_SET, approve, is_too_long, judge
 from engine.policy.licence import PLAIN_RESTRICTIONS, TERMS_NOTICE, TERMS_VERSION, licence_text
 
 __all__ = [
+    "MAX_CHARACTERS",
     "NO_ALLOWANCES",
     "PLAIN_RESTRICTIONS",
     "RULE_SET",
@@ -20,6 +21,7 @@ __all__ = [
     "approve",
     "is_appealable",
     "is_liftable",
+    "is_too_long",
     "judge",
     "licence_text",
     "prompt_hash",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from domain import Request, Verdict
 
 LICENCE_CLAUSES = frozenset("abcdefghijk")
+# The "clause" of a text that is too long to be judged.
+LENGTH = "length"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +37,8 @@ def prompt_hash(request: Request) -> str:
 
 
 def is_appealable(verdict: Verdict) -> bool:
-    """Whether a moderator may let this one request through: everything but clause b and hard rules."""
-    return verdict.clause != "b" and verdict.tier != "hard"
+    """Whether a moderator may let this one request through: everything but clause b, hard rules, and a length."""
+    return verdict.clause not in ("b", LENGTH) and verdict.tier != "hard"
 
 
 def is_liftable(verdict: Verdict) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from domain import Action, ApprovedRequest, Place, PromptRefused, Request, SafetyLevel, Verdict
-from engine.policy.allowances import LICENCE_CLAUSES, NO_ALLOWANCES, Allowances, is_appealable, prompt_hash
+from engine.policy.allowances import LENGTH, LICENCE_CLAUSES, NO_ALLOWANCES, Allowances, is_appealable, prompt_hash
 from engine.policy.frames import Firing, fire
 from engine.policy.matching import PERSON, Hit, Lexicon
 from engine.policy.names import reads_as_name
@@ -91,8 +91,8 @@ class Policy:
 
         The syntax of other bots is split off first, as `approve` does for the pipeline.
         """
-        if max(len(request.prompt), len(request.negative_prompt)) > MAX_CHARACTERS:
-            return self._refusal(Verdict(action=Action.REFUSE, clause="length", tier=Tier.HARD))
+        if is_too_long(request):
+            return self._refusal(Verdict(action=Action.REFUSE, clause=LENGTH, tier=Tier.HARD))
         asked = prompt_hash(request)
         request = split_request(request)
         readings = self._reader.readings(request.prompt)
@@ -299,6 +299,11 @@ def _counts(ground: _Ground, place: Place, allowances: Allowances) -> bool:
     return ground.tier is not Tier.AGE_RESTRICTED_ONLY and ground.clause not in ("adult", *allowances.house_rules)
 
 
+def is_too_long(request: Request) -> bool:
+    """Whether a text has more than MAX_CHARACTERS. That accuses nobody: `prepare` says so before anything is judged."""
+    return max(len(request.prompt), len(request.negative_prompt)) > MAX_CHARACTERS
+
+
 @lru_cache(maxsize=1)
 def default_policy() -> Policy:
     """The policy the bot ships with; the first call takes some hundred milliseconds."""
@@ -315,4 +320,4 @@ def approve(request: Request, place: Place, allowances: Allowances = NO_ALLOWANC
     return default_policy().approve(request, place, allowances)
 
 
-__all__ = ["MAX_CHARACTERS", "RULE_SET", "Policy", "approve", "default_policy", "judge", "lifted_tokens"]
+__all__ = ["MAX_CHARACTERS", "RULE_SET", "Policy", "approve", "default_policy", "is_too_long", "judge", "lifted_tokens"]

@@ -28,4 +28,4 @@ _GROUNDS: dict[str, str] = {
 def grounds(clause: str, *, appealable: bool) -> str:
     """The reason for a refusal under `clause`, with the way to appeal where there is one."""
     sentence = _GROUNDS.get(clause, "This is against the rules of this bot.")
-    return f"{sentence} {_APPEAL}" if appealable and clause != "length" else sentence
+    return f"{sentence} {_APPEAL}" if appealable else sentence

@@ -14,8 +14,17 @@ from pathlib import Path
 
 import pytest
 
+import engine.safety
+from bot import _check_model, create_bot
+from db.database import DatabaseError
+from db.lock import DatabaseLock
+from domain import ModelUnavailable
+from domain.findings import Health
+from engine.safety import FixedScores, SafetyChecker
 from sandbox.server import LoopbackDiscord
 from sandbox.testing import discord_server  # noqa: F401 - a fixture
+from settings import Settings
+from tests.support.idle_backend import IdleBackend
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,6 +111,57 @@ def test_what_cannot_be_used_is_one_sentence(
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_second_bot_hears_that_the_database_is_in_use_before_it_loads_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "bot.sqlite3"
+    with DatabaseLock(path):
+        done = bot(cwd=tmp_path, env_file=f"DISCORD_TOKEN=x\nMODEL=/nowhere/model.ckpt\nDATABASE={path}\n")
+    assert done.returncode == 2
+    assert "in use by another process" in done.stderr
+    assert "/nowhere" not in done.stderr
+
+
+class Closable(IdleBackend):
+    closed = 0
+
+    def close(self, *, drain_seconds: float = 0) -> None:
+        self.closed += 1
+
+
+async def test_a_bot_that_can_not_be_opened_closes_its_backend(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, database=tmp_path / "bot.sqlite3")  # pyright: ignore[reportCallIssue]
+    backend = Closable()
+    with DatabaseLock(settings.database), pytest.raises(DatabaseError, match="in use"):
+        async with create_bot(settings, backend):
+            pass
+    assert backend.closed == 1
+
+
+async def test_a_model_that_can_not_be_loaded_leaves_the_database_free(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, database=tmp_path / "bot.sqlite3", model="/nowhere/model.ckpt")  # pyright: ignore[reportCallIssue]
+    with pytest.raises(ModelUnavailable):
+        async with create_bot(settings):
+            pass
+    with DatabaseLock(settings.database):
+        pass
+
+
+def test_check_loads_the_picture_check_once(
+    tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[SafetyChecker] = []
+
+    def load() -> SafetyChecker:
+        loaded.append(FixedScores())
+        return loaded[-1]
+
+    monkeypatch.setattr(engine.safety, "load_safety_checker", load)
+    settings = Settings(_env_file=None, database=tmp_path / "bot.sqlite3", model=str(tiny_model_dir))  # pyright: ignore[reportCallIssue]
+    findings = _check_model(settings)
+    assert {finding.health for finding in findings} == {Health.OK}
+    assert len(loaded) == 1
 
 
 async def on_loopback(port: int, cwd: Path, model: Path, *arguments: str, token: str) -> tuple[int, str]:

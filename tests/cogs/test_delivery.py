@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from cogs.core.rate_limit import RateLimit
-from domain import JobStatus
+from domain import Job, JobStatus
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.rest.limits import CUT, Fault
 from sandbox.world import changes
 from sandbox.world.world import Message
+from service import Topic
 from tests.support.stage import Stage, is_delivered, make_stage
 
 CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")
@@ -31,6 +32,26 @@ async def test_a_picture_arrives_long_after_the_interaction_token_died(stage: St
     stage.server.world.advance(20 * 60)
     stage.backend.resume()
     await stage.ana.until(lambda: is_delivered(message))
+
+
+async def test_delivery_looks_for_finished_pictures_at_news_of_rows_and_not_at_painting_steps(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    deliveries, fetch = stage.service.deliveries, stage.service.deliveries.fetch_undelivered
+    looked = asyncio.Event()
+
+    async def look() -> list[Job]:
+        looks.append("look")
+        looked.set()
+        return await fetch()
+
+    monkeypatch.setattr(deliveries, "fetch_undelivered", look)
+    stage.service.topics.announce(Topic.PROGRESS, 1)
+    await stage.ana.slash(stage.paintings, "quota me")  # the loop goes round and round
+    assert looks == []
+    stage.service.topics.announce(Topic.JOBS, 1)
+    await looked.wait()
 
 
 async def test_a_server_error_of_discord_delays_a_picture_and_loses_nothing(stage: Stage) -> None:

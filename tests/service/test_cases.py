@@ -15,6 +15,8 @@ from domain import (
     JobSource,
     NotAllowed,
     NotFound,
+    OutcomeCode,
+    Place,
     PromptRefused,
     SafetyReport,
     SafetyVerdict,
@@ -151,6 +153,16 @@ async def test_a_granted_appeal_is_painted_once_though_its_answer_is_repeated(de
     assert (job.request.prompt, job.source, job.message_id) == (LIFTABLE, JobSource.APPEAL, None)
 
 
+async def test_a_granted_request_is_painted_though_its_message_became_another_picture_since(desk: Desk) -> None:
+    message = replace(ORIGIN, request_id=5)
+    case = await appeal_of(desk, await desk.refuse(LIFTABLE, message))
+    edited = await desk.service.submit(USUAL_REQUEST, message)
+    await desk.cases.decisions.allow_once(case.id, DECIDER)
+    assert (await desk.cases.answers.answer_appeal(await stored(desk, case))).problem is None
+    painted = [(job.id == edited.id, job.request.prompt) for job in await desk.jobs.fetch_open(MEMBER)]
+    assert painted == [(True, USUAL_REQUEST.prompt), (False, LIFTABLE)]
+
+
 async def test_a_granted_request_that_can_not_be_accepted_says_why_and_stays_untold(desk: Desk) -> None:
     case = await appeal(desk)
     await desk.cases.decisions.allow_once(case.id, DECIDER)
@@ -200,6 +212,19 @@ async def test_a_blocked_appellant_paints_no_more(desk: Desk) -> None:
     assert await desk.cases.decisions.block(case.id, DECIDER, "enough") == frozenset()
     with pytest.raises(NotAllowed, match="The reason given: enough"):
         await desk.service.submit(USUAL_REQUEST, ORIGIN)
+
+
+async def test_a_block_by_a_case_takes_the_members_open_jobs_back_as_the_command_does(desk: Desk) -> None:
+    case = await appeal(desk)
+    here = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    elsewhere = await desk.service.submit(USUAL_REQUEST, replace(ORIGIN, place=Place(guild_id=GUILD + 1)))
+    await desk.cases.decisions.block(case.id, DECIDER, "enough")
+    assert [job.id for job in await desk.jobs.fetch_open(MEMBER)] == [elsewhere.id]
+    assert desk.backend.waiting == [elsewhere.id]
+    job = await desk.jobs.fetch(here.id)
+    assert job.outcome is not None
+    assert job.outcome.code is OutcomeCode.CANCELLED_BY_MODERATOR
+    assert (await actions(desk))[-3:] == ["case.blocked", "block.add", "job.cancel"]
 
 
 async def test_of_two_moderators_one_decides_and_the_other_hears_so(desk: Desk) -> None:

@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from db import appeals
 from db.database import Database
 from db.integrity import find_damage
+from db.opening import opened_alone
 from domain import ModelUnavailable, PaintingFailed, Result, Task
+from domain.cases import CaseKind
 from domain.findings import Health
 from engine.sampling.device import describe_device
 from service import preflight
 from service.preflight import LOW_DISK_BYTES, check_database, check_disk, check_model, estimate_seconds
 from tests.support.engine import PROFILE
+from tests.support.requests import NOW
 
 
 async def made(path: Path) -> Path:
@@ -32,7 +36,7 @@ async def made(path: Path) -> Path:
 
 async def test_a_whole_database_is_fine(tmp_path: Path) -> None:
     path = await made(tmp_path / "a folder?" / "bot #1.sqlite3")
-    found = {finding.name: finding for finding in await check_database(path)}
+    found = {finding.name: finding for finding in await check_database(path, NOW)}
     assert set(found) == {"database", "integrity", "disk"}
     assert {finding.health for finding in found.values()} == {Health.OK}
 
@@ -46,9 +50,21 @@ async def test_zeroed_pages_are_found(tmp_path: Path, share: float) -> None:
     path.write_bytes(data)
     assert await asyncio.to_thread(find_damage, path)
     # Depending on the page, the file no longer opens or opens and is found damaged.
-    (finding,) = [one for one in await check_database(path) if one.health is Health.FAIL]
+    (finding,) = [one for one in await check_database(path, NOW) if one.health is Health.FAIL]
     assert "damaged" in finding.words
     assert "backup" in finding.words
+
+
+async def test_a_check_before_the_first_start_leaves_the_ids_to_count_from_one(tmp_path: Path) -> None:
+    path = tmp_path / "bot.sqlite3"
+    await check_database(path, NOW)
+    async with opened_alone(path, NOW) as database, database.transaction() as connection:
+        assert (
+            await appeals.open_case(
+                connection, CaseKind.REPORT, guild_id=1, channel_id=1, user_id=1, opened_by=1, now=NOW
+            )
+            == 1
+        )
 
 
 async def test_a_reference_to_nothing_is_found(tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ async def test_a_picture_that_is_reported_while_it_is_painted_is_taken_back(desk
     assert desk.backend.waiting == []
 
 
+async def test_a_block_by_a_report_takes_the_members_other_open_jobs_back_too(desk: Desk) -> None:
+    case = await report(desk)
+    waiting_job = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    assert await desk.cases.decisions.block(case.id, DECIDER, "enough") == {(CHANNEL, MESSAGE)}
+    assert (await desk.jobs.fetch(waiting_job.id)).status is JobStatus.CANCELLED
+    assert waiting_job.id not in desk.backend.waiting
+
+
 async def test_a_kept_picture_stays(desk: Desk) -> None:
     case = await report(desk)
     await desk.cases.decisions.keep(case.id, DECIDER)

@@ -21,10 +21,10 @@ from tests.support.requests import NOW, ORIGIN, PROFILE, USUAL_REQUEST
 class Desk:
     """The service; `news` are the topics that it announced, and `now` moves as tests wish."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, backend: IdleBackend | None = None) -> None:
         self.database = database
         self.now: datetime = NOW
-        self.backend = IdleBackend()
+        self.backend = backend or IdleBackend()
         self.service = Service(database, self.backend, clock=lambda: self.now)
         self.cases = self.service.cases
         self.jobs = self.service.jobs
@@ -59,9 +59,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(database: Database) -> AsyncGenerator[Desk]:
+async def open_desk(database: Database, backend: IdleBackend | None = None) -> AsyncGenerator[Desk]:
     """A desk at which the usual member has agreed to the terms."""
-    desk = Desk(database)
+    desk = Desk(database, backend)
     async with desk.service as service:
         await service.terms.agree(MEMBER)
         yield desk

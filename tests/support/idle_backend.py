@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from domain import ModelProfile, Request, Result, Standing, Task
+from domain import ModelProfile, Progress, Request, Result, Standing, Task
 from domain.queue import EngineReport
 from engine.request.prompt import TokenReport
 from engine.request.validation import validate
@@ -19,6 +19,7 @@ class IdleBackend:
         self.profile = profile
         self.is_paused = False
         self._waiting: dict[int, Future[Result]] = {}
+        self._on_progress: dict[int, OnProgress] = {}
 
     @property
     def waiting(self) -> list[int]:
@@ -29,7 +30,12 @@ class IdleBackend:
         """There is nothing to start."""
 
     def submit(self, task: Task, on_progress: OnProgress) -> Future[Result]:
+        self._on_progress[task.job_id] = on_progress
         return self._waiting.setdefault(task.job_id, Future())
+
+    def take_step(self, job_id: int, step: int) -> None:
+        """Say that so many steps of a job are painted."""
+        self._on_progress[job_id](Progress(job_id=job_id, step=step, total_steps=20))
 
     def validate(self, request: Request) -> None:
         validate(request, self.profile, self.tokens(request.prompt), self.tokens(request.negative_prompt))

@@ -1,0 +1,105 @@
+"""Between the rows and the engine: whom a painting step wakes, and what becomes of jobs after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from concurrent.futures import Future
+
+import pytest
+
+from db.database import Database
+from domain import Job, JobStatus, OutcomeCode, QueueFull, Result, Task
+from engine.worker.backend import OnProgress
+from service import Topic
+from tests.support.desk import Desk, open_desk
+from tests.support.idle_backend import IdleBackend
+from tests.support.people import MEMBER
+from tests.support.requests import ORIGIN, USUAL_REQUEST
+
+
+class Stubborn(IdleBackend):
+    """Takes no job at all."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def submit(self, task: Task, on_progress: OnProgress) -> Future[Result]:
+        raise self.error
+
+
+async def accepted(database: Database) -> int:
+    """A job that was accepted before the process ended."""
+    async with open_desk(database) as desk:
+        return (await desk.service.submit(USUAL_REQUEST, ORIGIN)).id
+
+
+async def money_spent(desk: Desk) -> int:
+    row = await desk.database.fetch_one("SELECT sum(amount) FROM ledger")
+    assert row is not None
+    return int(row[0])
+
+
+async def ids(jobs: Awaitable[list[Job]]) -> list[int]:
+    return [job.id for job in await jobs]
+
+
+async def test_painting_steps_are_no_news_about_rows(desk: Desk) -> None:
+    job = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    desk.news.clear()
+    heard = {topic: asyncio.Event() for topic in (Topic.JOBS, Topic.PROGRESS)}
+    for topic, event in heard.items():
+        desk.service.topics.subscribe(topic, lambda _, event=event: event.set())
+    for step in (1, 2, 3):
+        heard[Topic.PROGRESS].clear()
+        desk.backend.take_step(job.id, step)
+        await heard[Topic.PROGRESS].wait()
+    await heard[Topic.JOBS].wait()
+    # One row changed: the picture is being painted.
+    assert desk.news.count((Topic.PROGRESS, job.id)) == 3
+    assert desk.news.count((Topic.JOBS, job.id)) == 1
+    assert (await desk.jobs.fetch(job.id)).status is JobStatus.RUNNING
+
+
+async def test_who_shows_progress_hears_of_steps_and_of_rows(desk: Desk) -> None:
+    heard: list[int] = []
+    desk.service.subscribe(heard.append)
+    desk.service.topics.announce(Topic.PROGRESS, 3)
+    desk.service.topics.announce(Topic.JOBS, 4)
+    assert heard == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(QueueFull("full"), OutcomeCode.SAID), (RuntimeError("a bug"), OutcomeCode.FAILED)]
+)
+async def test_a_job_that_can_not_be_taken_up_again_ends_and_costs_nothing(
+    database: Database, error: Exception, code: OutcomeCode
+) -> None:
+    job_id = await accepted(database)
+    async with open_desk(database, Stubborn(error)) as desk:
+        job = await desk.jobs.fetch(job_id)
+        assert job.outcome is not None
+        assert (job.status, job.outcome.code) == (JobStatus.FAILED, code)
+        assert await money_spent(desk) == 0
+        assert await ids(desk.service.deliveries.fetch_undelivered()) == [job_id]  # its member is told
+        assert desk.service.health.problems == []
+
+
+async def test_a_job_whose_row_is_damaged_ends_and_holds_no_place(database: Database) -> None:
+    job_id = await accepted(database)
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE jobs SET request = '{}' WHERE id = ?", (job_id,))
+    async with open_desk(database) as desk:
+        row = await database.fetch_one("SELECT status, outcome FROM jobs WHERE id = ?", (job_id,))
+        assert row is not None
+        assert tuple(row) == ("failed", "failed")
+        assert await money_spent(desk) == 0
+
+
+async def test_a_job_that_storage_did_not_give_is_taken_up_at_the_next_start(database: Database) -> None:
+    job_id = await accepted(database)
+    async with open_desk(database, Stubborn(OSError("the disk is gone"))) as desk:
+        assert await ids(desk.jobs.fetch_open(MEMBER)) == [job_id]
+    async with open_desk(database) as desk:
+        assert desk.backend.waiting == [job_id]
