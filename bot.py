@@ -228,7 +228,7 @@ def _check_model(settings: Settings) -> list[Finding]:
     from engine.safety import load_safety_checker
     from service.preflight import check_device, check_model, check_picture_check, check_policy
 
-    findings, checker = [check_policy()], load_safety_checker()
+    findings, checker = [check_policy()], load_safety_checker(anime_model=settings.anime_model)
     try:
         findings.append(check_device(settings.device))
         backend = load_backend(settings, checker)

@@ -17,9 +17,10 @@ from cogs.community.hall_of_fame import HallOfFame
 from cogs.community.starboard import Starboard
 from cogs.core.bot import Bot
 from cogs.core.errors import reply_error
-from cogs.imagine import buttons
+from cogs.imagine import buttons, finished, form, picture_buttons, progress
 from cogs.imagine.command import Imagine
 from cogs.imagine.delivery import Delivery
+from cogs.imagine.form import Remix
 from cogs.imagine.progress import Progress
 from cogs.member import privacy, terms
 from cogs.member.info import Info
@@ -43,7 +44,11 @@ SERVERS_ONLY = app_commands.AppCommandContext(guild=True, dm_channel=False, priv
 
 # Everything that can be pressed under an old message.
 BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
+    *progress.BUTTONS,
     *buttons.BUTTONS,
+    *picture_buttons.BUTTONS,
+    *finished.BUTTONS,
+    *form.BUTTONS,
     *terms.BUTTONS,
     *appeals.BUTTONS,
     *reports.BUTTONS,
@@ -76,6 +81,7 @@ def _commands(bot: Bot) -> tuple[commands.Cog, ...]:
     """Cogs with commands; their background tasks run in this order."""
     return (
         Imagine(bot),
+        Remix(bot),
         Info(bot),
         Terms(bot),
         Review(bot),
@@ -99,6 +105,7 @@ def _commands(bot: Bot) -> tuple[commands.Cog, ...]:
 def _menus(bot: Bot) -> tuple[ContextMenu, ...]:
     """Entries of a message's Apps menu."""
     return (
+        ContextMenu(name=form.MENU, callback=bot.cog(Remix).remix),
         ContextMenu(name=reports.MENU, callback=bot.cog(Report).report),
         ContextMenu(name=lookup.MENU, callback=bot.cog(WhoMadeThis).who_made_this),
         ContextMenu(name=challenges.MENU, callback=bot.cog(Challenges).enter_message),

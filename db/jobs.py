@@ -46,10 +46,10 @@ FROM jobs LEFT JOIN job_inputs ON job_inputs.job_id = jobs.id
 _ENQUEUE = f"""
 WITH {STANDING}
 INSERT INTO jobs (user_id, guild_id, channel_id, message_id, request, images, age_restricted, adult_opt_in, is_strict,
-                  source, locale, parent_id, filesize_limit, created_at, cost, spend, weight, guild_weight,
-                  request_id)
+                  source, locale, parent_id, parent_number, filesize_limit, created_at, cost, spend, weight,
+                  guild_weight, request_id)
 SELECT :user_id, nullif(:guild_id, 0), :place_id, :message_id, :request, :images, :age_restricted, :adult_opt_in,
-       :is_strict, :source, :locale, :parent_id, :filesize_limit, :now, :cost, {SPLIT},
+       :is_strict, :source, :locale, :parent_id, :parent_number, :filesize_limit, :now, :cost, {SPLIT},
        standing.weight * :weight_factor, standing.guild_weight, :request_id
 FROM standing, guild
 WHERE (SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')) < :max_queue
@@ -91,6 +91,7 @@ async def enqueue(
             "source": origin.source,
             "locale": origin.locale,
             "parent_id": origin.parent_id,
+            "parent_number": origin.parent_number,
             "filesize_limit": origin.filesize_limit,
             "max_queue": max_queue,
             "jobs_cap": jobs_cap,
@@ -289,6 +290,17 @@ async def erase_pictures(connection: aiosqlite.Connection, job_id: int) -> None:
     await connection.execute("UPDATE pictures SET png = NULL WHERE job_id = ?", (job_id,))
     await connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
     await connection.execute("DELETE FROM picture_hashes WHERE job_id = ?", (job_id,))
+
+
+async def erase_picture(connection: aiosqlite.Connection, job_id: int, position: int) -> bool:
+    """Forget one of a job's pictures for good; False if it was not stored any more."""
+    row = await fetch_one(
+        connection,
+        "UPDATE pictures SET png = NULL WHERE job_id = ? AND position = ? AND png IS NOT NULL RETURNING position",
+        (job_id, position),
+    )
+    await connection.execute("DELETE FROM picture_hashes WHERE job_id = ? AND position = ?", (job_id, position))
+    return row is not None
 
 
 async def count_open(connection: aiosqlite.Connection) -> int:

@@ -11,7 +11,7 @@ from domain.models import ModelIdentity
 from domain.outcomes import Outcome
 from domain.places import Place
 from domain.requests import ApprovedRequest, JobSource, Request
-from domain.safety import SafetyReport
+from domain.safety import SafetyReport, SafetyVerdict
 
 
 class JobStatus(StrEnum):
@@ -71,6 +71,11 @@ class Picture:
     png: bytes | None = field(repr=False)
     safety: SafetyReport
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the picture check took it away, not a person."""
+        return self.png is None and self.safety.verdict is not SafetyVerdict.SAFE
+
 
 @frozen
 class Result:
@@ -122,6 +127,7 @@ class Job:
     outcome: Outcome | None = None  # why it did not end well
     source: JobSource = JobSource.SLASH
     parent_id: int | None = None
+    parent_number: int | None = None
     model: ModelIdentity | None = None
     seconds: float | None = None
     filesize_limit: int | None = None

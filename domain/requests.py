@@ -20,6 +20,7 @@ class JobSource(StrEnum):
     SLASH = "slash"
     AGAIN = "again"
     VARY = "vary"
+    UPSCALE = "upscale"
     EDIT = "edit"
     MESSAGE = "message"
     APPEAL = "appeal"
@@ -91,6 +92,7 @@ class Origin:
     """Who asks, where, and which Discord message shows the job (None until there is one).
 
     `request_id` is the id of the interaction or message that asks; of two requests with one id, one is accepted.
+    `parent_number` says which picture of the job `parent_id` it paints on from, counted from 1.
     `parent_channel_id` is the channel that a thread belongs to: settings and quotas are the channel's.
     """
 
@@ -100,6 +102,7 @@ class Origin:
     locale: str = "en"
     source: JobSource = JobSource.SLASH
     parent_id: int | None = None
+    parent_number: int | None = None
     role_ids: tuple[int, ...] = ()
     filesize_limit: int | None = None
     parent_channel_id: int | None = None

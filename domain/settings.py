@@ -66,6 +66,7 @@ class ChannelSettings:
     """A channel's choices."""
 
     level: ChannelLevel = ChannelLevel.STANDARD
+    spoiler: bool = False
 
 
 @frozen

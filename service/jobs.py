@@ -34,6 +34,17 @@ class Jobs:
             raise NotFound("This picture is not stored any more.")
         return job
 
+    async def find(self, job_id: int) -> Job | None:
+        """The job, if it is stored."""
+        return await jobs.fetch(self._context.database, job_id)
+
+    async def fetch_in(self, job_id: int, guild_id: int | None, channel_id: int | None) -> Job:
+        """The job of a private answer's button: only in the channel that shows it. Raises NotFound."""
+        job = await self.fetch(job_id)
+        if (job.guild_id, job.channel_id) != (guild_id, channel_id):
+            raise NotFound("This picture is not stored any more.")
+        return job
+
     async def fetch_at(self, job_id: int, guild_id: int | None, message_id: int | None) -> Job:
         """The job that a button under a message names. Raises NotFound if the message never showed it.
 
@@ -118,6 +129,18 @@ class Jobs:
             if user_id != job.user_id:
                 await audit.record_about_job(connection, job_id, user_id, "job.delete", now)
         return job
+
+    async def erase_one(self, job_id: int, number: int, user_id: int, *, is_moderator: bool = False) -> bool:
+        """Erase one of a job's pictures (counted from 1) for good; whether others are left. Raises as `erase`."""
+        job = await self._fetch_own(job_id, user_id, is_moderator)
+        now = self._context.now()
+        async with self._context.writing(Topic.AUDIT) as connection:
+            if await jobs.erase_picture(connection, job_id, number - 1) and user_id != job.user_id:
+                await audit.record_about_job(connection, job_id, user_id, "job.delete_one", now)
+        if any(picture.png is not None for picture in await self.fetch_pictures(job_id)):
+            return True
+        await self.erase(job_id, user_id, is_moderator=is_moderator)
+        return False
 
     async def _fetch_own(self, job_id: int, user_id: int, is_moderator: bool) -> Job:
         job = await self.fetch(job_id)

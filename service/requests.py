@@ -1,36 +1,108 @@
-"""Requests that are made from a picture that is there."""
+"""Requests that are made from a picture that is there, what they cost, and what a picture says about itself."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import replace
 
-from domain import SEED_LIMIT, Job, NotFound, Request
+from domain import SEED_LIMIT, InvalidRequest, Job, ModelProfile, NotFound, Picture, Request
+from domain.details import Details
+from engine.images.metadata import parameters
+from engine.request.cost import millicredits_for
+from engine.request.settings_text import read_settings, write_settings
 from service.jobs import Jobs
 
-VARIATION_STRENGTH = 0.6
+UPSCALE_FACTORS = (1.5, 2.0)
+SUBTLE, STRONG = 0.35, 0.6
+"""Strengths of a variation: hair and mood change, or the composition too."""
 
 
 class Requests:
-    """What the buttons under a picture ask for."""
+    """What the buttons under a picture ask for. `number` says which of a job's pictures, counted from 1."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, profile: ModelProfile) -> None:
         self._jobs = jobs
+        self._profile = profile
+
+    def price(self, request: Request) -> int:
+        """In thousandths of a credit."""
+        return millicredits_for(request, self._profile)
 
     async def again(self, job: Job) -> Request:
         """A job's request with a new seed."""
-        return replace(job.request, seed=secrets.randbelow(SEED_LIMIT))
+        return replace(job.request, seed=_new_seed())
 
-    async def vary(self, job: Job) -> Request:
-        """A job's request painted on from its own first picture. Raises NotFound if that is erased."""
-        pngs = [picture.png for picture in await self._jobs.fetch_pictures(job.id) if picture.png is not None]
-        if not pngs:
-            raise NotFound("This picture is not stored any more, so it can't be varied.")
-        return replace(
-            job.request,
-            init_image=pngs[0],
-            mask_image=None,
-            strength=VARIATION_STRENGTH,
-            upscale=1.0,
-            seed=secrets.randbelow(SEED_LIMIT),
+    async def upscaled(self, job: Job, number: int, factor: float) -> Request:
+        """The very picture, with a second and larger pass. Raises InvalidRequest, or NotFound if it is erased."""
+        picture = await self._picture(job, number)
+        if job.request.upscale > 1:
+            raise InvalidRequest("This picture is upscaled already.")
+        return replace(job.request, images=1, seed=picture.seed, upscale=factor)
+
+    async def varied(self, job: Job, number: int, strength: float = STRONG) -> Request:
+        """The request painted on from one of its own pictures. Raises NotFound if that is erased."""
+        request = await self.started(job, number)
+        return replace(request, strength=strength, seed=_new_seed())
+
+    async def started(self, job: Job, number: int) -> Request:
+        """The request with one of its own pictures as start picture. Raises NotFound if that is erased."""
+        picture = await self._picture(job, number)
+        request = replace(job.request, init_image=picture.png, mask_image=None, strength=STRONG, upscale=1.0)
+        if job.request.upscale > 1:  # a start picture is fitted to the request's size
+            return replace(request, width=job.request.width, height=job.request.height)
+        return request
+
+    def settings_line(self, request: Request) -> str:
+        """Everything but words and files, as a line that people read and change."""
+        return write_settings(request)
+
+    def changed(
+        self,
+        request: Request,
+        prompt: str,
+        negative_prompt: str,
+        settings: str,
+        files: tuple[bytes | None, bytes | None] = (None, None),
+    ) -> Request:
+        """The request as a form says; `files` are a new start picture and mask, None keeps what there is.
+
+        Raises InvalidRequest for a line of settings that says something else.
+        """
+        init_image, mask_image = files
+        if init_image is not None:
+            request = replace(request, init_image=init_image, mask_image=None)
+        if mask_image is not None:
+            request = replace(request, mask_image=mask_image)
+        request = replace(request, prompt=prompt, negative_prompt=negative_prompt)
+        return read_settings(settings, request, self._profile.shapes)
+
+    async def details(self, job: Job, number: int) -> Details:
+        """Everything about one picture. Raises NotFound if it is erased."""
+        picture = await self._picture(job, number)
+        model = job.model or self._profile.identity
+        alone = replace(job.request, images=1, seed=picture.seed)
+        return Details(
+            number=number,
+            seed=picture.seed,
+            width=picture.width,
+            height=picture.height,
+            parameters=parameters(alone, picture.seed, model),
+            model=model,
+            parent=await self._jobs.find(job.parent_id) if job.parent_id is not None else None,
         )
+
+    async def fetch_file(self, job: Job, number: int) -> bytes:
+        """One picture's own PNG file. Raises NotFound if it is erased."""
+        png = (await self._picture(job, number)).png
+        assert png is not None
+        return png
+
+    async def _picture(self, job: Job, number: int) -> Picture:
+        pictures = await self._jobs.fetch_pictures(job.id)
+        if not 1 <= number <= len(pictures) or pictures[number - 1].png is None:
+            raise NotFound("This picture is not stored any more.")
+        return pictures[number - 1]
+
+
+def _new_seed() -> int:
+    return secrets.randbelow(SEED_LIMIT)

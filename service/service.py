@@ -54,7 +54,7 @@ class Service:
         self.settings = ServerSettings(context)
         self.terms = Terms(context)
         self.jobs = Jobs(context, backend)
-        self.requests = Requests(self.jobs)
+        self.requests = Requests(self.jobs, backend.profile)
         self.health = Health(lambda: context.now())
         self.dispatch = Dispatch(context, backend, self.jobs, self.health)
         self.deliveries = Deliveries(context, self.jobs, self.settings, backend.profile)

@@ -51,7 +51,12 @@ def place_of(channel: object, guild_id: int | None, channel_id: int) -> Place:
     return Place(guild_id=guild_id, channel_id=channel_id, age_restricted=is_age_restricted(channel))
 
 
-def origin_of(interaction: Interaction, source: JobSource = JobSource.SLASH, parent_id: int | None = None) -> Origin:
+def origin_of(
+    interaction: Interaction,
+    source: JobSource = JobSource.SLASH,
+    parent_id: int | None = None,
+    parent_number: int | None = None,
+) -> Origin:
     """Who asks and where, as plain values; a moderator by role is known to the service."""
     roles = interaction.user.roles if isinstance(interaction.user, discord.Member) else []
     return Origin(
@@ -60,6 +65,7 @@ def origin_of(interaction: Interaction, source: JobSource = JobSource.SLASH, par
         locale=str(interaction.locale),
         source=source,
         parent_id=parent_id,
+        parent_number=parent_number,
         role_ids=tuple(role.id for role in roles),
         filesize_limit=interaction.filesize_limit,
         parent_channel_id=parent_of(interaction.channel),

@@ -19,6 +19,7 @@ from discord import app_commands, ui
 
 from cogs.core.answers import LOST
 from cogs.core.bot import Answer, Interaction
+from cogs.core.i18n import Translation
 from cogs.core.text import NOBODY
 from domain import UserError
 
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 
 MAX_ROW_ID = 2**63 - 1
 
-Field = TypeVar("Field", ui.TextInput[Any], ui.Select[Any], ui.RoleSelect[Any], ui.ChannelSelect[Any])
+Field = TypeVar(
+    "Field", ui.TextInput[Any], ui.Select[Any], ui.RoleSelect[Any], ui.ChannelSelect[Any], ui.FileUpload[Any]
+)
 
 
 async def reply_error(interaction: Interaction, error: BaseException, /) -> None:
@@ -135,6 +138,10 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
     ) -> Self:
         # A forged number may have any length; no row has one of more than 63 bits.
         return cls(min(int(match["row_id"]), MAX_ROW_ID))
+
+    def say(self, words: Translation) -> None:
+        """Say the label in a server's language."""
+        self.item.label = words(self.label) if self.label else None
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         await or_reply(interaction, self.act(interaction))

@@ -1,11 +1,17 @@
-"""A button under a job's message: it acts on the job that this very message shows, and on no other."""
+"""Buttons under a job's message: they act on the job that this very message shows, and on no other."""
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
+from typing import Any, Self
+
+import discord
+from discord import ui
 
 from cogs.core.bot import Interaction
-from cogs.core.errors import RowButton
+from cogs.core.errors import MAX_ROW_ID, RowButton
+from cogs.core.i18n import Translation
 from domain import Job
 
 
@@ -13,10 +19,44 @@ class JobButton(RowButton, template=r"job:(?P<row_id>[0-9]+)"):
     """The row is the job. Subclasses say in `act_on` what a click does."""
 
     async def act(self, interaction: Interaction) -> None:
-        message_id = interaction.message.id if interaction.message is not None else None
-        jobs = interaction.client.service.jobs
-        await self.act_on(interaction, await jobs.fetch_at(self.row_id, interaction.guild_id, message_id))
+        await self.act_on(interaction, await fetch_job(interaction, self.row_id))
 
     @abstractmethod
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         """What a click does; raises a UserError with the sentence to show."""
+
+
+class PictureButton(JobButton, template=r"picture:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
+    """One of a job's pictures: `number`, counted from 1, stands in the custom_id and on the button.
+
+    None where a job has one picture, and under messages of before pictures were told apart.
+    """
+
+    def __init__(self, row_id: int, number: int | None = None) -> None:
+        super().__init__(row_id)
+        self.number = number
+        if number is not None:
+            self.item.custom_id = f"{self.prefix}:{row_id}:{number}"
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        number = match["number"]
+        return cls(min(int(match["row_id"]), MAX_ROW_ID), int(number) if number else None)
+
+    def say(self, words: Translation) -> None:
+        super().say(words)
+        if self.number is not None and self.item.label:
+            self.item.label = f"{self.item.label} {self.number}"
+
+
+async def fetch_job(interaction: Interaction, job_id: int) -> Job:
+    """The job that a button means. Raises NotFound if its message never showed it.
+
+    A private answer stands where the job's own message does.
+    """
+    jobs, message = interaction.client.service.jobs, interaction.message
+    if message is not None and message.flags.ephemeral:
+        return await jobs.fetch_in(job_id, interaction.guild_id, interaction.channel_id)
+    return await jobs.fetch_at(job_id, interaction.guild_id, message.id if message is not None else None)

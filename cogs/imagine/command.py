@@ -10,12 +10,11 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from cogs.core.bot import Cog, Interaction
+from cogs.imagine.attachments import read_attachment
 from cogs.imagine.submit import submit
-from domain import SEED_LIMIT, InvalidRequest, JobSource, RequestOptions
+from domain import SEED_LIMIT, JobSource, RequestOptions
 
 MAX_PROMPT_CHARACTERS = 1000
-MAX_ATTACHMENT_BYTES = 10 * 2**20
-PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 
 class Imagine(Cog):
@@ -90,17 +89,6 @@ class Imagine(Cog):
     @imagine.autocomplete("preset")
     async def suggest_preset(self, _: Interaction, current: str) -> list[Choice[str]]:
         return _matching(self.bot.service.queue.presets, current)
-
-
-async def read_attachment(attachment: discord.Attachment | None) -> bytes | None:
-    """An attachment's bytes. Raises InvalidRequest before the download if it is too large or no picture."""
-    if attachment is None:
-        return None
-    if attachment.content_type not in PICTURE_TYPES:
-        raise InvalidRequest("A start picture or mask must be a PNG, JPEG or WebP file.")
-    if attachment.size > MAX_ATTACHMENT_BYTES:
-        raise InvalidRequest("A start picture or mask may have at most 10 MiB; please make it smaller.")
-    return await attachment.read()
 
 
 def _matching(names: Iterable[str], current: str) -> list[Choice[str]]:

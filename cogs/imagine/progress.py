@@ -22,9 +22,10 @@ from cogs.core.answers import LOST
 from cogs.core.bot import Bot, Cog, Interaction
 from cogs.core.channels import find_channel, parent_of
 from cogs.core.checks import may_tidy_up
-from cogs.core.errors import View, row_of
-from cogs.core.i18n import translation_for
+from cogs.core.errors import RowButton
+from cogs.core.i18n import Translation, translation_for
 from cogs.core.job_button import JobButton
+from cogs.core.layout import Card, Layout, as_edit, layout
 from cogs.core.text import NOBODY
 from cogs.imagine.cards import PREVIEW, painting_card, waiting_card
 from domain import Job
@@ -65,9 +66,9 @@ class CancelButton(JobButton, template=r"job:cancel:(?P<row_id>[0-9]+)"):
         await interaction.response.defer()
 
 
-def open_buttons(job: Job) -> View:
-    """What is under the message of a job that is not finished."""
-    return row_of(CancelButton(job.id))
+def open_layout(job: Job, card: Card, words: Translation) -> Layout:
+    """The message of a job that is not finished."""
+    return layout(card, [CancelButton(job.id)], words=words)
 
 
 class Progress(Cog):
@@ -112,7 +113,7 @@ class Progress(Cog):
             standing = self.bot.service.queue.standing(job.id)
             words = await translation_for(self.bot, job.guild_id)
             card = waiting_card(job, standing, self.bot.service.now(), words)
-            message_id = await self._answer(interaction, card, words.labels(open_buttons(job)))
+            message_id = await self._answer(interaction, open_layout(job, card, words))
             if message_id is None:  # the finished picture is the answer; a first message that is there is found then
                 self._unknown.add(job.id)
                 return
@@ -135,8 +136,7 @@ class Progress(Cog):
             card = waiting_card(job, self.bot.service.queue.standing(job.id), self.bot.service.now(), words)
             try:
                 reply = await message.reply(
-                    embed=card,
-                    view=words.labels(open_buttons(job)),
+                    view=open_layout(job, card, words),
                     nonce=f"job-{job.id}",
                     mention_author=False,
                     allowed_mentions=NOBODY,
@@ -151,16 +151,16 @@ class Progress(Cog):
             live = self._lives[job.id] = Live(await self.bot.service.jobs.fetch(job.id), edited_at=self._clock())
             await self._take_back_if_deleted(live)
 
-    async def _answer(self, interaction: Interaction, card: discord.Embed, view: discord.ui.View) -> int | None:
+    async def _answer(self, interaction: Interaction, view: Layout) -> int | None:
         """Answer with the card; the id of the message it became, or None if we do not hear of one.
 
         The job is accepted and paid for, whatever Discord says now: nothing here is an error of the request.
         """
         try:
             if interaction.response.is_done():
-                message = await interaction.edit_original_response(embed=card, view=view, allowed_mentions=NOBODY)
+                message = await interaction.edit_original_response(**as_edit(view))
                 return message.id
-            response = await interaction.response.send_message(embed=card, view=view, allowed_mentions=NOBODY)
+            response = await interaction.response.send_message(view=view, allowed_mentions=NOBODY)
             return response.message_id or (await interaction.original_response()).id
         except LOST as error:
             log.info("the first answer to interaction %d was lost: %s", interaction.id, error)
@@ -266,7 +266,7 @@ class Progress(Cog):
                 card, preview = waiting_card(live.job, standing, self.bot.service.now(), words), None
             files = [discord.File(io.BytesIO(preview), PREVIEW)] if preview else []
             try:
-                await self._send(live, card, files, words.labels(open_buttons(live.job)))
+                await self._send(live, open_layout(live.job, card, words), files)
             except LOST as error:
                 # The token may have died (after 15 minutes, or with the message): go on with the bot's own.
                 live.interaction = None
@@ -285,14 +285,12 @@ class Progress(Cog):
             live.needs_approval = await self.bot.service.settings.needs_approval(channel_id, parent_id)
         return live.needs_approval
 
-    async def _send(self, live: Live, card: discord.Embed, files: list[discord.File], view: discord.ui.View) -> None:
+    async def _send(self, live: Live, view: Layout, files: list[discord.File]) -> None:
         if live.interaction is not None and not live.interaction.is_expired():
-            await live.interaction.edit_original_response(
-                embed=card, attachments=files, view=view, allowed_mentions=NOBODY
-            )
+            await live.interaction.edit_original_response(**as_edit(view, files))
         elif live.job.message_id is not None and self.bot.rate_limit.try_take(live.job.channel_id):
             message = self.bot.get_partial_messageable(live.job.channel_id).get_partial_message(live.job.message_id)
-            await message.edit(embed=card, attachments=files, view=view, allowed_mentions=NOBODY)
+            await message.edit(**as_edit(view, files))
 
     @Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
@@ -317,3 +315,6 @@ class Progress(Cog):
 
 def _is_editing(live: Live) -> bool:
     return live.editing is not None and not live.editing.done()
+
+
+BUTTONS: tuple[type[RowButton], ...] = (CancelButton,)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +17,9 @@ import discord
 from cogs.core.answers import Meaning, meaning_of, why_without_file
 from cogs.core.bot import Bot
 from cogs.core.i18n import translation_for
-from cogs.core.text import NOBODY
-from cogs.imagine.buttons import ended_buttons, finished_buttons
-from cogs.imagine.cards import ended_card, finished_card, held_card, unshown_card
+from cogs.core.layout import Layout, as_edit, layout
+from cogs.imagine.cards import ended_card, held_card, unshown_card
+from cogs.imagine.finished import ended_rows, finished_layout, stored_rows
 from domain import Job, JobStatus, Upload
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ CLOCK_TOLERANCE = timedelta(minutes=10)
 SHRINK_ON_413 = 0.4
 MAX_UPLOADS = 5
 
-Send = Callable[[discord.Embed, list[discord.File], discord.ui.View], Awaitable[int]]
+Send = Callable[[Layout, list[discord.File]], Awaitable[int]]
 
 
 class Showing:
@@ -49,7 +49,7 @@ class Showing:
 
     async def post(self, job: Job, channel: discord.abc.Messageable) -> int:
         """A message of its own, with a mention: nobody is looking at it yet."""
-        return await self._with_pictures(job, await self._poster(job, channel))
+        return await self._with_pictures(job, await self._poster(job, channel), mention=f"<@{job.user_id}>")
 
     async def show_without_file(self, job: Job, error: discord.HTTPException) -> int:
         """Say why the picture is not there, in the job's message or a new one."""
@@ -57,7 +57,8 @@ class Showing:
         card = unshown_card(job, why_without_file(error, job.status), words)
         channel = self.bot.get_partial_messageable(job.channel_id)
         send = self._editor(job, job.message_id) if job.message_id else await self._poster(job, channel)
-        return await send(card, [], words.labels(finished_buttons(job)))
+        mention = "" if job.message_id else f"<@{job.user_id}>"
+        return await send(layout(card, *stored_rows(job), words=words, mention=mention), [])
 
     async def show_held(self, job: Job) -> None:
         """Say that a moderator looks first. If this fails the picture still waits, only without these words."""
@@ -65,7 +66,8 @@ class Showing:
             return
         words = await translation_for(self.bot, job.guild_id)
         try:
-            await self._editor(job, job.message_id)(held_card(job, words), [], words.labels(ended_buttons(job)))
+            held = layout(held_card(job, words), *ended_rows(job), words=words)
+            await self._editor(job, job.message_id)(held, [])
         except discord.HTTPException as error:
             if meaning_of(error) is Meaning.PASSING:
                 raise
@@ -76,9 +78,9 @@ class Showing:
     def _editor(self, job: Job, message_id: int) -> Send:
         message = self.bot.get_partial_messageable(job.channel_id).get_partial_message(message_id)
 
-        async def edit(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
+        async def edit(view: Layout, files: list[discord.File]) -> int:
             await self.bot.rate_limit.take(job.channel_id)
-            await message.edit(embed=embed, attachments=files, view=view, allowed_mentions=NOBODY)
+            await message.edit(**as_edit(view, files))
             return message_id
 
         return edit
@@ -87,11 +89,9 @@ class Showing:
         answers = await self._answered_message(job)
         reference: dict[str, Any] = {"reference": answers} if answers else {}
 
-        async def send(embed: discord.Embed, files: list[discord.File], view: discord.ui.View) -> int:
+        async def send(view: Layout, files: list[discord.File]) -> int:
             await self.bot.rate_limit.take(job.channel_id)
             message = await channel.send(
-                f"<@{job.user_id}>",
-                embed=embed,
                 files=files,
                 view=view,
                 nonce=f"job-{job.id}",
@@ -102,31 +102,30 @@ class Showing:
 
         return send
 
-    async def _with_pictures(self, job: Job, send: Send) -> int:
+    async def _with_pictures(self, job: Job, send: Send, mention: str = "") -> int:
         """Show the end of the job; pictures that Discord finds too large are made smaller and sent again.
 
         `send` waits for the channel's rate limit itself: pictures take a while to be made ready, and a turn that was
         taken before that would be used together with somebody's later one.
         """
-        service = self.bot.service
-        pictures = await service.jobs.fetch_pictures(job.id) if job.status is JobStatus.DONE else []
-        words = await translation_for(self.bot, job.guild_id)
+        pictures = await self.bot.service.jobs.fetch_pictures(job.id) if job.status is JobStatus.DONE else []
         if not any(picture.png for picture in pictures):
-            return await send(ended_card(job, words), [], words.labels(ended_buttons(job)))
-        card = finished_card(job, pictures, service.queue.profile, service.queue.read(job.request.prompt), words)
-        view = words.labels(finished_buttons(job, some_withheld=any(picture.png is None for picture in pictures)))
+            words = await translation_for(self.bot, job.guild_id)
+            return await send(layout(ended_card(job, words), *ended_rows(job), words=words, mention=mention), [])
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
-        for _ in range(MAX_UPLOADS - 1):
-            uploads = await service.deliveries.make_uploads(job.id, limit)
+        for attempt in range(MAX_UPLOADS):
+            uploads = await self.bot.service.deliveries.make_uploads(job.id, limit)
+            names = [upload.filename for upload in uploads]
+            view = await finished_layout(self.bot, job, pictures, names, mention=mention)
             try:
-                return await send(card, _files(job, uploads), view)
+                return await send(view, _files(uploads))
             except discord.HTTPException as error:
-                if meaning_of(error) is not Meaning.TOO_LARGE:
+                if meaning_of(error) is not Meaning.TOO_LARGE or attempt == MAX_UPLOADS - 1:
                     raise
                 # Discord's limits change; what it just refused is what we know.
                 limit = int(max(len(upload.data) for upload in uploads) * SHRINK_ON_413)
                 log.info("job %d: Discord found the pictures too large, next try with %d bytes", job.id, limit)
-        return await send(card, _files(job, await service.deliveries.make_uploads(job.id, limit)), view)
+        raise AssertionError("the last attempt returns or raises")
 
     async def _answered_message(self, job: Job) -> discord.MessageReference | None:
         """The message in a prompt channel that this job answers; in a thread of its own there is none."""
@@ -150,18 +149,22 @@ class Showing:
         return None
 
 
-def _files(job: Job, uploads: Sequence[Upload]) -> list[discord.File]:
-    alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
-    return [discord.File(io.BytesIO(upload.data), upload.filename, description=alt) for upload in uploads]
+def _files(uploads: Sequence[Upload]) -> list[discord.File]:
+    """Their descriptions are in the message's gallery."""
+    return [discord.File(io.BytesIO(upload.data), upload.filename) for upload in uploads]
 
 
 def _carries(message: discord.Message, job_id: int) -> bool:
-    """Whether one of the message's buttons belongs to the job (custom_id `job:<verb>:<id>`)."""
+    """Whether one of the message's buttons belongs to the job (custom_id `job:<verb>:<id>`, perhaps with more)."""
     return any(
-        isinstance(button, discord.Button)
-        and (button.custom_id or "").startswith("job:")
-        and (button.custom_id or "").endswith(f":{job_id}")
-        for row in message.components
-        if isinstance(row, discord.ActionRow)
-        for button in row.children
+        (custom_id := getattr(component, "custom_id", None) or "").startswith("job:")
+        and custom_id.split(":")[2:3] == [str(job_id)]
+        for component in _walk(message.components)
     )
+
+
+def _walk(components: Iterable[Any]) -> Iterator[Any]:
+    """Every component of a message, at any depth."""
+    for component in components:
+        yield component
+        yield from _walk(getattr(component, "children", ()))

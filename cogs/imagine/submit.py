@@ -28,6 +28,7 @@ async def submit(
     *,
     source: JobSource,
     parent_id: int | None = None,
+    parent_number: int | None = None,
 ) -> None:
     """Submit a request and show its message. Raises UserError.
 
@@ -38,7 +39,7 @@ async def submit(
     async def submit_in_order() -> None:
         built = await wanted if isinstance(wanted, Coroutine) else wanted
         require_permissions(interaction)
-        await _submit(interaction, built, origin_of(interaction, source, parent_id))
+        await _submit(interaction, built, origin_of(interaction, source, parent_id, parent_number))
 
     await in_time(interaction, submit_in_order())
 

@@ -10,7 +10,7 @@ import pytest
 from domain import JobStatus
 from engine.images.metadata import read_png
 from sandbox.people.person import Refused
-from tests.support.cards import labels_of, title_of
+from tests.support.cards import choose, fields_of, labels_of, text_of, title_of
 from tests.support.stage import Stage, is_delivered
 
 
@@ -35,16 +35,18 @@ async def test_a_message_lives_through_waiting_painting_and_finished(stage: Stag
     assert title_of(message) in ("Next in line",) or title_of(message).startswith(("Waiting", "Painting"))
     assert labels_of(message) == ["Cancel"]
     await stage.ana.until(lambda: is_delivered(message))
-    painting = [state["embeds"][0]["title"] for state in states if state["embeds"][0].get("title")]
-    assert any(one.startswith("Painting:") for one in painting)
+    assert any("### Painting:" in str(state["components"]) for state in states)
     previews = [state for state in states if any(a["filename"] == "preview.jpg" for a in state["attachments"])]
     assert previews
     assert len(message.attachments) == 2
-    assert labels_of(message)[:4] == ["Again", "Vary", "Edit", "Delete"]
+    assert labels_of(message) == [
+        *("1", "2"),
+        *("Upscale 1", "Vary 1", "Use as start 1", "Send me 1", "Details 1"),
+        *("Again", "Edit", "Delete 1", "Delete all", "Report"),
+    ]
     seeds = [read_png(one.data).seed for one in message.attachments]  # pyright: ignore[reportOptionalMemberAccess]
     assert seeds[1] == seeds[0] + 1
-    fields = {one["name"]: one["value"] for one in message.embeds[0]["fields"]}
-    assert fields["Seed"] == f"{seeds[0]}, {seeds[1]}"
+    assert fields_of(message)["Seed"] == f"1: {seeds[0]}, 2: {seeds[1]}"
     assert stage.server.rate_limited == []
 
 
@@ -115,7 +117,7 @@ async def test_edit_changes_the_words_and_keeps_the_seed(stage: Stage) -> None:
 async def test_vary_paints_on_from_the_picture(stage: Stage) -> None:
     await stage.agree(stage.ana)
     message = await stage.picture(stage.ana)
-    varied = stage.ana.answer(await stage.ana.click(message, "Vary"))
+    varied = await choose(stage.ana, message, "Vary", "Strong")
     await stage.ana.until(lambda: is_delivered(varied))
     job = await stage.service.jobs.fetch(2)
     assert job.parent_id == 1
@@ -164,7 +166,7 @@ async def test_words_are_shown_without_effect(stage: Stage) -> None:
     await stage.agree(stage.ana)
     message = await stage.picture(stage.ana, prompt=f"@everyone <@{stage.ben.id}> **bold** `code`")
     assert message.mentions == []
-    shown = message.embeds[0]["description"]
+    shown = text_of(message)
     assert "@everyone" not in shown
     assert "bold code" in shown
     assert "**bold**" not in shown

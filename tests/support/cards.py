@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from sandbox.people.person import Person, walk
 from sandbox.world.world import Channel, Message
 from tests.support.stage import Stage
+
+BUTTON, TEXT_DISPLAY, MEDIA_GALLERY = 2, 10, 12
+_FIELD = re.compile(r"\*\*([^*]+)\*\* (.*?)(?= · \*\*|$)")
 
 
 def text_of(message: Message) -> str:
     """Everything that a message says."""
-    parts = [message.content]
+    parts = [message.content, *texts_of(message)]
     for embed in message.embeds:
         parts += [embed.get("title", ""), embed.get("description", ""), (embed.get("footer") or {}).get("text", "")]
         parts += [f"{field['name']}: {field['value']}" for field in embed.get("fields", [])]
     return "\n".join(parts)
 
 
+def texts_of(message: Message) -> list[str]:
+    """The paragraphs of a message of the newer components, in order."""
+    return [one["content"] for one in walk(message.components) if one["type"] == TEXT_DISPLAY]
+
+
 def title_of(message: Message) -> str:
     """The title of a message's first card; empty where there is none."""
-    return str(message.embeds[0].get("title") or "") if message.embeds else ""
+    if message.embeds:
+        return str(message.embeds[0].get("title") or "")
+    first = next(iter(texts_of(message)), "")
+    return first.partition("\n")[0].removeprefix("### ") if first.startswith("### ") else ""
 
 
 def fields_of(message: Message) -> dict[str, str]:
-    """The fields of a message's first card, by name."""
-    return {field["name"]: field["value"] for field in message.embeds[0]["fields"]}
+    """What a message's card says by name: an embed's fields, or `**Name** value` between dots or on lines."""
+    if message.embeds:
+        return {field["name"]: field["value"] for field in message.embeds[0]["fields"]}
+    lines = "\n".join(texts_of(message)).splitlines()
+    return {name: value.strip() for line in lines if line.startswith("-# **") for name, value in _FIELD.findall(line)}
+
+
+def gallery_of(message: Message) -> list[dict[str, Any]]:
+    """The pictures that a message shows, each with its media, description and spoiler."""
+    return [item for one in walk(message.components) if one["type"] == MEDIA_GALLERY for item in one["items"]]
 
 
 def labels_of(message: Message) -> list[str | None]:
     """What stands on a message's buttons."""
-    return [one.get("label") for row in message.components for one in row["components"]]
+    return [one.get("label") for one in walk(message.components) if one["type"] == BUTTON]
+
+
+async def choose(person: Person, message: Message, label: str, choice: str) -> Message:
+    """Press a button that asks back privately, then the choice that begins like this; the public answer."""
+    asked = person.answer(await person.click(message, label))
+    assert asked.only_for == person.id
+    found = next(one for one in labels_of(asked) if one and one.startswith(choice))
+    return person.answer(await person.click(asked, found))
 
 
 def titled(stage: Stage, start: str, channel: Channel | None = None) -> list[Message]:
     """The messages that everybody sees in a channel (#paintings) whose cards' titles begin like this, oldest first."""
-    return [one for one in stage.ben.sees(channel or stage.paintings) if one.embeds and title_of(one).startswith(start)]
+    return [one for one in stage.ben.sees(channel or stage.paintings) if title_of(one).startswith(start)]
 
 
 async def told(stage: Stage, person: str, command: str, **options: object) -> str:

@@ -1,0 +1,156 @@
+"""The message of a finished job: its pictures, which of them the buttons mean, and the buttons.
+
+Which picture is meant is kept in the message itself: pressing a number changes it for everybody. Each further button
+carries its number with it, so that a press means what its member saw, however many press at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from cogs.cases.appeals import PictureAppealButton
+from cogs.cases.reports import ReportButton
+from cogs.core.bot import Bot, Interaction
+from cogs.core.channels import parent_of
+from cogs.core.checks import may_tidy_up
+from cogs.core.errors import MAX_ROW_ID, RowButton
+from cogs.core.i18n import Translation, translation_for
+from cogs.core.job_button import JobButton, PictureButton
+from cogs.core.layout import Layout, layout
+from cogs.core.text import NOBODY
+from cogs.imagine.buttons import AgainButton, DeleteAllButton, DeleteButton, delete_messages
+from cogs.imagine.cards import Finished, finished_card, shown_numbers
+from cogs.imagine.form import EditButton, StartButton
+from cogs.imagine.picture_buttons import DetailsButton, SendButton, UpscaleButton, VaryButton
+from domain import Job, JobStatus, NotFound, Picture
+
+Rows = tuple[list[RowButton], ...]
+
+
+class PickButton(JobButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<number>[1-4])"):
+    """Let the buttons mean this picture."""
+
+    prefix = "job:pick"
+
+    def __init__(self, row_id: int, number: int, *, is_chosen: bool = False) -> None:
+        super().__init__(row_id)
+        self.number = number
+        self.item.custom_id = f"{self.prefix}:{row_id}:{number}"
+        if is_chosen:
+            self.item.style = discord.ButtonStyle.primary
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(min(int(match["row_id"]), MAX_ROW_ID), int(match["number"]))
+
+    def say(self, words: Translation) -> None:
+        self.item.label = str(self.number)
+
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        pictures = await interaction.client.service.jobs.fetch_pictures(job.id)
+        files = [file.filename for file in _files_of(interaction)]
+        view = await finished_layout(interaction.client, job, pictures, files, self.number)
+        await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
+
+
+class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
+    """Erase one picture; the others stay."""
+
+    prefix, label, emoji = "job:erase", "Delete", "🗑️"
+
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        bot, number = interaction.client, self.number or 1
+        jobs, files = bot.service.jobs, _files_of(interaction)
+        before = shown_numbers(await jobs.fetch_pictures(job.id))
+        if number not in before:
+            raise NotFound("This picture is not stored any more.")
+        is_moderator = await may_tidy_up(interaction)
+        if not await jobs.erase_one(job.id, number, interaction.user.id, is_moderator=is_moderator):
+            await interaction.response.defer()
+            await delete_messages(interaction, job)
+            return
+        kept = [file for file, shown in zip(files, before, strict=False) if shown != number]
+        pictures = await jobs.fetch_pictures(job.id)
+        view = await finished_layout(bot, job, pictures, [file.filename for file in kept], number)
+        await interaction.response.edit_message(attachments=kept, view=view, allowed_mentions=NOBODY)
+        if number == before[0]:  # the one that challenges and the starboard show
+            for channel_id, message_id in await jobs.fetch_messages(job) - {(job.channel_id, job.message_id or 0)}:
+                await bot.delete_quietly(channel_id, message_id)
+
+
+async def finished_layout(
+    bot: Bot, job: Job, pictures: Sequence[Picture], files: Sequence[str], number: int = 1, *, mention: str = ""
+) -> Layout:
+    """The whole message; `files` are the attachments' names, one for each picture that is there, in order."""
+    service, numbers = bot.service, shown_numbers(pictures)
+    words = await translation_for(bot, job.guild_id)
+    shown = Finished(
+        job=job,
+        pictures=pictures,
+        files=files,
+        profile=service.queue.profile,
+        reading=service.queue.read(job.request.prompt),
+        number=number if number in numbers else numbers[0],
+        parent=await service.jobs.find(job.parent_id) if job.parent_id is not None else None,
+        is_spoiler=await _is_spoiler(bot, job),
+    )
+    return layout(finished_card(shown, words), *finished_rows(shown), words=words, mention=mention)
+
+
+async def _is_spoiler(bot: Bot, job: Job) -> bool:
+    if job.guild_id is None:
+        return False
+    channel_id = parent_of(bot.get_channel(job.channel_id)) or job.channel_id
+    return (await bot.service.settings.fetch_channel(job.guild_id, channel_id)).spoiler
+
+
+def finished_rows(shown: Finished) -> Rows:
+    """The picker where there are several; what can be done with the chosen picture; and with the job."""
+    job, numbers = shown.job, shown_numbers(shown.pictures)
+    number = shown.number if len(shown.pictures) > 1 else None
+    picker: list[RowButton] = [PickButton(job.id, one, is_chosen=one == shown.number) for one in numbers]
+    with_picture: list[RowButton] = [
+        UpscaleButton(job.id, number),
+        VaryButton(job.id, number),
+        StartButton(job.id, number),
+        SendButton(job.id, number),
+        DetailsButton(job.id, number),
+    ]
+    with_job: list[RowButton] = [AgainButton(job.id), EditButton(job.id)]
+    if len(numbers) > 1:
+        with_job += [DeleteOneButton(job.id, shown.number), DeleteAllButton(job.id)]
+    else:
+        with_job.append(DeleteButton(job.id))
+    if job.guild_id is not None:
+        with_job.append(ReportButton(job.id))
+    can_appeal = job.guild_id is not None and any(picture.is_withheld for picture in shown.pictures)
+    appeal: list[RowButton] = [PictureAppealButton(job.id)] if can_appeal else []
+    return (picker if len(numbers) > 1 else [], with_picture, with_job, appeal)
+
+
+def ended_rows(job: Job) -> Rows:
+    """A job that may simply be tried again can be edited; one that was refused or withheld only deleted."""
+    if job.status in (JobStatus.CANCELLED, JobStatus.FAILED):
+        return ([EditButton(job.id), DeleteButton(job.id)],)
+    if job.status is JobStatus.WITHHELD and job.guild_id is not None:
+        return ([PictureAppealButton(job.id), DeleteButton(job.id)],)
+    return ([DeleteButton(job.id)],)
+
+
+def stored_rows(job: Job) -> Rows:
+    """Under a finished picture that Discord does not take as a file: what needs none."""
+    return ([AgainButton(job.id), VaryButton(job.id, 1), EditButton(job.id), DeleteButton(job.id)],)
+
+
+def _files_of(interaction: Interaction) -> list[discord.Attachment]:
+    return list(interaction.message.attachments) if interaction.message is not None else []
+
+
+BUTTONS: tuple[type[RowButton], ...] = (PickButton, DeleteOneButton)

@@ -1,0 +1,121 @@
+"""One form for everything about a picture, filled in as it was: words, settings in a line, start picture and mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands, ui
+
+from cogs.core.bot import Cog, Interaction
+from cogs.core.errors import Modal, RowButton
+from cogs.core.job_button import JobButton, PictureButton
+from cogs.imagine.attachments import read_attachment
+from cogs.imagine.submit import submit
+from domain import Job, JobSource, NotFound, Request
+
+MENU = "Remix"
+MAX_PROMPT_CHARACTERS = 1000
+MAX_SETTINGS_CHARACTERS = 300
+
+
+class EditButton(JobButton, template=r"job:edit:(?P<row_id>[0-9]+)"):
+    """Change anything; the seed stays unless it is changed."""
+
+    prefix, label, emoji = "job:edit", "Edit", "✏️"
+
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        await open_form(interaction, job, job.request)
+
+
+class StartButton(PictureButton, template=r"job:start:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
+    """Paint something else on from this picture."""
+
+    prefix, label, emoji = "job:start", "Use as start", "🖼️"
+
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        number = self.number or 1
+        await open_form(interaction, job, await interaction.client.service.requests.started(job, number), number)
+
+
+async def open_form(interaction: Interaction, job: Job, request: Request, number: int | None = None) -> None:
+    """The form for a picture that is made from `job`, or from one of its pictures."""
+    settings = interaction.client.service.requests.settings_line(request)
+    await interaction.response.send_modal(PictureForm(job, request, settings, number))
+
+
+class PictureForm(Modal, title="Change the picture"):
+    """Nothing typed is lost: what can't be painted is answered with the sentence, and the form opens again filled."""
+
+    def __init__(self, job: Job, request: Request, settings: str, number: int | None = None) -> None:
+        super().__init__(custom_id=f"job:edited:{job.id}:{number or 0}")
+        self.job, self.request, self.number = job, request, number
+        self.prompt = self.ask(
+            "Prompt",
+            ui.TextInput[Any](
+                custom_id="prompt",
+                style=discord.TextStyle.paragraph,
+                default=request.prompt,
+                max_length=MAX_PROMPT_CHARACTERS,
+            ),
+        )
+        self.negative_prompt = self.ask(
+            "Without (negative prompt)",
+            ui.TextInput[Any](
+                custom_id="negative_prompt",
+                style=discord.TextStyle.paragraph,
+                default=request.negative_prompt or None,
+                required=False,
+                max_length=MAX_PROMPT_CHARACTERS,
+            ),
+        )
+        self.settings = self.ask(
+            "Settings",
+            ui.TextInput[Any](
+                custom_id="settings",
+                style=discord.TextStyle.paragraph,
+                default=settings,
+                required=False,
+                max_length=MAX_SETTINGS_CHARACTERS,
+            ),
+            "Change what you like. An empty seed is a new one; a size may be portrait, square or landscape.",
+        )
+        start = "the start picture of before" if request.init_image is not None else "none"
+        if number is not None:
+            start = f"picture {number} of that message"
+        self.start_picture = self._ask_file("start_picture", "Start picture", f"Empty: {start}.")
+        mask = "the mask of before" if request.mask_image is not None else "the whole picture changes"
+        self.mask = self._ask_file("mask", "Mask: paint where it is white", f"Empty: {mask}.")
+
+    def _ask_file(self, name: str, text: str, description: str) -> ui.FileUpload[Any]:
+        return self.ask(text, ui.FileUpload[Any](custom_id=name, required=False, max_values=1), description)
+
+    async def act(self, interaction: Interaction) -> None:
+        await submit(
+            interaction,
+            self._read(interaction),
+            source=JobSource.EDIT,
+            parent_id=self.job.id,
+            parent_number=self.number,
+        )
+
+    async def _read(self, interaction: Interaction) -> Request:
+        files = [await read_attachment(next(iter(one.values), None)) for one in (self.start_picture, self.mask)]
+        return interaction.client.service.requests.changed(
+            self.request, self.prompt.value, self.negative_prompt.value, self.settings.value, (files[0], files[1])
+        )
+
+
+class Remix(Cog):
+    """The Apps menu's entry, for any picture that one may see."""
+
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def remix(self, interaction: Interaction, message: discord.Message) -> None:
+        """Make a picture of your own out of somebody's"""
+        job = await self.bot.service.jobs.find_shown(message.id)
+        if job is None or job.guild_id != interaction.guild_id:
+            raise NotFound("I did not paint that, or it is not stored any more.")
+        await open_form(interaction, job, job.request)
+
+
+BUTTONS: tuple[type[RowButton], ...] = (EditButton, StartButton)
