@@ -27,11 +27,13 @@ class Challenges:
     ) -> int:
         """Begin a challenge now and return its number; with `repeat` the themes (parted by |) take turns.
 
-        Raises InvalidRequest without a theme, or if it would come back before it has ended.
+        Raises InvalidRequest without a theme, with too many, or if it would come back before it has ended.
         """
-        parts = tuple(part.strip() for part in themes.split("|") if part.strip())[:MAX_THEMES]
+        parts = tuple(part.strip() for part in themes.split("|") if part.strip())
         if not parts:
             raise InvalidRequest("Please give a theme.")
+        if len(parts) > MAX_THEMES:
+            raise InvalidRequest(f"A challenge takes at most {MAX_THEMES} themes, and these are {len(parts)}.")
         if repeat is not None and repeat < length:
             raise InvalidRequest("It can't come back before it has ended: `every` must be at least as long as `ends`.")
         now = self._context.now()

@@ -71,6 +71,14 @@ async def test_a_challenge_begins_now_with_its_themes_and_its_audit_row(
     assert announced == [Topic.CHALLENGES, Topic.AUDIT]
 
 
+async def test_too_many_themes_are_not_cut_but_said(challenges: Challenges, announced: list[Topic]) -> None:
+    with pytest.raises(InvalidRequest, match="at most 20 themes, and these are 21"):
+        await start(challenges, "|".join(str(number) for number in range(21)))
+    assert announced == []
+    await start(challenges, "|".join(str(number) for number in range(20)))
+    assert len((await running(challenges)).themes) == 20
+
+
 async def test_a_challenge_without_a_theme_is_not_started(challenges: Challenges, announced: list[Topic]) -> None:
     with pytest.raises(InvalidRequest, match="give a theme"):
         await start(challenges, " | ")
