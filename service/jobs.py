@@ -111,10 +111,11 @@ class Jobs:
             with contextlib.suppress(NotFound):
                 await self.cancel(job_id, user_id, is_moderator=is_moderator)
         now = self._context.now()
-        async with self._context.writing(Topic.AUDIT) as connection:
+        by_moderator = user_id != job.user_id
+        async with self._context.writing(*((Topic.AUDIT,) if by_moderator else ())) as connection:
             await jobs.erase_pictures(connection, job_id)
             await jobs.mark_delivered(connection, job_id, None, now)
-            if user_id != job.user_id:
+            if by_moderator:
                 await audit.record_about_job(connection, job_id, user_id, "job.delete", now)
         return job
 
@@ -129,13 +130,16 @@ class Jobs:
     async def end(self, job_id: int, status: JobStatus, outcome: Outcome, *, moderator_id: int | None = None) -> bool:
         """An open job ends without pictures; False if it was not open any more."""
         now = self._context.now()
-        async with self._context.writing(Topic.AUDIT) as connection:
+        async with self._context.writing() as connection:
             has_ended = await jobs.end(connection, job_id, status, outcome, now)
             if has_ended and moderator_id is not None:
                 await audit.record_about_job(connection, job_id, moderator_id, "job.cancel", now)
             if has_ended and status is JobStatus.CANCELLED:
                 await self._show_earlier(connection, job_id)
-        self._context.topics.announce(Topic.JOBS, job_id)
+        if has_ended:
+            if moderator_id is not None:
+                self._context.topics.announce(Topic.AUDIT)
+            self._context.topics.announce(Topic.JOBS, job_id)
         return has_ended
 
     async def _show_earlier(self, connection: aiosqlite.Connection, job_id: int) -> None:
