@@ -7,7 +7,7 @@ from typing import Protocol
 
 import aiosqlite
 
-from db import audit, challenges, jobs, prompt_channels, starboard
+from db import audit, challenges, jobs, pictures, prompt_channels, starboard
 from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
 from service.context import Context, Topic
 
@@ -53,6 +53,10 @@ class Jobs:
     async def fetch_pictures(self, job_id: int) -> list[Picture]:
         """The finished pictures; one that was withheld or erased has no file."""
         return await jobs.fetch_pictures(self._context.database, job_id)
+
+    async def fetch_first_picture(self, job_id: int) -> bytes | None:
+        """The file of the first picture that is stored."""
+        return await pictures.fetch_first(self._context.database, job_id)
 
     async def find_by_message(self, message_id: int) -> Job | None:
         """The job whose own message this is."""

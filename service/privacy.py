@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from db import erasure, privacy, retention, space
+from db import erasure, pictures, privacy, retention, space
 from domain import NotFound
 from service.context import Context
 from service.jobs import Jobs
@@ -57,18 +57,18 @@ class Privacy:
     async def export(self, user_id: int, limit_bytes: int) -> Export:
         """What an export holds, its pictures split over archives of at most `limit_bytes`."""
         rows = await privacy.export(self._context.database, user_id)
-        pictures = await privacy.list_pictures(self._context.database, user_id)
-        parts, too_large = split_pictures(pictures, limit_bytes)
+        sizes = await privacy.list_pictures(self._context.database, user_id)
+        parts, too_large = split_pictures(sizes, limit_bytes)
         return Export(rows, parts, too_large)
 
     async def fetch_parts(self, export: Export) -> AsyncIterator[ExportPart]:
         """The export's archives, one after the other: all pictures at once might not fit into memory."""
         for number, keys in enumerate(export.parts, start=1):
-            pictures = {
-                name_of(job_id, position): await privacy.fetch_picture(self._context.database, job_id, position) or b""
+            files = {
+                name_of(job_id, position): await pictures.fetch_picture(self._context.database, job_id, position) or b""
                 for job_id, position in keys
             }
-            yield ExportPart(number, len(export.parts), pictures)
+            yield ExportPart(number, len(export.parts), files)
 
     async def erase_member(self, user_id: int) -> list[int]:
         """Cancel what is open and erase the rows; the ids of the jobs that were open."""

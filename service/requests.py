@@ -23,12 +23,12 @@ class Requests:
 
     async def vary(self, job: Job) -> Request:
         """A job's request painted on from its own first picture. Raises NotFound if that is erased."""
-        pngs = [picture.png for picture in await self._jobs.fetch_pictures(job.id) if picture.png is not None]
-        if not pngs:
+        png = await self._jobs.fetch_first_picture(job.id)
+        if png is None:
             raise NotFound("This picture is not stored any more, so it can't be varied.")
         return replace(
             job.request,
-            init_image=pngs[0],
+            init_image=png,
             mask_image=None,
             strength=VARIATION_STRENGTH,
             upscale=1.0,

@@ -64,7 +64,7 @@ class Service:
         self.audit = AuditLog(context)
         self.cases = Cases(context, self.jobs, self.submit)
         self.lookup = Lookup(context, self.jobs)
-        self.challenges = Challenges(context, self.jobs)
+        self.challenges = Challenges(context)
         self.starboards = Starboards(context)
         self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit, backend.profile)
         self.privacy = Privacy(context, self.jobs)

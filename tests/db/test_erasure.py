@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import appeals, batches, challenges, decisions, erasure, jobs, privacy, retention, strikes
+from db import appeals, batches, challenges, decisions, erasure, jobs, pictures, privacy, retention, strikes
 from db.database import Database
 from domain import Action, Verdict
 from domain.cases import CaseKind
@@ -81,7 +81,7 @@ async def test_other_members_rows_stay_to_the_last_value(database: Database) -> 
     assert before["stars"]
     assert before["ledger"]
     assert await privacy.export(database, OTHER) == {**before, "pending_requests": []}
-    assert await privacy.fetch_picture(database, entry_job, 0) == PNG
+    assert await pictures.fetch_picture(database, entry_job, 0) == PNG
 
 
 async def test_an_erasure_lifts_no_block_and_no_live_strike(database: Database) -> None:

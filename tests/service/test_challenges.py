@@ -12,8 +12,6 @@ from domain import InvalidRequest, Job, NotAllowed, NotFound
 from domain.challenges import Challenge, ChallengeEntry
 from service.challenges import Challenges
 from service.context import Context, Topic
-from service.jobs import Jobs
-from tests.support.idle_backend import IdleBackend
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW
 from tests.support.traces import paint
@@ -24,7 +22,7 @@ SHOWN_IN = 55  # the message that `paint` delivers in
 
 @pytest.fixture
 def challenges(context: Context) -> Challenges:
-    return Challenges(context, Jobs(context, IdleBackend()))
+    return Challenges(context)
 
 
 @pytest.fixture
