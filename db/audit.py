@@ -13,7 +13,8 @@ import aiosqlite
 from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
 from db.rows import from_row
-from domain.audit import EVERYWHERE, AuditRow
+from domain.audit import AuditRow
+from domain.places import EVERYWHERE
 
 
 async def record(

@@ -15,13 +15,11 @@ import aiosqlite
 from db.batches import Interrupted, Sweep, delete, update
 from db.codec import to_seconds
 from db.database import Database
+from db.quota_sql import CLOCK_AHEAD
+from db.strikes import WINDOW
 
 # How long a server's data outlives the bot's removal from it.
 DEPARTED_KEPT = timedelta(days=30)
-# How long refusals count towards strikes; see db/strikes.py.
-REFUSALS_COUNT = timedelta(hours=24)
-# A row that is further in the future was written while the clock was ahead.
-CLOCK_AHEAD = timedelta(hours=1)
 
 # What an erased refusal's prompt is remembered by: different from every other one, and from every hash.
 _NO_PROMPT = "'erased ' || id"
@@ -153,7 +151,7 @@ async def erase_member(database: Database, user_id: int, now: datetime) -> None:
         "asked_at": row["asked_at"],
         "now": to_seconds(now),
         "present": to_seconds(now + CLOCK_AHEAD),
-        "refusals_since": to_seconds(now - REFUSALS_COUNT),
+        "refusals_since": to_seconds(now - WINDOW),
     }
     sweep = Sweep(database, values)
     await sweep.run(_BEFORE_JOBS)

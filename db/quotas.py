@@ -101,7 +101,7 @@ async def set_rule(connection: aiosqlite.Connection, rule: QuotaRule) -> None:
         ),
     )
     await audit.record(
-        connection, rule.guild_id, rule.actor_id, "quota.set", _target(rule.subject), _details(rule), rule.set_at
+        connection, rule.guild_id, rule.actor_id, "quota.set", rule.subject.target, _details(rule), rule.set_at
     )
 
 
@@ -117,7 +117,7 @@ async def remove_rule(
     if row is None:
         return False
     rule = _rule(row)
-    await audit.record(connection, guild_id, actor_id, "quota.remove", _target(rule.subject), _details(rule), now)
+    await audit.record(connection, guild_id, actor_id, "quota.remove", rule.subject.target, _details(rule), now)
     return True
 
 
@@ -130,10 +130,6 @@ async def fetch_rules(database: Database, guild_id: int, now: datetime) -> list[
         (guild_id, to_seconds(now)),
     )
     return [_rule(row) for row in rows]
-
-
-def _target(subject: QuotaSubject) -> str:
-    return f"{subject.kind}:{subject.id}" if subject.id else subject.kind
 
 
 def _details(rule: QuotaRule) -> dict[str, object]:

@@ -23,7 +23,6 @@ class JobSource(StrEnum):
     EDIT = "edit"
     MESSAGE = "message"
     APPEAL = "appeal"
-    COMMAND_LINE = "command line"
 
 
 @frozen

@@ -32,8 +32,9 @@ from domain import (
     Task,
     UserError,
 )
-from domain.blocks import EVERYWHERE, WHOLE_SERVER, Block
+from domain.blocks import WHOLE_SERVER, Block
 from domain.circumstances import Circumstances
+from domain.places import EVERYWHERE
 from domain.queue import QueueState
 from domain.quotas import Asker, QuotaStanding, credits_in_words
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings

@@ -83,7 +83,10 @@ class Jobs:
         self.stop(job_id)
 
     async def cancel_all(self, actor_id: int, *, user_id: int | None = None, guild_id: int | None = None) -> int:
-        """A moderator takes back what is open of a member, in one server or (None) everywhere; returns how many."""
+        """Take back what is open of a member, in one server or (None) everywhere; returns how many.
+
+        By a moderator, or by the member.
+        """
         cancelled = 0
         for job in await self.fetch_open(user_id):
             if guild_id is None or job.guild_id == guild_id:
@@ -114,14 +117,17 @@ class Jobs:
         if job.status.is_open:
             with contextlib.suppress(NotFound):
                 await self.cancel(job_id, user_id, is_moderator=is_moderator)
-        now = self._context.now()
-        by_moderator = user_id != job.user_id
-        async with self._context.writing(*((Topic.AUDIT,) if by_moderator else ())) as connection:
-            await jobs.erase_pictures(connection, job_id)
-            await jobs.mark_delivered(connection, job_id, None, now)
-            if by_moderator:
-                await audit.record_about_job(connection, job_id, user_id, "job.delete", now)
+        async with self._context.writing(*((Topic.AUDIT,) if user_id != job.user_id else ())) as connection:
+            await self.erase_in(connection, job, user_id)
         return job
+
+    async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
+        """Erase an ended job's pictures in the caller's transaction; whoever is not its member is written down."""
+        now = self._context.now()
+        await jobs.erase_pictures(connection, job.id)
+        await jobs.mark_delivered(connection, job.id, None, now)
+        if user_id != job.user_id:
+            await audit.record_about_job(connection, job.id, user_id, "job.delete", now)
 
     async def _fetch_own(self, job_id: int, user_id: int, is_moderator: bool) -> Job:
         job = await self.fetch(job_id)

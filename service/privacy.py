@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from db import erasure, pictures, privacy, retention, space
-from domain import NotFound
 from service.context import Context
 from service.jobs import Jobs
 
@@ -73,11 +72,7 @@ class Privacy:
     async def erase_member(self, user_id: int) -> list[int]:
         """Cancel what is open and erase the rows; the ids of the jobs that were open."""
         open_ids = [job.id for job in await self._jobs.fetch_open(user_id)]
-        for job_id in open_ids:
-            try:
-                await self._jobs.cancel(job_id, user_id)
-            except NotFound:
-                log.info("job %d was finished just now", job_id)
+        await self._jobs.cancel_all(user_id, user_id=user_id)
         database, now = self._context.database, self._context.now()
         async with self._context.writing() as connection:
             await erasure.note_erasure(connection, user_id, now)

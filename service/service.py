@@ -55,7 +55,7 @@ class Service:
         self.terms = Terms(context)
         self.jobs = Jobs(context, backend)
         self.requests = Requests(self.jobs)
-        self.health = Health(lambda: context.now())
+        self.health = Health(context.now)
         self.dispatch = Dispatch(context, backend, self.jobs, self.health)
         self.deliveries = Deliveries(context, self.jobs, self.settings, backend.profile)
         self.quotas = Quotas(context, limits, backend.profile)

@@ -34,7 +34,7 @@ async def test_a_change_that_fails_leaves_no_audit_row(database: Database) -> No
     with pytest.raises(ZeroDivisionError):
         await block_and_fail(database)
     assert await audit.search(database, GUILD) == []
-    assert await blocks.find(database, GUILD, MEMBER, NOW) is None
+    assert await blocks.fetch_all(database, GUILD, NOW) == []
 
 
 @pytest.mark.parametrize(
