@@ -8,6 +8,8 @@ and the audit log's names stay as long as they count (db/retention.py), and then
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import aiosqlite
@@ -174,9 +176,11 @@ async def note_departure(connection: aiosqlite.Connection, guild_id: int, now: d
     )
 
 
-async def note_return(connection: aiosqlite.Connection, guild_id: int) -> None:
-    """The bot is in the server (again): nothing more of it is erased."""
-    await connection.execute("DELETE FROM departures WHERE guild_id = ?", (guild_id,))
+async def note_return(connection: aiosqlite.Connection, guild_ids: Sequence[int]) -> None:
+    """The bot is in these servers (again): nothing more of them is erased."""
+    await connection.execute(
+        "DELETE FROM departures WHERE guild_id IN (SELECT value FROM json_each(?))", (json.dumps(guild_ids),)
+    )
 
 
 async def erase_departed(database: Database, now: datetime) -> list[int]:

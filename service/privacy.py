@@ -107,7 +107,7 @@ class Privacy:
     async def note_return(self, guild_id: int) -> None:
         """The bot was added to a server (again)."""
         async with self._context.writing() as connection:
-            await erasure.note_return(connection, guild_id)
+            await erasure.note_return(connection, [guild_id])
 
     async def note_present(self, guild_ids: set[int]) -> None:
         """These are all servers that have the bot: others have removed it, or added it, while it was not running."""
@@ -116,8 +116,7 @@ class Privacy:
         async with self._context.writing() as connection:
             for guild_id in stored - guild_ids:
                 await erasure.note_departure(connection, guild_id, now)
-            for guild_id in guild_ids:
-                await erasure.note_return(connection, guild_id)
+            await erasure.note_return(connection, sorted(guild_ids))
 
 
 def name_of(job_id: int, position: int) -> str:
