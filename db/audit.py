@@ -92,8 +92,7 @@ async def search(
 async def unposted(database: Database, limit: int) -> list[tuple[int, AuditRow]]:
     """Rows that their server's audit channel does not show yet, each with that channel, oldest first.
 
-    At most `limit` of each server, and only servers that have such a channel; the limit is per server, so that one broken channel
-    keeps nobody waiting.
+    At most `limit` of each server, so that one broken channel keeps nobody waiting, and only of servers that have one.
     CROSS JOIN: these servers first, and of each only the new rows.
     """
     rows = await database.fetch_all(
