@@ -10,7 +10,8 @@ from db.codec import decode_origin, decode_request, encode_origin, encode_reques
 from db.database import Database, fetch_one
 from domain import Origin, Request
 
-PENDING_LIFETIME = timedelta(days=1)
+# How long a request waits for its member's agreement.
+PENDING_KEPT = timedelta(days=1)
 
 
 async def agree(connection: aiosqlite.Connection, user_id: int, terms_version: str, now: datetime) -> None:
@@ -39,16 +40,9 @@ async def agree_for_guild(
     )
 
 
-async def guild_has_agreed(database: Database, guild_id: int, terms_version: str) -> bool:
-    row = await database.fetch_one(
-        "SELECT 1 FROM guild_agreements WHERE guild_id = ? AND terms_version = ?", (guild_id, terms_version)
-    )
-    return row is not None
-
-
 async def keep_request(connection: aiosqlite.Connection, request: Request, origin: Origin, now: datetime) -> int:
     """Keep a request until its member has agreed; also forgets those that nobody came back for within a day."""
-    await connection.execute("DELETE FROM pending_requests WHERE created_at < ?", (to_seconds(now - PENDING_LIFETIME),))
+    await connection.execute("DELETE FROM pending_requests WHERE created_at < ?", (to_seconds(now - PENDING_KEPT),))
     row = await fetch_one(
         connection,
         """INSERT INTO pending_requests (user_id, request, origin, init_image, mask_image, created_at)

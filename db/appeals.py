@@ -46,18 +46,6 @@ async def fetch_refused(database: Database, decision_id: int) -> tuple[Request, 
     return decode_request(row["request"], row["init_image"], row["mask_image"]), decode_origin(row["origin"])
 
 
-async def forget_refused(connection: aiosqlite.Connection, before: datetime) -> None:
-    """Drop refused requests that nobody appealed in time, and those whose case is over."""
-    await connection.execute(
-        """DELETE FROM refused_requests
-           WHERE created_at < ? AND NOT EXISTS (
-               SELECT 1 FROM cases WHERE cases.decision_id = refused_requests.decision_id
-                 AND (cases.status = 'open' OR cases.told_at IS NULL)
-           )""",
-        (to_seconds(before),),
-    )
-
-
 async def fetch_grounds(database: Database, decision_id: int) -> Grounds | None:
     row = await database.fetch_one("SELECT * FROM decisions WHERE id = ?", (decision_id,))
     return _grounds(row) if row else None
@@ -87,13 +75,7 @@ async def fetch_history(database: Database, guild_id: int, user_id: int) -> Hist
         {"guild_id": guild_id, "user_id": user_id},
     )
     assert row is not None
-    return History(
-        pictures=row["pictures"],
-        refusals=row["refusals"],
-        appeals_upheld=row["appeals_upheld"],
-        appeals_allowed=row["appeals_allowed"],
-        reports_removed=row["reports_removed"],
-    )
+    return from_row(History, row)
 
 
 # ---- cases -----------------------------------------------------------------------------------------------------------
@@ -163,12 +145,14 @@ async def fetch_open_cases(database: Database, guild_id: int) -> list[Case]:
     return [_case(row) for row in rows]
 
 
-_REVIEW_CHANNEL = """SELECT json_extract(value, '$') FROM place_settings
-WHERE place_settings.guild_id = cases.guild_id AND place_settings.channel_id = 0 AND name = 'review_channel_id'"""
+def _review_channel(guild: str) -> str:
+    return f"""SELECT json_extract(value, '$') FROM place_settings
+        WHERE place_settings.guild_id = {guild} AND place_settings.channel_id = 0 AND name = 'review_channel_id'"""
+
 
 UNSHOWN = f"""
 SELECT * FROM (
-    SELECT cases.*, coalesce(card_channel_id, ({_REVIEW_CHANNEL})) AS shown_in
+    SELECT cases.*, coalesce(card_channel_id, ({_review_channel("cases.guild_id")})) AS shown_in
     FROM cases WHERE shown_status IS NOT status
 ) WHERE shown_in IS NOT NULL ORDER BY id
 """
@@ -184,7 +168,7 @@ async def fetch_unshown(database: Database) -> list[tuple[Case, int]]:
 
 async def has_review_channel(database: Database, guild_id: int) -> bool:
     """Whether the server's moderators chose a channel for cards."""
-    row = await database.fetch_one(f"SELECT ({_REVIEW_CHANNEL}) FROM (SELECT ? AS guild_id) AS cases", (guild_id,))
+    row = await database.fetch_one(_review_channel("?"), (guild_id,))
     return row is not None and row[0] is not None
 
 

@@ -13,7 +13,8 @@ import aiosqlite
 from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
 from db.rows import from_row
-from domain.audit import EVERYWHERE, AuditRow
+from domain.audit import AuditRow
+from domain.places import EVERYWHERE
 
 
 async def record(
@@ -88,22 +89,23 @@ async def search(
     return [_row(row) for row in rows]
 
 
-async def unposted(database: Database, limit: int) -> list[AuditRow]:
-    """Rows that their server's audit channel does not show yet, oldest first, at most `limit` of each server.
+async def unposted(database: Database, limit: int) -> list[tuple[int, AuditRow]]:
+    """Rows that their server's audit channel does not show yet, each with that channel, oldest first.
 
-    Only servers that have such a channel; the limit is per server, so that one broken channel keeps nobody waiting.
+    At most `limit` of each server, so that one broken channel keeps nobody waiting, and only of servers that have one.
     CROSS JOIN: these servers first, and of each only the new rows.
     """
     rows = await database.fetch_all(
         """SELECT * FROM (
-               SELECT audit.*, row_number() OVER (PARTITION BY audit.guild_id ORDER BY audit.id) AS place
+               SELECT audit.*, json_extract(chosen.value, '$') AS posted_in,
+                      row_number() OVER (PARTITION BY audit.guild_id ORDER BY audit.id) AS place
                FROM place_settings AS chosen LEFT JOIN audit_posts ON audit_posts.guild_id = chosen.guild_id
                CROSS JOIN audit ON audit.guild_id = chosen.guild_id AND audit.id > coalesce(audit_posts.last_id, 0)
                WHERE chosen.channel_id = 0 AND chosen.name = 'audit_channel_id' AND chosen.value <> 'null'
            ) WHERE place <= ? ORDER BY id""",
         (limit,),
     )
-    return [_row(row) for row in rows]
+    return [(int(row["posted_in"]), _row(row)) for row in rows]
 
 
 async def fetch_action(database: Database, action: str, after_id: int, since: datetime) -> list[AuditRow]:

@@ -76,7 +76,7 @@ class Sweep:
         """The next jobs, together small enough; None if the first one alone was too large and lost one file."""
         rows = await connection.execute_fetchall(
             f"SELECT id, {_BYTES} AS bytes FROM jobs WHERE {condition} LIMIT {MAX_JOBS}",
-            _named(condition, self.values),
+            self.values,
         )
         ids: list[int] = []
         total = 0
@@ -94,7 +94,7 @@ class Sweep:
             raise Interrupted
 
     async def _execute(self, connection: aiosqlite.Connection, sql: str, more: Values) -> int:
-        async with connection.execute(sql, _named(sql, {**self.values, **more})) as cursor:
+        async with connection.execute(sql, {**self.values, **more}) as cursor:
             return max(cursor.rowcount, 0)
 
 
@@ -122,11 +122,6 @@ def _next_size(rows: int, seconds: float) -> int:
     if seconds > TARGET_SECONDS:
         return max(rows // 2, 1)
     return min(rows * 2, MAX_ROWS) if seconds < TARGET_SECONDS / 2 else rows
-
-
-def _named(sql: str, values: Values) -> dict[str, Any]:
-    """Only the values that the statement names."""
-    return {name: value for name, value in values.items() if f":{name}" in sql}
 
 
 def delete(table: str, condition: str) -> str:

@@ -10,6 +10,7 @@ import aiosqlite
 from db import audit
 from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
+from db.quota_sql import BLOCK_HOLDS
 from db.rows import from_row
 from domain.blocks import Block
 
@@ -52,19 +53,8 @@ async def lift(
     return True
 
 
-# Parameters: user_id, guild_id, now. The longest block if there are several.
-FIND = """
-SELECT * FROM blocks
-WHERE (expires_at IS NULL OR expires_at > :now)
-  AND ((guild_id = 0 AND user_id = :user_id) OR (guild_id = :guild_id AND user_id IN (0, :user_id)))
-ORDER BY coalesce(expires_at, 9e99) DESC LIMIT 1
-"""
-
-
-async def find(database: Database, guild_id: int, user_id: int, now: datetime) -> Block | None:
-    """The block that keeps this member from painting here, the longest one if there are several."""
-    row = await database.fetch_one(FIND, {"guild_id": guild_id, "user_id": user_id, "now": to_seconds(now)})
-    return decode(row) if row else None
+# The longest block if there are several.
+FIND = f"SELECT * FROM blocks WHERE {BLOCK_HOLDS} ORDER BY coalesce(expires_at, 9e99) DESC LIMIT 1"
 
 
 async def fetch_all(database: Database, guild_id: int, now: datetime) -> list[Block]:

@@ -51,11 +51,6 @@ def to_datetime(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def to_optional_datetime(seconds: float | None) -> datetime | None:
-    """Unix seconds to an aware datetime in UTC; None stays None."""
-    return None if seconds is None else to_datetime(seconds)
-
-
 def to_optional_seconds(moment: datetime | None) -> float | None:
     """An aware datetime to Unix seconds; None stays None."""
     return None if moment is None else to_seconds(moment)

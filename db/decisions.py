@@ -44,7 +44,7 @@ async def record_prompt(
         rule_set=verdict.rule_set,
         prompt=request.prompt if keep else None,
         negative_prompt=request.negative_prompt if keep else None,
-        prompt_sha256=prompt_hash(request),
+        prompt_sha256=exact_hash(request),
     )
 
 
@@ -73,12 +73,15 @@ async def record_picture(
         rule_set="",
         prompt=request.prompt if keep else None,
         negative_prompt=request.negative_prompt if keep else None,
-        prompt_sha256=prompt_hash(request),
+        prompt_sha256=exact_hash(request),
     )
 
 
-def prompt_hash(request: Request) -> str:
-    """SHA-256 of prompt and negative prompt: recognises a repeated prompt without keeping it."""
+def exact_hash(request: Request) -> str:
+    """SHA-256 of both texts to the letter: recognises a repeated prompt without keeping it.
+
+    `engine.policy.prompt_hash`, the key of what a moderator allowed once, levels case and white space.
+    """
     return hashlib.sha256(f"{request.prompt}\0{request.negative_prompt}".encode()).hexdigest()
 
 

@@ -8,6 +8,8 @@ and the audit log's names stay as long as they count (db/retention.py), and then
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import aiosqlite
@@ -15,13 +17,11 @@ import aiosqlite
 from db.batches import Interrupted, Sweep, delete, update
 from db.codec import to_seconds
 from db.database import Database
+from db.quota_sql import CLOCK_AHEAD
+from db.strikes import WINDOW
 
 # How long a server's data outlives the bot's removal from it.
 DEPARTED_KEPT = timedelta(days=30)
-# How long refusals count towards strikes; see db/strikes.py.
-REFUSALS_COUNT = timedelta(hours=24)
-# A row that is further in the future was written while the clock was ahead.
-CLOCK_AHEAD = timedelta(hours=1)
 
 # What an erased refusal's prompt is remembered by: different from every other one, and from every hash.
 _NO_PROMPT = "'erased ' || id"
@@ -153,7 +153,7 @@ async def erase_member(database: Database, user_id: int, now: datetime) -> None:
         "asked_at": row["asked_at"],
         "now": to_seconds(now),
         "present": to_seconds(now + CLOCK_AHEAD),
-        "refusals_since": to_seconds(now - REFUSALS_COUNT),
+        "refusals_since": to_seconds(now - WINDOW),
     }
     sweep = Sweep(database, values)
     await sweep.run(_BEFORE_JOBS)
@@ -176,9 +176,11 @@ async def note_departure(connection: aiosqlite.Connection, guild_id: int, now: d
     )
 
 
-async def note_return(connection: aiosqlite.Connection, guild_id: int) -> None:
-    """The bot is in the server (again): nothing more of it is erased."""
-    await connection.execute("DELETE FROM departures WHERE guild_id = ?", (guild_id,))
+async def note_return(connection: aiosqlite.Connection, guild_ids: Sequence[int]) -> None:
+    """The bot is in these servers (again): nothing more of them is erased."""
+    await connection.execute(
+        "DELETE FROM departures WHERE guild_id IN (SELECT value FROM json_each(?))", (json.dumps(guild_ids),)
+    )
 
 
 async def erase_departed(database: Database, now: datetime) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import aiosqlite
 
 from db import audit
-from db.database import Database, fetch_one
+from db.database import Database
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
 
 Kind = TypeVar("Kind", GuildSettings, ChannelSettings)
@@ -84,10 +84,8 @@ async def _read(database: Database, guild_id: int, channel_id: int) -> dict[str,
 
 
 async def _read_in(connection: aiosqlite.Connection, guild_id: int, channel_id: int) -> dict[str, Any]:
-    row = await fetch_one(
-        connection, f"SELECT json_group_object(name, json(value)) FROM ({_SELECT})", (guild_id, channel_id)
-    )
-    return json.loads(row[0]) if row else {}
+    rows = await connection.execute_fetchall(_SELECT, (guild_id, channel_id))
+    return {row["name"]: json.loads(row["value"]) for row in rows}
 
 
 _SELECT = "SELECT name, value FROM place_settings WHERE guild_id = ? AND channel_id = ?"

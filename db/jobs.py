@@ -20,6 +20,7 @@ from db.codec import (
     to_seconds,
 )
 from db.database import Database, fetch_one
+from db.pictures import decode_check
 from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, parameters
 from db.rows import from_row, read_all
 from domain import (
@@ -32,8 +33,6 @@ from domain import (
     Place,
     Request,
     Result,
-    SafetyReport,
-    SafetyVerdict,
 )
 from domain.quotas import Asker, QuotaDefaults
 
@@ -322,8 +321,7 @@ def _picture_row(job_id: int, position: int, picture: Picture) -> tuple[object, 
 
 
 def _picture(row: sqlite3.Row) -> Picture:
-    safety = SafetyReport(verdict=SafetyVerdict(row["verdict"]), scores=json.loads(row["scores"]))
-    return from_row(Picture, row, safety=safety)
+    return from_row(Picture, row, safety=decode_check(row))
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -30,7 +30,7 @@ async def grant(
     details: dict[str, object] = {"millicredits": amount, "reason": reason}
     if expires_at is not None:
         details["expires_at"] = to_seconds(expires_at)
-    await audit.record(connection, guild_id, actor_id, "quota.grant", _target(subject), details, now)
+    await audit.record(connection, guild_id, actor_id, "quota.grant", subject.target, details, now)
     return row
 
 
@@ -45,7 +45,7 @@ async def reset(
 ) -> int:
     """Forgive what the subject has spent of its refilling allowance in this server so far; grants stay as they are."""
     row = await _insert(connection, LedgerKind.RESET, guild_id, subject, 0, actor_id, now, reason, None)
-    target = _target(subject)
+    target = subject.target
     await audit.record(connection, guild_id, actor_id, "quota.reset", target, {"reason": reason}, now)
     return row
 
@@ -115,10 +115,6 @@ async def _insert(
     )
     assert row is not None
     return int(row["id"])
-
-
-def _target(subject: QuotaSubject) -> str:
-    return str(subject) if subject.id else subject.kind
 
 
 def _entry(row: sqlite3.Row) -> LedgerEntry:

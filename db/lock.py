@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from db.database import DatabaseError
+from db.problems import explain
 
 SUFFIX = ".lock"
 
@@ -35,10 +36,7 @@ class DatabaseLock:
             self.is_new = not lock.exists()
             file = lock.open("a+b")
         except OSError as error:
-            raise DatabaseError(
-                f"The database {self._path} can't be opened ({error}). "
-                "Check that DATABASE names a readable and writable SQLite file in a writable folder."
-            ) from error
+            raise DatabaseError(explain(self._path, error)) from error
         if not _take(file):
             file.close()
             raise DatabaseError(

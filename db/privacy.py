@@ -44,7 +44,7 @@ async def summarise(database: Database, user_id: int) -> dict[str, int]:
 
 
 async def export(database: Database, user_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Every row of the member as JSON values; picture files are in `fetch_pictures`."""
+    """Every row of the member as JSON values; picture files are in db/pictures.py."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for table, (_, theirs) in HELD.items():
         found = await database.fetch_all(f"SELECT * FROM {table} WHERE {theirs}", {"user_id": user_id})
@@ -64,8 +64,3 @@ async def list_pictures(database: Database, user_id: int) -> list[tuple[int, int
         (user_id,),
     )
     return [(row["job_id"], row["position"], row["size"]) for row in rows]
-
-
-async def fetch_picture(database: Database, job_id: int, position: int) -> bytes | None:
-    row = await database.fetch_one("SELECT png FROM pictures WHERE job_id = ? AND position = ?", (job_id, position))
-    return row["png"] if row else None

@@ -146,10 +146,10 @@ AFFORDABLE = """
     AND guild.open_jobs < coalesce(guild.max_jobs, guild.open_jobs + 1)
 """
 
-NOT_BLOCKED = """
-    NOT EXISTS (
-        SELECT 1 FROM blocks
-        WHERE (expires_at IS NULL OR expires_at > :now)
-          AND ((guild_id = 0 AND user_id = :user_id) OR (guild_id = :guild_id AND user_id IN (0, :user_id)))
-    )
+# Whether a row of blocks keeps the member from painting in the server now.
+BLOCK_HOLDS = """
+    (expires_at IS NULL OR expires_at > :now)
+    AND ((guild_id = 0 AND user_id = :user_id) OR (guild_id = :guild_id AND user_id IN (0, :user_id)))
 """
+
+NOT_BLOCKED = f"NOT EXISTS (SELECT 1 FROM blocks WHERE {BLOCK_HOLDS})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from datetime import datetime
 
 import aiosqlite
@@ -29,9 +28,16 @@ async def fetch_standing(source: Source, asker: Asker, defaults: QuotaDefaults, 
         row,
         **sources,
         budget=Budget(**json.loads(row["budget"])),
-        hour_spends=_spends(await _rows(source, _select_spends("hour_spent"), values)),
-        day_spends=_spends(await _rows(source, _select_spends("day_spent"), values)),
+        hour_spends=_spends(row["hour_spends"]),
+        day_spends=_spends(row["day_spends"]),
     )
+
+
+def _spends_in(table: str) -> str:
+    """A JSON list of [time, amount], oldest first."""
+    return f"""(SELECT json_group_array(json_array(counts_at, amount)) FROM (
+        SELECT counts_at, -sum(amount) AS amount FROM {table} GROUP BY counts_at HAVING sum(amount) < 0
+        ORDER BY counts_at))"""
 
 
 _SELECT_STANDING = f"""
@@ -42,7 +48,9 @@ SELECT standing.*,
     (SELECT subject || ':' || subject_id FROM jobs_rule) AS jobs_source,
     (SELECT subject || ':' || subject_id FROM weight_rule) AS weight_source,
     json_object('per_hour', guild.per_hour, 'per_day', guild.per_day, 'max_jobs', guild.max_jobs,
-                'used_hour', guild.used_hour, 'used_day', guild.used_day, 'open_jobs', guild.open_jobs) AS budget
+                'used_hour', guild.used_hour, 'used_day', guild.used_day, 'open_jobs', guild.open_jobs) AS budget,
+    {_spends_in("hour_spent")} AS hour_spends,
+    {_spends_in("day_spent")} AS day_spends
 FROM standing, guild
 """
 
@@ -54,13 +62,8 @@ def _subject(text: str | None) -> QuotaSubject | None:
     return QuotaSubject(QuotaKind(kind), int(number))
 
 
-def _select_spends(table: str) -> str:
-    return f"""WITH {STANDING} SELECT counts_at, -sum(amount) AS amount FROM {table}
-               GROUP BY counts_at HAVING sum(amount) < 0 ORDER BY counts_at"""
-
-
-def _spends(rows: Iterable[sqlite3.Row]) -> Spends:
-    return tuple((to_datetime(row["counts_at"]), row["amount"]) for row in rows)
+def _spends(text: str) -> Spends:
+    return tuple((to_datetime(moment), amount) for moment, amount in json.loads(text))
 
 
 async def _rows(source: Source, sql: str, values: dict[str, object]) -> list[sqlite3.Row]:
@@ -101,7 +104,7 @@ async def set_rule(connection: aiosqlite.Connection, rule: QuotaRule) -> None:
         ),
     )
     await audit.record(
-        connection, rule.guild_id, rule.actor_id, "quota.set", _target(rule.subject), _details(rule), rule.set_at
+        connection, rule.guild_id, rule.actor_id, "quota.set", rule.subject.target, _details(rule), rule.set_at
     )
 
 
@@ -117,7 +120,7 @@ async def remove_rule(
     if row is None:
         return False
     rule = _rule(row)
-    await audit.record(connection, guild_id, actor_id, "quota.remove", _target(rule.subject), _details(rule), now)
+    await audit.record(connection, guild_id, actor_id, "quota.remove", rule.subject.target, _details(rule), now)
     return True
 
 
@@ -130,10 +133,6 @@ async def fetch_rules(database: Database, guild_id: int, now: datetime) -> list[
         (guild_id, to_seconds(now)),
     )
     return [_rule(row) for row in rows]
-
-
-def _target(subject: QuotaSubject) -> str:
-    return f"{subject.kind}:{subject.id}" if subject.id else subject.kind
 
 
 def _details(rule: QuotaRule) -> dict[str, object]:

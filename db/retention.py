@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from db.agreements import PENDING_KEPT
 from db.batches import Sweep, delete, update
 from db.codec import to_seconds
 from db.database import Database
@@ -16,7 +17,6 @@ from domain.settings import DEFAULT_RETENTION_DAYS
 # Ledger rows count for at most a day; before that an erasure would refill the member's allowance.
 LEDGER_COUNTS = timedelta(hours=25)
 REFUSED_KEPT = timedelta(days=7)
-PENDING_KEPT = timedelta(days=1)
 # For so long the audit log says who decided, even if that person erased their own data.
 AUDIT_NAMES_KEPT = timedelta(days=365)
 

@@ -105,14 +105,6 @@ async def record(
     return penalty
 
 
-async def fetch_penalty(
-    database: Database, guild_id: int, user_id: int, settings: GuildSettings, now: datetime
-) -> Penalty:
-    """Where the member stands now."""
-    strikes = [strike for strike in await fetch_all(database, guild_id, user_id) if strike.is_live(now)]
-    return penalty_of([strike.created_at for strike in strikes], settings, now)
-
-
 async def fetch_all(database: Database, guild_id: int, user_id: int) -> list[Strike]:
     """All of a member's strikes in one server, oldest first, expired and lifted ones included."""
     rows = await database.fetch_all(

@@ -8,8 +8,8 @@ from typing import Any
 
 from domain.frozen import frozen
 
-# The server id of what happened in direct messages or everywhere.
-EVERYWHERE = 0
+# Who erases a picture when a report is upheld: the case's own row names the moderator.
+THE_BOT = 0
 
 
 @frozen

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from domain.frozen import frozen
 
-EVERYWHERE = 0
 WHOLE_SERVER = 0
 
 

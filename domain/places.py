@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from domain.frozen import frozen
 
+# The server id of what holds or happened in direct messages or everywhere.
+EVERYWHERE = 0
+
 
 class SafetyLevel(StrEnum):
     """How strictly a place is judged; strictest first."""

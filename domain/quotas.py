@@ -40,6 +40,11 @@ class QuotaSubject:
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
 
+    @property
+    def target(self) -> str:
+        """What the audit log calls it."""
+        return str(self) if self.id else self.kind
+
 
 @frozen
 class QuotaDefaults:

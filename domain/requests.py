@@ -24,7 +24,6 @@ class JobSource(StrEnum):
     EDIT = "edit"
     MESSAGE = "message"
     APPEAL = "appeal"
-    COMMAND_LINE = "command line"
 
 
 @frozen

@@ -32,16 +32,18 @@ from domain import (
     Task,
     UserError,
 )
-from domain.blocks import EVERYWHERE, WHOLE_SERVER, Block
+from domain.blocks import WHOLE_SERVER, Block
 from domain.circumstances import Circumstances
+from domain.places import EVERYWHERE
 from domain.queue import QueueState
 from domain.quotas import Asker, QuotaStanding, credits_in_words
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
 from domain.strikes import NO_PENALTY, Penalty, Rung
 from engine.policy.licence import TERMS_VERSION
 from engine.prepare import Prepared, Validator, prepare
+from engine.request.inline_options import read_inline
 from service.allowances import allowances_of, use_allowance, write_refusal
-from service.context import Context, Topic
+from service.context import Context
 from service.limits import Limits
 from service.terms import Terms
 
@@ -95,20 +97,22 @@ class Admission:
         found = await circumstances.fetch(self._context.database, Asker.of(origin), TERMS_VERSION, now)
         origin = _as_moderator(origin, found.settings)
         judged = replace(origin, place=place_with(origin.place, found.channel))
-        wanted = _with_defaults(wanted, found.settings)
+        self._require_open(judged, found)
+        penalty = _penalty(judged, found, now)
         # Long prompts take a while: beside the event loop.
-        prepared = await asyncio.to_thread(prepare, self._backend, wanted, judged.place, allowances_of(found))
+        prepared = await asyncio.to_thread(self._prepare, wanted, judged.place, found)
         if not found.has_agreed:
             pending_id = await self._terms.keep_request(prepared.request, origin)
             raise ConsentRequired(
                 "Before your first picture, please read what this model may not be used for.", pending_id
             )
-        self._require_open(judged, found)
         check_server_rules(prepared.request, judged, found.settings, self._profile)
-        penalty = _penalty(judged, found, now)
         if prepared.refusal is not None:
             raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
         return await self._accept(prepared, judged, found, penalty, also, first)
+
+    def _prepare(self, wanted: Request | RequestOptions, place: Place, found: Circumstances) -> Prepared:
+        return prepare(self._backend, _with_defaults(wanted, found.settings), place, allowances_of(found))
 
     def _require_open(self, origin: Origin, found: Circumstances) -> None:
         """Raise NotAllowed or QueueFull where nobody, or not this member, may ask for pictures now."""
@@ -135,7 +139,7 @@ class Admission:
         if approved is None:
             raise ValueError("a refused request can't be accepted")
         request = prepared.request
-        async with self._context.writing(Topic.DECISIONS) as connection:
+        async with self._context.writing() as connection:
             if first is not None:
                 await first(connection)
             job_id = await self._enqueue(connection, prepared, origin, penalty, now)
@@ -211,9 +215,10 @@ def _as_moderator(origin: Origin, settings: GuildSettings) -> Origin:
 
 
 def _with_defaults(wanted: Request | RequestOptions, settings: GuildSettings) -> Request | RequestOptions:
-    """Options with the server's shape and preset where the member chose none."""
+    """Options with the server's shape and preset where the member chose none, by an option or in the prompt."""
     if not isinstance(wanted, RequestOptions):
         return wanted
+    wanted = read_inline(wanted)
     has_size = wanted.width is not None or wanted.height is not None
     shape = wanted.shape or (None if has_size else settings.shape)
     return replace(wanted, shape=shape, preset=wanted.preset or settings.preset)

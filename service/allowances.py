@@ -39,11 +39,14 @@ async def write_refusal(
     """Record the refusal, and the strike if it is one; what moderators may let through later is kept as asked."""
     now, verdict = context.now(), refusal.verdict
     in_server = origin.place.guild_id is not None
-    async with context.writing(Topic.DECISIONS, Topic.STRIKES, Topic.AUDIT) as connection:
+    async with context.writing(Topic.DECISIONS) as connection:
         decision_id = await decisions.record_prompt(connection, verdict, request, origin, now)
         if in_server and is_appealable(verdict):
             await appeals.keep_refused(connection, decision_id, request, origin, now)
         penalty = await strikes.record(connection, decision_id, settings, now, is_moderator=origin.is_moderator)
+    if penalty is not None:
+        for topic in (Topic.STRIKES, Topic.AUDIT):
+            context.topics.announce(topic)
     if not in_server:  # no moderator could look at an appeal
         return PromptRefused(verdict, decision_id, sentence=grounds(verdict.clause or "", appealable=False))
     return PromptRefused(verdict, decision_id, strike_in_words(penalty), is_appealable=is_appealable(verdict))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import timedelta
-from itertools import groupby
 
-from db import audit, guild_settings
+from db import audit
 from domain.audit import AuditBacklog, AuditRow
 from service.context import Context
 
@@ -48,13 +48,13 @@ class AuditLog:
     async def fetch_backlogs(self) -> list[AuditBacklog]:
         """What the audit channels do not show yet, one backlog for each server that has such a channel."""
         rows = await audit.unposted(self._context.database, ROWS_PER_ROUND)
-        rows.sort(key=lambda row: (row.guild_id, row.id))
-        found: list[AuditBacklog] = []
-        for guild_id, mine in groupby(rows, key=lambda row: row.guild_id):
-            settings = await guild_settings.load(self._context.database, guild_id)
-            if settings.audit_channel_id is not None:
-                found.append(AuditBacklog(guild_id=guild_id, channel_id=settings.audit_channel_id, rows=tuple(mine)))
-        return found
+        backlogs: defaultdict[tuple[int, int], list[AuditRow]] = defaultdict(list)
+        for channel_id, row in rows:
+            backlogs[row.guild_id, channel_id].append(row)
+        return [
+            AuditBacklog(guild_id=guild_id, channel_id=channel_id, rows=tuple(mine))
+            for (guild_id, channel_id), mine in sorted(backlogs.items())
+        ]
 
     async def mark_posted(self, guild_id: int, last_id: int) -> None:
         """The server's audit channel shows everything up to this row."""

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from db import blocks
 from domain import InvalidRequest
-from domain.blocks import EVERYWHERE, WHOLE_SERVER, Block, BlockResult
+from domain.blocks import WHOLE_SERVER, Block, BlockResult
+from domain.places import EVERYWHERE
 from service.context import Context, Topic
 from service.jobs import Jobs
 

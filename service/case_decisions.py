@@ -9,7 +9,8 @@ import aiosqlite
 
 from db import allowances, appeals, audit, blocks, strikes
 from db import jobs as job_rows
-from domain import Action, InvalidRequest, Job, NotAllowed, NotFound, Origin, Outcome, OutcomeCode, Request
+from domain import Action, InvalidRequest, NotAllowed, NotFound, Origin, Outcome, OutcomeCode, Request
+from domain.audit import THE_BOT
 from domain.cases import CHOICES, Case, CaseKind, CaseStatus, Decider, Grounds, Subject
 from engine.policy import Allowances, judge, prompt_hash
 from service.context import Context, Topic
@@ -18,9 +19,6 @@ from service.jobs import Jobs
 
 Also = Callable[[aiosqlite.Connection], Awaitable[object]]
 Messages = frozenset[tuple[int, int]]
-
-# Who a picture is erased by when a report is upheld: the bot; the case's own row names the moderator.
-THE_BOT = 0
 
 
 class CaseDecisions:
@@ -175,7 +173,7 @@ class CaseDecisions:
         async def erase(connection: aiosqlite.Connection) -> None:
             if also is not None:
                 await also(connection)
-            await self._erase(connection, job)
+            await self._jobs.erase_in(connection, job, THE_BOT)
 
         if job.status.is_open:
             await self._decide(case, status, decider, also)
@@ -183,12 +181,6 @@ class CaseDecisions:
         else:
             await self._decide(case, status, decider, erase)
         return frozenset(messages)
-
-    async def _erase(self, connection: aiosqlite.Connection, job: Job) -> None:
-        now = self._context.now()
-        await job_rows.erase_pictures(connection, job.id)
-        await job_rows.mark_delivered(connection, job.id, None, now)
-        await audit.record_about_job(connection, job.id, THE_BOT, "job.delete", now)
 
     def _announce_job(self, case: Case) -> None:
         if case.job_id is not None:

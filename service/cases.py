@@ -9,7 +9,7 @@ from datetime import datetime
 
 import aiosqlite
 
-from db import allowances, appeals, audit
+from db import allowances, appeals, audit, pictures
 from db import jobs as job_rows
 from domain import Job, JobStatus, NotAllowed, NotFound
 from domain.allowances import AllowedPhrase
@@ -187,8 +187,8 @@ class Cases:
     async def _picture_scores(self, job_id: int) -> dict[str, float]:
         """What the picture check found, the worst over the job's pictures."""
         worst: dict[str, float] = {}
-        for picture in await self._jobs.fetch_pictures(job_id):
-            for name, score in picture.safety.scores.items():
+        for check in await pictures.fetch_checks(self._context.database, job_id):
+            for name, score in check.scores.items():
                 worst[name] = max(score, worst.get(name, 0.0))
         return worst
 

@@ -6,19 +6,17 @@ from datetime import datetime, timedelta
 
 import aiosqlite
 
-from db import audit, challenges, jobs
+from db import audit, challenges, jobs, pictures
 from domain import InvalidRequest, Job, JobStatus, NotAllowed, NotFound
 from domain.challenges import MAX_THEMES, Challenge, ChallengeEntry, ChallengeStatus, Victory
 from service.context import Context, Topic
-from service.jobs import Jobs
 
 
 class Challenges:
     """A challenge ends because its row says so; what is over takes neither entries nor votes."""
 
-    def __init__(self, context: Context, jobs_: Jobs) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._jobs = jobs_
 
     # ---- moderators ------------------------------------------------------------------------------------------------
 
@@ -27,11 +25,13 @@ class Challenges:
     ) -> int:
         """Begin a challenge now and return its number; with `repeat` the themes (parted by |) take turns.
 
-        Raises InvalidRequest without a theme, or if it would come back before it has ended.
+        Raises InvalidRequest without a theme, with too many, or if it would come back before it has ended.
         """
-        parts = tuple(part.strip() for part in themes.split("|") if part.strip())[:MAX_THEMES]
+        parts = tuple(part.strip() for part in themes.split("|") if part.strip())
         if not parts:
             raise InvalidRequest("Please give a theme.")
+        if len(parts) > MAX_THEMES:
+            raise InvalidRequest(f"A challenge takes at most {MAX_THEMES} themes, and these are {len(parts)}.")
         if repeat is not None and repeat < length:
             raise InvalidRequest("It can't come back before it has ended: `every` must be at least as long as `ends`.")
         now = self._context.now()
@@ -127,8 +127,8 @@ class Challenges:
     async def _require_enterable(self, challenge: Challenge, job: Job, user_id: int) -> None:
         if job.user_id != user_id or job.guild_id != challenge.guild_id:
             raise NotAllowed("You can enter pictures only that you asked for yourself, in this server.")
-        pictures = await self._jobs.fetch_pictures(job.id)
-        if job.status is not JobStatus.DELIVERED or not any(picture.png for picture in pictures):
+        is_finished = job.status is JobStatus.DELIVERED
+        if not is_finished or not await pictures.is_stored(self._context.database, job.id):
             raise NotFound("This picture is not finished, or not stored any more.")
 
     async def withdraw(self, challenge_id: int, user_id: int) -> tuple[int, int] | None:

@@ -136,13 +136,15 @@ class Dispatch:
         job = await self._jobs.fetch(result.job_id)
         origin = Origin(user_id=job.user_id, place=job.place)
         now = self._context.now()
-        async with self._context.writing(Topic.DECISIONS) as connection:
+        withheld = [picture.safety for picture in result.pictures if not picture.safety.is_safe]
+        async with self._context.writing() as connection:
             if not await jobs.finish(connection, result, now):
                 return
             await picture_hashes.store(connection, job.id, hashes)
-            for picture in result.pictures:
-                if not picture.safety.is_safe:
-                    await decisions.record_picture(connection, picture.safety, job.request, origin, now, job.id)
+            for report in withheld:
+                await decisions.record_picture(connection, report, job.request, origin, now, job.id)
+        if withheld:
+            self._context.topics.announce(Topic.DECISIONS)
 
     # ---- after a restart -------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import aiosqlite
 
-from db import audit, challenges, jobs, prompt_channels, starboard
+from db import audit, challenges, jobs, pictures, prompt_channels, starboard
 from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
 from service.context import Context, Topic
 
@@ -65,6 +65,10 @@ class Jobs:
         """The finished pictures; one that was withheld or erased has no file."""
         return await jobs.fetch_pictures(self._context.database, job_id)
 
+    async def fetch_first_picture(self, job_id: int) -> bytes | None:
+        """The file of the first picture that is stored."""
+        return await pictures.fetch_first(self._context.database, job_id)
+
     async def find_by_message(self, message_id: int) -> Job | None:
         """The job whose own message this is."""
         return await jobs.fetch_by_message(self._context.database, message_id)
@@ -91,7 +95,10 @@ class Jobs:
         self.stop(job_id)
 
     async def cancel_all(self, actor_id: int, *, user_id: int | None = None, guild_id: int | None = None) -> int:
-        """A moderator takes back what is open of a member, in one server or (None) everywhere; returns how many."""
+        """Take back what is open of a member, in one server or (None) everywhere; returns how many.
+
+        By a moderator, or by the member.
+        """
         cancelled = 0
         for job in await self.fetch_open(user_id):
             if guild_id is None or job.guild_id == guild_id:
@@ -122,12 +129,8 @@ class Jobs:
         if job.status.is_open:
             with contextlib.suppress(NotFound):
                 await self.cancel(job_id, user_id, is_moderator=is_moderator)
-        now = self._context.now()
-        async with self._context.writing(Topic.AUDIT) as connection:
-            await jobs.erase_pictures(connection, job_id)
-            await jobs.mark_delivered(connection, job_id, None, now)
-            if user_id != job.user_id:
-                await audit.record_about_job(connection, job_id, user_id, "job.delete", now)
+        async with self._context.writing(*((Topic.AUDIT,) if user_id != job.user_id else ())) as connection:
+            await self.erase_in(connection, job, user_id)
         return job
 
     async def erase_one(self, job_id: int, number: int, user_id: int, *, is_moderator: bool = False) -> bool:
@@ -142,6 +145,14 @@ class Jobs:
         await self.erase(job_id, user_id, is_moderator=is_moderator)
         return False
 
+    async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
+        """Erase an ended job's pictures in the caller's transaction; whoever is not its member is written down."""
+        now = self._context.now()
+        await jobs.erase_pictures(connection, job.id)
+        await jobs.mark_delivered(connection, job.id, None, now)
+        if user_id != job.user_id:
+            await audit.record_about_job(connection, job.id, user_id, "job.delete", now)
+
     async def _fetch_own(self, job_id: int, user_id: int, is_moderator: bool) -> Job:
         job = await self.fetch(job_id)
         if job.user_id != user_id and not is_moderator:
@@ -153,13 +164,16 @@ class Jobs:
     async def end(self, job_id: int, status: JobStatus, outcome: Outcome, *, moderator_id: int | None = None) -> bool:
         """An open job ends without pictures; False if it was not open any more."""
         now = self._context.now()
-        async with self._context.writing(Topic.AUDIT) as connection:
+        async with self._context.writing() as connection:
             has_ended = await jobs.end(connection, job_id, status, outcome, now)
             if has_ended and moderator_id is not None:
                 await audit.record_about_job(connection, job_id, moderator_id, "job.cancel", now)
             if has_ended and status is JobStatus.CANCELLED:
                 await self._show_earlier(connection, job_id)
-        self._context.topics.announce(Topic.JOBS, job_id)
+        if has_ended:
+            if moderator_id is not None:
+                self._context.topics.announce(Topic.AUDIT)
+            self._context.topics.announce(Topic.JOBS, job_id)
         return has_ended
 
     async def _show_earlier(self, connection: aiosqlite.Connection, job_id: int) -> None:

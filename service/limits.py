@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.frozen import frozen
-from domain.quotas import QuotaDefaults
+from domain.quotas import QuotaDefaults, to_millicredits
 
 
 @frozen
@@ -18,7 +18,7 @@ class Limits:
     @property
     def defaults(self) -> QuotaDefaults:
         return QuotaDefaults(
-            per_hour=self.credits_per_hour * 1000,
-            per_day=self.credits_per_day * 1000,
+            per_hour=to_millicredits(self.credits_per_hour),
+            per_day=to_millicredits(self.credits_per_day),
             max_jobs=self.max_jobs_per_user,
         )

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from db import jobs as job_rows
-from db import picture_hashes
+from db import picture_hashes, pictures
 from domain.lookup import Found, FoundBy
 from engine.images.fingerprint import CANDIDATE_DISTANCE, SAME_SIMILARITY, distances, fingerprint, similarity
 from engine.images.metadata import read_png
@@ -44,8 +44,8 @@ class Lookup:
         job = await job_rows.fetch(self._context.database, info.job_id)
         if job is None or job.guild_id != guild_id:
             return None
-        seeds = {picture.seed for picture in await self._jobs.fetch_pictures(job.id)}
-        return Found(job=job, by=FoundBy.METADATA) if info.seed in seeds else None
+        is_ours = await pictures.has_seed(self._context.database, job.id, info.seed)
+        return Found(job=job, by=FoundBy.METADATA) if is_ours else None
 
     async def _by_looks(self, data: bytes, guild_id: int) -> Found | None:
         try:
@@ -69,7 +69,6 @@ class Lookup:
             if apart[index] > CANDIDATE_DISTANCE:
                 break
             near = stored[index]
-            pictures = await self._jobs.fetch_pictures(near.job_id)
-            png = pictures[near.position].png if near.position < len(pictures) else None
+            png = await pictures.fetch_picture(self._context.database, near.job_id, near.position)
             if png is not None:
                 yield near.job_id, png

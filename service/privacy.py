@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from db import erasure, privacy, retention, space
-from domain import NotFound
+from db import erasure, pictures, privacy, retention, space
 from service.context import Context
 from service.jobs import Jobs
 
@@ -57,27 +56,23 @@ class Privacy:
     async def export(self, user_id: int, limit_bytes: int) -> Export:
         """What an export holds, its pictures split over archives of at most `limit_bytes`."""
         rows = await privacy.export(self._context.database, user_id)
-        pictures = await privacy.list_pictures(self._context.database, user_id)
-        parts, too_large = split_pictures(pictures, limit_bytes)
+        sizes = await privacy.list_pictures(self._context.database, user_id)
+        parts, too_large = split_pictures(sizes, limit_bytes)
         return Export(rows, parts, too_large)
 
     async def fetch_parts(self, export: Export) -> AsyncIterator[ExportPart]:
         """The export's archives, one after the other: all pictures at once might not fit into memory."""
         for number, keys in enumerate(export.parts, start=1):
-            pictures = {
-                name_of(job_id, position): await privacy.fetch_picture(self._context.database, job_id, position) or b""
+            files = {
+                name_of(job_id, position): await pictures.fetch_picture(self._context.database, job_id, position) or b""
                 for job_id, position in keys
             }
-            yield ExportPart(number, len(export.parts), pictures)
+            yield ExportPart(number, len(export.parts), files)
 
     async def erase_member(self, user_id: int) -> list[int]:
         """Cancel what is open and erase the rows; the ids of the jobs that were open."""
         open_ids = [job.id for job in await self._jobs.fetch_open(user_id)]
-        for job_id in open_ids:
-            try:
-                await self._jobs.cancel(job_id, user_id)
-            except NotFound:
-                log.info("job %d was finished just now", job_id)
+        await self._jobs.cancel_all(user_id, user_id=user_id)
         database, now = self._context.database, self._context.now()
         async with self._context.writing() as connection:
             await erasure.note_erasure(connection, user_id, now)
@@ -112,7 +107,7 @@ class Privacy:
     async def note_return(self, guild_id: int) -> None:
         """The bot was added to a server (again)."""
         async with self._context.writing() as connection:
-            await erasure.note_return(connection, guild_id)
+            await erasure.note_return(connection, [guild_id])
 
     async def note_present(self, guild_ids: set[int]) -> None:
         """These are all servers that have the bot: others have removed it, or added it, while it was not running."""
@@ -121,8 +116,7 @@ class Privacy:
         async with self._context.writing() as connection:
             for guild_id in stored - guild_ids:
                 await erasure.note_departure(connection, guild_id, now)
-            for guild_id in guild_ids:
-                await erasure.note_return(connection, guild_id)
+            await erasure.note_return(connection, sorted(guild_ids))
 
 
 def name_of(job_id: int, position: int) -> str:

@@ -12,10 +12,9 @@ from cogs.core.text import NOBODY, inert, plural
 from cogs.moderation.audit import rows_to_read, show_rows
 from cogs.moderation.quota_cards import rule_line
 from domain import InvalidRequest
-from domain.audit import EVERYWHERE as AUDIT_EVERYWHERE
-from domain.blocks import EVERYWHERE
 from domain.durations import parse_optional_duration
 from domain.health import Problem
+from domain.places import EVERYWHERE
 from domain.queue import QueueState
 from domain.quotas import QuotaKind, QuotaLimits, QuotaSubject, to_millicredits
 from service import Topic
@@ -144,7 +143,7 @@ class Owner(GroupCog, group_name="owner"):
     ) -> None:
         """What you decided for all servers; each server's own decisions are in its /audit"""
         await require_owner(interaction)
-        rows = await self.bot.service.audit.search(AUDIT_EVERYWHERE, days=days, limit=rows_to_read(as_file=as_file))
+        rows = await self.bot.service.audit.search(EVERYWHERE, days=days, limit=rows_to_read(as_file=as_file))
         await show_rows(interaction, rows, as_file=as_file)
 
     @app_commands.command()

@@ -34,7 +34,7 @@ async def test_a_change_that_fails_leaves_no_audit_row(database: Database) -> No
     with pytest.raises(ZeroDivisionError):
         await block_and_fail(database)
     assert await audit.search(database, GUILD) == []
-    assert await blocks.find(database, GUILD, MEMBER, NOW) is None
+    assert await blocks.fetch_all(database, GUILD, NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,13 @@ async def test_a_chosen_audit_channel_gets_what_happens_from_then_on(database: D
     await change(database, audit_channel_id=5)
     await change(database, max_images=3)
     waiting = await audit.unposted(database, 10)
-    assert [row.details for row in waiting] == [{"audit_channel_id": 5}, {"max_images": 3}]
+    details = [(channel_id, row.details) for channel_id, row in waiting]
+    assert details == [
+        (5, {"audit_channel_id": 5}),
+        (5, {"max_images": 3}),
+    ]
     async with database.transaction() as connection:
-        await audit.mark_posted(connection, GUILD, waiting[-1].id)
+        await audit.mark_posted(connection, GUILD, waiting[-1][1].id)
     assert await audit.unposted(database, 10) == []
 
 
@@ -103,8 +107,8 @@ async def test_a_server_with_many_waiting_rows_keeps_no_other_server_waiting(dat
             for _ in range(rows):
                 await audit.record(connection, guild_id, MODERATOR, "block.add", f"member:{MEMBER}", {}, NOW)
     waiting = await audit.unposted(database, 10)
-    assert [row.guild_id for row in waiting].count(GUILD) == 10
-    assert [row.guild_id for row in waiting].count(77) == 2
+    assert [row.guild_id for _, row in waiting].count(GUILD) == 10
+    assert [row.guild_id for _, row in waiting].count(77) == 2
 
 
 async def test_settings_read_back_and_say_what_changed(database: Database) -> None:

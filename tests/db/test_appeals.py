@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from db import allowances, appeals, decisions, guild_settings
+from db import allowances, appeals, decisions, guild_settings, retention
 from db.database import Database
 from domain import Action, Verdict
 from domain.cases import CaseStatus
@@ -84,8 +84,7 @@ async def test_what_is_not_shown_or_told_stays_on_the_list(database: Database) -
 async def test_refused_requests_are_forgotten_unless_an_appeal_is_running(database: Database) -> None:
     forgotten, appealed = await refuse(database), await refuse(database)
     await appeal(database, appealed)
-    async with database.transaction() as connection:
-        await appeals.forget_refused(connection, NOW + timedelta(days=8))
+    await retention.forget_old(database, NOW + timedelta(days=8))
     assert await appeals.fetch_refused(database, forgotten) is None
     assert await appeals.fetch_refused(database, appealed) is not None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from db import backup, jobs, privacy
+from db import backup, jobs, pictures
 from db.database import Database, DatabaseError
 from db.ids import EPOCH, IDS_PER_SECOND
 from db.opening import opened_alone
@@ -55,7 +55,7 @@ async def test_a_backup_of_a_running_database_is_whole(tmp_path: Path) -> None:
     assert size == target.stat().st_size
     assert [path.name for path in target.parent.iterdir()] == ["copy.sqlite3"]
     async with Database(target) as copy:
-        assert await privacy.fetch_picture(copy, 1, 0) == PNG
+        assert await pictures.fetch_picture(copy, 1, 0) == PNG
         job = await jobs.fetch(copy, 1)
         assert job is not None
         assert job.seconds == 1.0  # what was not committed is not in it

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import appeals, batches, challenges, decisions, erasure, jobs, privacy, retention, strikes
+from db import appeals, batches, challenges, decisions, erasure, jobs, pictures, privacy, retention, strikes
 from db.database import Database
 from domain import Action, Verdict
 from domain.cases import CaseKind
@@ -81,7 +81,7 @@ async def test_other_members_rows_stay_to_the_last_value(database: Database) -> 
     assert before["stars"]
     assert before["ledger"]
     assert await privacy.export(database, OTHER) == {**before, "pending_requests": []}
-    assert await privacy.fetch_picture(database, entry_job, 0) == PNG
+    assert await pictures.fetch_picture(database, entry_job, 0) == PNG
 
 
 async def test_an_erasure_lifts_no_block_and_no_live_strike(database: Database) -> None:
@@ -241,7 +241,7 @@ async def test_a_server_that_came_back_is_not_erased(database: Database) -> None
     await live(database, MEMBER)
     async with database.transaction() as connection:
         await erasure.note_departure(connection, GUILD, NOW)
-        await erasure.note_return(connection, GUILD)
+        await erasure.note_return(connection, [GUILD])
     assert await erasure.erase_departed(database, NOW + timedelta(days=90)) == []
     assert GUILD in await erasure.fetch_guild_ids(database)
 
@@ -256,7 +256,7 @@ async def test_a_server_that_comes_back_during_its_erasure_keeps_the_rest(
 
     async def come_back(self: batches.Sweep, *given: object) -> int:
         async with database.transaction() as connection:
-            await erasure.note_return(connection, GUILD)
+            await erasure.note_return(connection, [GUILD])
         return await original(self, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batches.Sweep, "run_over_jobs", come_back)

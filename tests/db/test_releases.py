@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from db import auto_vacuum, jobs, privacy
+from db import auto_vacuum, jobs, pictures
 from db.codec import encode_request
 from db.database import SCHEMA, Database
 from tests.support.people import CHANNEL, GUILD, MEMBER
@@ -58,7 +58,7 @@ async def test_a_database_of_a_released_schema_comes_to_the_newest(tmp_path: Pat
         job = await jobs.fetch(old, 1)
         assert job is not None
         assert job.request == REQUEST
-        assert await privacy.fetch_picture(old, 1, 0) == PNG
+        assert await pictures.fetch_picture(old, 1, 0) == PNG
         if version >= 3:
             row = await old.fetch_one("SELECT asked_at, erased_at FROM erasures")
             assert row is not None
@@ -72,7 +72,7 @@ async def test_an_older_file_gives_space_back_from_its_next_start_on(tmp_path: P
         row = await database.fetch_one("PRAGMA auto_vacuum")
         assert row is not None
         assert row[0] == auto_vacuum.INCREMENTAL
-        assert await privacy.fetch_picture(database, 1, 0) == PNG
+        assert await pictures.fetch_picture(database, 1, 0) == PNG
 
 
 async def test_without_room_an_older_file_stays_as_it_is_and_says_so(

@@ -38,7 +38,8 @@ async def refuse(
 
 
 async def standing(database: Database, now: datetime = NOW) -> Penalty:
-    return await strikes.fetch_penalty(database, GUILD, MEMBER, SETTINGS, now)
+    live = [strike for strike in await strikes.fetch_all(database, GUILD, MEMBER) if strike.is_live(now)]
+    return strikes.penalty_of([strike.created_at for strike in live], SETTINGS, now)
 
 
 async def test_the_first_refusals_are_free_and_then_the_ladder_is_climbed(database: Database) -> None:

@@ -11,6 +11,7 @@ from service.audit import ROWS_PER_ROUND, AuditLog
 from service.context import Context
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW
+from tests.support.statements import recorded
 
 CHANNEL, ELSEWHERE = 5, GUILD + 1
 
@@ -53,7 +54,9 @@ async def test_each_server_with_an_audit_channel_has_its_own_backlog(log: AuditL
     await write(context, "quota.set", guild_id=ELSEWHERE)
     second = await write(context, "block.lift")
     await write(context, "quota.set", guild_id=ELSEWHERE + 1)
-    here, there = await log.fetch_backlogs()
+    with recorded() as recording:
+        here, there = await log.fetch_backlogs()
+    assert len(recording.statements) == 1
     assert (here.guild_id, here.channel_id) == (GUILD, CHANNEL)
     assert [row.id for row in here.rows][-2:] == [first, second]
     assert (there.guild_id, there.channel_id) == (ELSEWHERE, CHANNEL + 1)

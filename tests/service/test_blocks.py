@@ -9,7 +9,8 @@ import pytest
 
 from db import audit, jobs
 from domain import InvalidRequest, JobStatus, Origin, Place
-from domain.blocks import EVERYWHERE, WHOLE_SERVER
+from domain.blocks import WHOLE_SERVER
+from domain.places import EVERYWHERE
 from domain.quotas import QuotaDefaults
 from service.blocks import Blocks
 from service.context import Context

@@ -12,8 +12,6 @@ from domain import InvalidRequest, Job, NotAllowed, NotFound
 from domain.challenges import Challenge, ChallengeEntry
 from service.challenges import Challenges
 from service.context import Context, Topic
-from service.jobs import Jobs
-from tests.support.idle_backend import IdleBackend
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW
 from tests.support.traces import paint
@@ -24,7 +22,7 @@ SHOWN_IN = 55  # the message that `paint` delivers in
 
 @pytest.fixture
 def challenges(context: Context) -> Challenges:
-    return Challenges(context, Jobs(context, IdleBackend()))
+    return Challenges(context)
 
 
 @pytest.fixture
@@ -69,6 +67,14 @@ async def test_a_challenge_begins_now_with_its_themes_and_its_audit_row(
     (row,) = await audit.search(database, GUILD)
     assert (row.actor_id, row.action, row.target) == (MODERATOR, "challenge.start", f"channel:{CHANNEL}")
     assert announced == [Topic.CHALLENGES, Topic.AUDIT]
+
+
+async def test_too_many_themes_are_not_cut_but_said(challenges: Challenges, announced: list[Topic]) -> None:
+    with pytest.raises(InvalidRequest, match="at most 20 themes, and these are 21"):
+        await start(challenges, "|".join(str(number) for number in range(21)))
+    assert announced == []
+    await start(challenges, "|".join(str(number) for number in range(20)))
+    assert len((await running(challenges)).themes) == 20
 
 
 async def test_a_challenge_without_a_theme_is_not_started(challenges: Challenges, announced: list[Topic]) -> None:

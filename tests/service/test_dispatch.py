@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Awaitable
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from db.database import Database
 from domain import Job, JobStatus, OutcomeCode, QueueFull, Result, Task
@@ -16,6 +19,11 @@ from tests.support.desk import Desk, open_desk
 from tests.support.idle_backend import IdleBackend
 from tests.support.people import MEMBER
 from tests.support.requests import ORIGIN, USUAL_REQUEST
+from tests.support.results import make_picture, make_result
+
+_FILE = io.BytesIO()
+Image.new("RGB", (64, 64), "white").save(_FILE, "PNG")
+PNG = _FILE.getvalue()
 
 
 class Stubborn(IdleBackend):
@@ -60,6 +68,18 @@ async def test_painting_steps_are_no_news_about_rows(desk: Desk) -> None:
     assert desk.news.count((Topic.PROGRESS, job.id)) == 3
     assert desk.news.count((Topic.JOBS, job.id)) == 1
     assert (await desk.jobs.fetch(job.id)).status is JobStatus.RUNNING
+
+
+@pytest.mark.parametrize("is_safe", [True, False])
+async def test_a_finished_job_is_news_and_a_withheld_picture_is_a_decision(desk: Desk, is_safe: bool) -> None:
+    job = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    desk.news.clear()
+    over = asyncio.Event()
+    desk.service.subscribe(lambda _: over.set())
+    picture = replace(make_picture(is_safe=is_safe), png=PNG if is_safe else None)
+    desk.backend.finish(make_result(job.id, job.request, picture))
+    await over.wait()
+    assert desk.news == ([] if is_safe else [(Topic.DECISIONS, 0)]) + [(Topic.JOBS, job.id)]
 
 
 async def test_who_shows_progress_hears_of_steps_and_of_rows(desk: Desk) -> None:

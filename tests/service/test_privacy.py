@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import erasure, guild_settings, jobs, privacy
+from db import erasure, guild_settings, jobs, pictures, privacy
 from service.context import Context
 from service.jobs import Jobs
 from service.privacy import Privacy
@@ -79,10 +79,10 @@ async def test_forgetting_runs_once_an_hour(use_case: Privacy, context: Context)
         await connection.execute("UPDATE jobs SET finished_at = 0")
     context.clock = lambda: NOW + timedelta(minutes=59)
     await use_case.forget()
-    assert await privacy.fetch_picture(context.database, job_id, 0) == PNG
+    assert await pictures.fetch_picture(context.database, job_id, 0) == PNG
     context.clock = lambda: NOW + timedelta(minutes=60)
     await use_case.forget()
-    assert await privacy.fetch_picture(context.database, job_id, 0) is None
+    assert await pictures.fetch_picture(context.database, job_id, 0) is None
 
 
 async def test_servers_that_left_and_came_back_while_the_bot_was_away_are_noticed(

@@ -25,6 +25,7 @@ from service.terms import Terms
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW, ORIGIN, PROFILE
 from tests.support.requests import USUAL_REQUEST as REQUEST
+from tests.support.statements import recorded
 
 ROLE = 21
 MINE = QuotaSubject(QuotaKind.MEMBER, MEMBER)
@@ -55,6 +56,14 @@ async def set_rule(
 ) -> None:
     values = QuotaLimits(**limits)  # pyright: ignore[reportArgumentType]
     await quotas.set_rule(GUILD, subject, values, MODERATOR, reason="test", expires_in=expires_in)
+
+
+async def test_a_standing_is_one_state_of_the_database(quotas: Quotas, context: Context) -> None:
+    await spend(context, 2000)
+    with recorded() as recording:
+        standing = await quotas.standing(ASKER)
+    assert len(recording.statements) == 1
+    assert standing.hour_spends == standing.day_spends == ((NOW, 2000),)
 
 
 # ---- rules -----------------------------------------------------------------------------------------------------------

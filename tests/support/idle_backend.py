@@ -37,6 +37,10 @@ class IdleBackend:
         """Say that so many steps of a job are painted."""
         self._on_progress[job_id](Progress(job_id=job_id, step=step, total_steps=20))
 
+    def finish(self, result: Result) -> None:
+        """Say that a job's pictures are ready."""
+        self._waiting.pop(result.job_id).set_result(result)
+
     def validate(self, request: Request) -> None:
         validate(request, self.profile, self.tokens(request.prompt), self.tokens(request.negative_prompt))
 
