@@ -106,17 +106,17 @@ class Challenges(GroupCog, group_name="challenge"):
 
     async def _post_entry(self, challenge: Challenge, entry: ChallengeEntry) -> int:
         limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
-        uploads = await self.bot.service.deliveries.make_uploads(entry.job_id, limit)
-        if not uploads:
+        upload = await self.bot.service.deliveries.make_first_upload(entry.job_id, limit)
+        if upload is None:
             return 0  # erased meanwhile
-        filename = f"entry-{entry.number}{uploads[0].filename[uploads[0].filename.rindex('.') :]}"
+        filename = f"entry-{entry.number}{upload.filename[upload.filename.rindex('.') :]}"
         words = await translation_for(self.bot, challenge.guild_id)
         return await self._post(
             challenge,
             f"entry-{entry.id}",
             embed=entry_card(challenge, entry, filename, words),
             view=words.labels(row_of(VoteButton(entry.id))),
-            file=discord.File(io.BytesIO(uploads[0].data), filename, description="An AI-generated picture"),
+            file=discord.File(io.BytesIO(upload.data), filename, description="An AI-generated picture"),
         )
 
     async def post_results(self) -> None:

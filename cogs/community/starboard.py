@@ -82,12 +82,14 @@ class Starboard(GroupCog, group_name="starboard"):
     async def _post(self, starred: Starred) -> int | None:
         service = self.bot.service
         job = await service.jobs.fetch(starred.job_id)
-        uploads = await service.deliveries.make_uploads(job.id, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
-        if not uploads or not await may_be_shown(self.bot, job, starred.channel_id):
+        if not await may_be_shown(self.bot, job, starred.channel_id):
             return None
-        card = await self._card(job, uploads[0])
+        upload = await service.deliveries.make_first_upload(job.id, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+        if upload is None:
+            return None
+        card = await self._card(job, upload)
         alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
-        file = discord.File(io.BytesIO(uploads[0].data), uploads[0].filename, description=alt)
+        file = discord.File(io.BytesIO(upload.data), upload.filename, description=alt)
         return await self.bot.post(starred.channel_id, embed=card, file=file, nonce=f"star-{job.id}")
 
     async def _card(self, job: Job, upload: Upload) -> discord.Embed:

@@ -117,7 +117,7 @@ class Showing:
         view = words.labels(finished_buttons(job, some_withheld=any(picture.png is None for picture in pictures)))
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for _ in range(MAX_UPLOADS - 1):
-            uploads = await service.deliveries.make_uploads(job.id, limit)
+            uploads = await service.deliveries.make_uploads(job.id, pictures, limit)
             try:
                 return await send(card, _files(job, uploads), view)
             except discord.HTTPException as error:
@@ -126,7 +126,7 @@ class Showing:
                 # Discord's limits change; what it just refused is what we know.
                 limit = int(max(len(upload.data) for upload in uploads) * SHRINK_ON_413)
                 log.info("job %d: Discord found the pictures too large, next try with %d bytes", job.id, limit)
-        return await send(card, _files(job, await service.deliveries.make_uploads(job.id, limit)), view)
+        return await send(card, _files(job, await service.deliveries.make_uploads(job.id, pictures, limit)), view)
 
     async def _answered_message(self, job: Job) -> discord.MessageReference | None:
         """The message in a prompt channel that this job answers; in a thread of its own there is none."""
