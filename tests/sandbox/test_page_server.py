@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import aiohttp
-import pytest
-from aiohttp.test_utils import make_mocked_request
+from aiohttp import web
 
 from sandbox.page.server import PageServer
 from sandbox.people.person import channel_named, person
 from sandbox.server import LoopbackDiscord
-from sandbox.world.things import Event
 from sandbox.world.world import default_world
 
 
@@ -35,20 +32,27 @@ async def test_the_page_says_that_a_bot_which_hangs_did_not_respond() -> None:
     assert answer["error"].startswith("The application did not respond")
 
 
-async def test_a_stream_of_events_ends_when_it_is_cancelled() -> None:
+class Watched(PageServer):
+    """Notes how a stream of events ends."""
+
+    is_cancelled = False
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await super()._events(request)
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            raise
+
+
+async def test_a_stream_of_events_ends_as_cancelled_when_the_server_closes() -> None:
     server = LoopbackDiscord(default_world())
     ana = person(server, "ana")
-    page = PageServer(server, [ana.id])
-    listening = asyncio.Event()
-    subscribe = server.world.subscribe
-
-    def subscribe_and_say(subscriber: Callable[[Event], None]) -> Callable[[], None]:
-        listening.set()
-        return subscribe(subscriber)
-
-    server.world.subscribe = subscribe_and_say
-    streaming = asyncio.create_task(page._events(make_mocked_request("GET", f"/page-api/events?user={ana.id}")))
-    await listening.wait()
-    streaming.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await streaming
+    page = Watched(server, [ana.id])
+    page.mount()
+    async with aiohttp.ClientSession() as client:
+        async with server:
+            stream = await client.get(f"{server.base_url}/page-api/events?user={ana.id}")
+            assert await stream.content.readline() == b": hello\n"
+        stream.close()
+    assert page.is_cancelled
