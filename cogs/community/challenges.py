@@ -20,7 +20,7 @@ from cogs.core.checks import require_moderator
 from cogs.core.errors import row_of
 from cogs.core.i18n import translation_for
 from domain.challenges import MAX_DURATION, Challenge, ChallengeEntry
-from domain.durations import parse_duration
+from domain.durations import parse_duration, parse_optional_duration
 from service import Topic
 
 MENU = "Enter in challenge"
@@ -58,7 +58,7 @@ class Challenges(GroupCog, group_name="challenge"):
         """Start a challenge with a theme"""
         guild_id = await require_moderator(interaction)
         length = parse_duration(ends, longest=MAX_DURATION)
-        repeat = parse_duration(every, longest=MAX_DURATION) if every else None
+        repeat = parse_optional_duration(every, longest=MAX_DURATION)
         place = channel or interaction.channel
         require_posting(place)
         place_id = place.id if place else 0

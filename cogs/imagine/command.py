@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import discord
@@ -10,6 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from cogs.core.bot import Cog, Interaction
+from cogs.core.checks import matching
 from cogs.imagine.submit import submit
 from domain import SEED_LIMIT, InvalidRequest, JobSource, RequestOptions
 
@@ -85,11 +85,11 @@ class Imagine(Cog):
 
     @imagine.autocomplete("scheduler")
     async def suggest_scheduler(self, _: Interaction, current: str) -> list[Choice[str]]:
-        return _matching(self.bot.service.queue.profile.schedulers, current)
+        return matching(self.bot.service.queue.profile.schedulers, current)
 
     @imagine.autocomplete("preset")
     async def suggest_preset(self, _: Interaction, current: str) -> list[Choice[str]]:
-        return _matching(self.bot.service.queue.presets, current)
+        return matching(self.bot.service.queue.presets, current)
 
 
 async def read_attachment(attachment: discord.Attachment | None) -> bytes | None:
@@ -101,8 +101,3 @@ async def read_attachment(attachment: discord.Attachment | None) -> bytes | None
     if attachment.size > MAX_ATTACHMENT_BYTES:
         raise InvalidRequest("A start picture or mask may have at most 10 MiB; please make it smaller.")
     return await attachment.read()
-
-
-def _matching(names: Iterable[str], current: str) -> list[Choice[str]]:
-    wanted = current.casefold()
-    return [Choice(name=name, value=name) for name in names if wanted in name.casefold()][:25]

@@ -6,7 +6,6 @@ buttons already.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -16,6 +15,7 @@ import discord
 
 from cogs.core.answers import Meaning, meaning_of, why_without_file
 from cogs.core.bot import Bot
+from cogs.core.files import picture_file
 from cogs.core.i18n import translation_for
 from cogs.core.text import NOBODY
 from cogs.imagine.buttons import ended_buttons, finished_buttons
@@ -151,8 +151,7 @@ class Showing:
 
 
 def _files(job: Job, uploads: Sequence[Upload]) -> list[discord.File]:
-    alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
-    return [discord.File(io.BytesIO(upload.data), upload.filename, description=alt) for upload in uploads]
+    return [picture_file(job, upload) for upload in uploads]
 
 
 def _carries(message: discord.Message, job_id: int) -> bool:
