@@ -13,7 +13,7 @@ from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.rest.limits import CUT, Fault
 from sandbox.world import changes
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.stage import Stage, is_delivered, make_stage
 
 CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")

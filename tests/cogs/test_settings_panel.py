@@ -6,7 +6,7 @@ import discord
 
 from db import guild_settings
 from sandbox.world import changes
-from sandbox.world.world import Interaction, Message
+from sandbox.world.things import Interaction, Message
 from tests.support.cards import text_of, told
 from tests.support.stage import Stage
 

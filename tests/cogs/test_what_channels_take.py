@@ -10,7 +10,7 @@ import pytest
 from domain import Upload
 from engine.images.upload import make_upload
 from sandbox.world import changes
-from sandbox.world.world import Channel
+from sandbox.world.things import Channel
 from tests.support.cards import titled, told
 from tests.support.challenges import enter_challenge, start_challenge
 from tests.support.stage import Stage, is_delivered

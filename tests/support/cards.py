@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.world.world import Channel, Message
+from sandbox.world.things import Channel, Message
 from tests.support.stage import Stage
 
 
