@@ -31,6 +31,6 @@ def parse_duration(text: str, longest: timedelta = LONGEST) -> timedelta:
     return total
 
 
-def parse_optional_duration(text: str | None) -> timedelta | None:
+def parse_optional_duration(text: str | None, longest: timedelta = LONGEST) -> timedelta | None:
     """The length of time; None for None and for nothing but spaces (no end). Raises InvalidRequest."""
-    return parse_duration(text) if text is not None and text.strip() else None
+    return parse_duration(text, longest) if text is not None and text.strip() else None

@@ -85,16 +85,15 @@ class Gateway:
     """Accepts sockets and passes the world's events to the sessions that may hear them.
 
     `refused_intents` are privileged intents that the application's page leaves switched off (close code 4014);
-    `token` is the only one taken, None takes any (4004).
+    `token()` is the only one taken, None takes any (4004).
     """
 
-    def __init__(self, world: World, base_url: Callable[[], str]) -> None:
+    def __init__(self, world: World, base_url: Callable[[], str], token: Callable[[], str | None]) -> None:
         self.world = world
-        self._base_url = base_url
+        self._base_url, self._token = base_url, token
         self.sessions: dict[str, Session] = {}
         self.identified = self.resumed = 0
         self.refused_intents = discord.Intents.none()
-        self.token: str | None = None
         self._sockets: set[web.WebSocketResponse] = set()
         self._stop = world.subscribe(self._on_event)
 
@@ -161,7 +160,7 @@ class Gateway:
         return session
 
     async def _identify(self, socket: web.WebSocketResponse, data: Json) -> Session | None:
-        if self.token is not None and data["token"] != self.token:
+        if self._token() not in (None, data["token"]):
             await socket.close(code=AUTHENTICATION_FAILED)
             return None
         if data["intents"] & self.refused_intents.value:

@@ -11,7 +11,7 @@ against hand rules for what that misses; what breaks them is collected in `viola
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,7 +22,7 @@ from sandbox.endpoints import API, point_discord_at
 from sandbox.gateway import Gateway
 from sandbox.rest.limits import CUT, BucketState, Fault, RateLimits
 from sandbox.rest.routes import all_routes
-from sandbox.rest.routing import json_response
+from sandbox.rest.routing import Handler, json_response
 from sandbox.rest.rules import broken_rules
 from sandbox.rest.spec import OpenApi
 from sandbox.rest.uploads import Body, read_body
@@ -31,7 +31,6 @@ from sandbox.world.world import World, default_world
 
 __all__ = ["API", "ApiCall", "Fault", "LoopbackDiscord", "point_discord_at"]
 
-Handler = Callable[[web.Request], Awaitable[Any]]
 # One grey pixel: nobody here has a portrait.
 AVATAR = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a494441"
@@ -69,7 +68,7 @@ class LoopbackDiscord:
         self.rate_limits = RateLimits(self.world.now)
         self.spec = OpenApi.load()
         self.on_call: Callable[[str, ApiCall], None] | None = None
-        self.gateway = Gateway(self.world, lambda: self.base_url)
+        self.gateway = Gateway(self.world, lambda: self.base_url, lambda: self.token)
         self._watchers: list[Callable[[], None]] = []
         self.app = self._make_app()
         self._runner = web.AppRunner(self.app, shutdown_timeout=0.2)
@@ -119,7 +118,7 @@ class LoopbackDiscord:
         app.router.add_get("/embed/avatars/{name}", _avatar)
         return app
 
-    def _wrap(self, route: str, handler: Any) -> Handler:
+    def _wrap(self, route: str, handler: Handler) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             body = await read_body(request)
             call = self._record(request, route, body)
@@ -131,7 +130,7 @@ class LoopbackDiscord:
 
         return handle
 
-    async def _respond(self, request: web.Request, call: ApiCall, handler: Any) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, call: ApiCall, handler: Handler) -> web.StreamResponse:
         if not self._is_authorized(request):
             return json_response({"message": "401: Unauthorized", "code": 0}, 401)
         counted = self.rate_limits.count(request.method, call.route, _major(request))
@@ -148,12 +147,11 @@ class LoopbackDiscord:
 
     def _is_authorized(self, request: web.Request) -> bool:
         """Interaction tokens carry their own right; everything else needs the bot's token, if one is asked for."""
-        self.gateway.token = self.token
         if self.token is None or "token" in request.match_info:
             return True
         return request.headers.get("Authorization") == f"Bot {self.token}"
 
-    async def _carry_out(self, request: web.Request, call: ApiCall, handler: Any) -> web.StreamResponse:
+    async def _carry_out(self, request: web.Request, call: ApiCall, handler: Handler) -> web.StreamResponse:
         self._hear("before", call)
         try:
             answer = await handler(request)

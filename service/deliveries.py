@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from db import appeals, jobs, prompt_channels
-from domain import Job, ModelProfile, Outcome, OutcomeCode, SafetyLevel, Upload
+from domain import Job, ModelProfile, Outcome, OutcomeCode, Picture, SafetyLevel, Upload
 from domain.prompt_channels import PromptMessage
 from domain.settings import ChannelLevel
 from engine.images.upload import make_upload
@@ -51,14 +52,20 @@ class Deliveries:
             await jobs.withhold(connection, job.id, Outcome(OutcomeCode.PLACE_STRICTER))
         return await self._jobs.fetch(job.id)
 
-    async def make_uploads(self, job_id: int, limit_bytes: int) -> list[Upload]:
-        """The job's released pictures as files of at most `limit_bytes` each."""
+    async def make_uploads(self, job_id: int, pictures: Sequence[Picture], limit_bytes: int) -> list[Upload]:
+        """Those of a job's pictures that were released, as files of at most `limit_bytes` each."""
         scale = self._profile.display_scale
         return [
             await asyncio.to_thread(make_upload, picture.png, f"{job_id}-{picture.seed}", scale, limit_bytes)
-            for picture in await self._jobs.fetch_pictures(job_id)
+            for picture in pictures
             if picture.png is not None
         ]
+
+    async def make_first_upload(self, job_id: int, limit_bytes: int) -> Upload | None:
+        """The first released picture of a job as a file of at most `limit_bytes`, None if they were erased."""
+        released = [picture for picture in await self._jobs.fetch_pictures(job_id) if picture.png is not None]
+        uploads = await self.make_uploads(job_id, released[:1], limit_bytes)
+        return uploads[0] if uploads else None
 
     async def find_prompt(self, job_id: int) -> PromptMessage | None:
         """The message in a prompt channel that asked for the job."""

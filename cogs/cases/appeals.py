@@ -11,7 +11,7 @@ import discord
 from discord import ui
 
 from cogs.core.bot import Answer, Interaction
-from cogs.core.errors import Modal, RowButton, View
+from cogs.core.errors import Modal, RowButton, View, row_of
 from domain import PromptRefused
 
 NO_CHANNEL = (
@@ -29,9 +29,7 @@ def refusal_answer(interaction: Interaction, error: PromptRefused) -> Answer:
 
 def appeal_view(decision_id: int) -> View:
     """The Appeal button of a refused prompt."""
-    view = View()
-    view.add_item(AppealButton(decision_id))
-    return view
+    return row_of(AppealButton(decision_id))
 
 
 class AppealButton(RowButton, template=r"appeal:prompt:(?P<row_id>[0-9]+)"):

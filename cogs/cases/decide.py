@@ -10,7 +10,7 @@ from discord import ui
 
 from cogs.core.bot import Interaction
 from cogs.core.checks import require_moderator
-from cogs.core.errors import Modal, RowButton, View
+from cogs.core.errors import Modal, RowButton, View, row_of
 from domain.cases import CaseFile, CaseKind, CaseStatus, Decider
 from service.case_decisions import CaseDecisions, Messages
 
@@ -19,10 +19,7 @@ RED, GREEN = discord.ButtonStyle.danger, discord.ButtonStyle.success
 
 def case_buttons(file: CaseFile) -> View:
     """What can be decided about a case; nothing once it is decided."""
-    view = View()
-    for end in file.choices:
-        view.add_item(_BUTTONS[file.case.kind, end](file.case.id))
-    return view
+    return row_of(*(_BUTTONS[file.case.kind, end](file.case.id) for end in file.choices))
 
 
 def _decisions(interaction: Interaction) -> CaseDecisions:

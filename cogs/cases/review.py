@@ -144,7 +144,8 @@ class Review(GroupCog, group_name="review"):
             return []
         if job.place.level is SafetyLevel.ADULT and not is_age_restricted(self.bot.get_channel(channel_id)):
             return []
-        uploads = await self.bot.service.deliveries.make_uploads(job.id, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+        service, limit = self.bot.service, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+        uploads = await service.deliveries.make_uploads(job.id, await service.jobs.fetch_pictures(job.id), limit)
         return [discord.File(io.BytesIO(upload.data), upload.filename, spoiler=True) for upload in uploads]
 
     # ---- answers ---------------------------------------------------------------------------------------------------

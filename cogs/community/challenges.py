@@ -20,7 +20,7 @@ from cogs.core.checks import require_moderator
 from cogs.core.errors import row_of
 from cogs.core.i18n import translation_for
 from domain.challenges import MAX_DURATION, Challenge, ChallengeEntry
-from domain.durations import parse_duration
+from domain.durations import parse_duration, parse_optional_duration
 from service import Topic
 
 MENU = "Enter in challenge"
@@ -58,7 +58,7 @@ class Challenges(GroupCog, group_name="challenge"):
         """Start a challenge with a theme"""
         guild_id = await require_moderator(interaction)
         length = parse_duration(ends, longest=MAX_DURATION)
-        repeat = parse_duration(every, longest=MAX_DURATION) if every else None
+        repeat = parse_optional_duration(every, longest=MAX_DURATION)
         place = channel or interaction.channel
         require_posting(place)
         place_id = place.id if place else 0
@@ -106,17 +106,17 @@ class Challenges(GroupCog, group_name="challenge"):
 
     async def _post_entry(self, challenge: Challenge, entry: ChallengeEntry) -> int:
         limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
-        uploads = await self.bot.service.deliveries.make_uploads(entry.job_id, limit)
-        if not uploads:
+        upload = await self.bot.service.deliveries.make_first_upload(entry.job_id, limit)
+        if upload is None:
             return 0  # erased meanwhile
-        filename = f"entry-{entry.number}{uploads[0].filename[uploads[0].filename.rindex('.') :]}"
+        filename = f"entry-{entry.number}{upload.filename[upload.filename.rindex('.') :]}"
         words = await translation_for(self.bot, challenge.guild_id)
         return await self._post(
             challenge,
             f"entry-{entry.id}",
             embed=entry_card(challenge, entry, filename, words),
             view=words.labels(row_of(VoteButton(entry.id))),
-            file=discord.File(io.BytesIO(uploads[0].data), filename, description="An AI-generated picture"),
+            file=discord.File(io.BytesIO(upload.data), filename, description="An AI-generated picture"),
         )
 
     async def post_results(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import discord
 from discord import app_commands
 from discord.app_commands import Range
@@ -12,6 +10,7 @@ from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.channels import may_be_shown, require_posting
 from cogs.core.checks import require_moderator
 from cogs.core.colours import GOLD
+from cogs.core.files import picture_file
 from cogs.core.i18n import translation_for
 from cogs.core.text import inert
 from domain import Job, Upload
@@ -82,12 +81,13 @@ class Starboard(GroupCog, group_name="starboard"):
     async def _post(self, starred: Starred) -> int | None:
         service = self.bot.service
         job = await service.jobs.fetch(starred.job_id)
-        uploads = await service.deliveries.make_uploads(job.id, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
-        if not uploads or not await may_be_shown(self.bot, job, starred.channel_id):
+        if not await may_be_shown(self.bot, job, starred.channel_id):
             return None
-        card = await self._card(job, uploads[0])
-        alt = f"AI-generated picture for the prompt: {job.request.prompt}"[:1000]
-        file = discord.File(io.BytesIO(uploads[0].data), uploads[0].filename, description=alt)
+        upload = await service.deliveries.make_first_upload(job.id, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+        if upload is None:
+            return None
+        card = await self._card(job, upload)
+        file = picture_file(job, upload)
         return await self.bot.post(starred.channel_id, embed=card, file=file, nonce=f"star-{job.id}")
 
     async def _card(self, job: Job, upload: Upload) -> discord.Embed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import discord
 
@@ -135,6 +136,14 @@ def require_posting(channel: object, needed: discord.Permissions | None = None) 
         raise InvalidRequest(
             f"I can't post in <#{channel.id}>: I am missing {missing}. Give me that there, then try again."
         )
+
+
+async def post_in_system_channel(bot: Bot, guild: discord.Guild, **message: Any) -> bool:
+    """Write where a server greets newcomers; False if there is no such place that takes it. Raises what passes."""
+    channel = guild.system_channel
+    if channel is None or not channel.permissions_for(guild.me).send_messages:
+        return False
+    return await bot.post(channel.id, **message) is not None
 
 
 def names_of_missing(needed: discord.Permissions, mine: discord.Permissions) -> str:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import discord
 from discord import app_commands
+from discord.app_commands import Choice
 
 from cogs.core.bot import Bot, Cog, Interaction
+from cogs.core.text import SERVERS_ONLY
 from domain import NotAllowed
 
 Command = Callable[..., Awaitable[None]]
+
+MAX_CHOICES = 25
 
 MODERATORS_ONLY = (
     "This is for this server's moderators: people who may time members out or manage the server, and the roles that "
@@ -74,13 +78,19 @@ def may_moderate(permissions: discord.Permissions) -> bool:
 
 def _require_server(interaction: Interaction) -> int:
     if interaction.guild_id is None:
-        raise NotAllowed("This works in servers only, not in direct messages.")
+        raise NotAllowed(SERVERS_ONLY)
     return interaction.guild_id
 
 
 async def _has_moderators_role(bot: Bot, guild_id: int, roles: list[discord.Role]) -> bool:
     settings = await bot.service.settings.fetch(guild_id)
     return not {role.id for role in roles}.isdisjoint(settings.moderator_role_ids)
+
+
+def matching(names: Iterable[str], current: str) -> list[Choice[str]]:
+    """What an option suggests while somebody types, as much as Discord shows."""
+    wanted = current.casefold()
+    return [Choice(name=name, value=name) for name in names if wanted in name.casefold()][:MAX_CHOICES]
 
 
 def taking(

@@ -20,7 +20,7 @@ from discord import app_commands, ui
 from cogs.core.answers import LOST
 from cogs.core.bot import Answer, Interaction
 from cogs.core.i18n import Translation
-from cogs.core.text import NOBODY
+from cogs.core.text import NOBODY, SERVERS_ONLY, UNEXPECTED
 from domain import UserError
 
 log = logging.getLogger(__name__)
@@ -60,17 +60,14 @@ def _sentence_for(original: BaseException) -> str:
     if isinstance(original, UserError):
         return str(original)
     if isinstance(original, app_commands.NoPrivateMessage):
-        return "This works in servers only, not in direct messages."
+        return SERVERS_ONLY
     if isinstance(original, app_commands.MissingPermissions):
         return "You need these permissions for that: " + ", ".join(original.missing_permissions).replace("_", " ") + "."
     if isinstance(original, app_commands.CheckFailure):
         return "You may not do that here."
     reference = secrets.token_hex(4)
     log.error("unexpected error (reference %s)", reference, exc_info=original)
-    return (
-        "Something went wrong on our side; nothing was charged. If it happens again, tell the moderators this "
-        f"reference: {reference}."
-    )
+    return UNEXPECTED.format(reference=reference)
 
 
 class View(ui.View):

@@ -15,7 +15,7 @@ import discord
 from cogs.core.colours import BLUE, GREEN, GREY, RED
 from cogs.core.i18n import ENGLISH, Translation
 from cogs.core.layout import Card, gallery, small, text
-from cogs.core.text import inert
+from cogs.core.text import UNEXPECTED, inert
 from domain import Job, JobStatus, ModelProfile, Outcome, OutcomeCode, Picture, Progress, Reading, Standing
 
 BAR_CELLS = 12
@@ -40,10 +40,6 @@ OUTCOMES = {
     OutcomeCode.REJECTED: "A moderator decided not to show this picture.",
     OutcomeCode.PLACE_STRICTER: "This channel takes no adult pictures any more, so this one can't be shown here.",
 }
-UNEXPECTED = (
-    "Something went wrong on our side; nothing was charged. If it happens again, tell the moderators this reference: "
-    "{reference}."
-)
 
 
 @dataclass(frozen=True, slots=True)

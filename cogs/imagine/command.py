@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import discord
@@ -10,6 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from cogs.core.bot import Cog, Interaction
+from cogs.core.checks import matching
 from cogs.imagine.attachments import read_attachment
 from cogs.imagine.submit import submit
 from domain import SEED_LIMIT, JobSource, RequestOptions
@@ -84,13 +84,8 @@ class Imagine(Cog):
 
     @imagine.autocomplete("scheduler")
     async def suggest_scheduler(self, _: Interaction, current: str) -> list[Choice[str]]:
-        return _matching(self.bot.service.queue.profile.schedulers, current)
+        return matching(self.bot.service.queue.profile.schedulers, current)
 
     @imagine.autocomplete("preset")
     async def suggest_preset(self, _: Interaction, current: str) -> list[Choice[str]]:
-        return _matching(self.bot.service.queue.presets, current)
-
-
-def _matching(names: Iterable[str], current: str) -> list[Choice[str]]:
-    wanted = current.casefold()
-    return [Choice(name=name, value=name) for name in names if wanted in name.casefold()][:25]
+        return matching(self.bot.service.queue.presets, current)

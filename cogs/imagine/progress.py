@@ -118,7 +118,7 @@ class Progress(Cog):
                 self._unknown.add(job.id)
                 return
             await self._attach(job.id, message_id)
-            live = Live(await self.bot.service.jobs.fetch(job.id), interaction, edited_at=self._clock())
+            live = Live(replace(job, message_id=message_id), interaction, edited_at=self._clock())
             self._lives[job.id] = live
             await self._take_back_if_deleted(live)
 
@@ -148,7 +148,7 @@ class Progress(Cog):
                 self._unknown.add(job.id)
                 return
             await self._attach(job.id, reply.id)
-            live = self._lives[job.id] = Live(await self.bot.service.jobs.fetch(job.id), edited_at=self._clock())
+            live = self._lives[job.id] = Live(replace(job, message_id=reply.id), edited_at=self._clock())
             await self._take_back_if_deleted(live)
 
     async def _answer(self, interaction: Interaction, view: Layout) -> int | None:

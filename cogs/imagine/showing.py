@@ -6,7 +6,6 @@ buttons already.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -16,6 +15,7 @@ import discord
 
 from cogs.core.answers import Meaning, meaning_of, why_without_file
 from cogs.core.bot import Bot
+from cogs.core.files import picture_file
 from cogs.core.i18n import translation_for
 from cogs.core.layout import Layout, as_edit, layout
 from cogs.imagine.cards import ended_card, held_card, unshown_card
@@ -114,11 +114,11 @@ class Showing:
             return await send(layout(ended_card(job, words), *ended_rows(job), words=words, mention=mention), [])
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for attempt in range(MAX_UPLOADS):
-            uploads = await self.bot.service.deliveries.make_uploads(job.id, limit)
+            uploads = await self.bot.service.deliveries.make_uploads(job.id, pictures, limit)
             names = [upload.filename for upload in uploads]
             view = await finished_layout(self.bot, job, pictures, names, mention=mention)
             try:
-                return await send(view, _files(uploads))
+                return await send(view, _files(job, uploads))
             except discord.HTTPException as error:
                 if meaning_of(error) is not Meaning.TOO_LARGE or attempt == MAX_UPLOADS - 1:
                     raise
@@ -149,9 +149,8 @@ class Showing:
         return None
 
 
-def _files(uploads: Sequence[Upload]) -> list[discord.File]:
-    """Their descriptions are in the message's gallery."""
-    return [discord.File(io.BytesIO(upload.data), upload.filename) for upload in uploads]
+def _files(job: Job, uploads: Sequence[Upload]) -> list[discord.File]:
+    return [picture_file(job, upload) for upload in uploads]
 
 
 def _carries(message: discord.Message, job_id: int) -> bool:

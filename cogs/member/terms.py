@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 
 from cogs.core.bot import Answer, Cog, Interaction
+from cogs.core.channels import post_in_system_channel
 from cogs.core.checks import require_manager
 from cogs.core.colours import BLUE
 from cogs.core.errors import RowButton, View, row_of
@@ -124,10 +125,8 @@ class Terms(Cog):
 
     @Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """Introduce the bot where newcomers are greeted, if it may write there."""
-        channel = guild.system_channel
-        if channel is not None and channel.permissions_for(guild.me).send_messages:
-            await channel.send(embed=self._welcome_card(), view=_set_up_view())
+        """Introduce the bot."""
+        await post_in_system_channel(self.bot, guild, embed=self._welcome_card(), view=_set_up_view())
 
     def _welcome_card(self) -> discord.Embed:
         embed = terms_card(self.bot.service.terms.text, "Hello! I paint pictures from words.")

@@ -15,7 +15,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from cogs.core.bot import Cog, Interaction
-from cogs.core.checks import require_moderator
+from cogs.core.checks import matching, require_moderator
 from cogs.core.colours import BLUE
 from cogs.core.text import NOBODY, inert
 from domain.audit import AuditBacklog, AuditRow
@@ -73,7 +73,7 @@ class Audit(Cog):
 
     @audit.autocomplete("action")
     async def suggest_action(self, _: Interaction, current: str) -> list[Choice[str]]:
-        return [Choice(name=name, value=name) for name in ACTIONS if current.casefold() in name]
+        return matching(ACTIONS, current)
 
     # ---- the audit channel -----------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from cogs.moderation.quota_cards import (
     subject_name,
 )
 from domain import InvalidRequest
-from domain.durations import parse_duration
+from domain.durations import parse_optional_duration
 from domain.quotas import Asker, QuotaKind, QuotaLimits, QuotaSubject, credits_in_words, to_millicredits
 
 Credits = Range[float, 0.0, 1_000_000.0]
@@ -155,7 +155,7 @@ class Quota(GroupCog, group_name="quota"):
             ),
             interaction.user.id,
             reason=reason,
-            expires_in=parse_duration(expires) if expires else None,
+            expires_in=parse_optional_duration(expires),
         )
         await _answer(interaction, f"Set. It holds from the next request on.\n{rule_line(rule)}")
 
@@ -190,7 +190,7 @@ class Quota(GroupCog, group_name="quota"):
             millicredits,
             interaction.user.id,
             reason=reason,
-            expires_in=parse_duration(expires) if expires else None,
+            expires_in=parse_optional_duration(expires),
         )
         each = "" if chosen.member is not None else " each"
         await _answer(interaction, f"Granted {credits_in_words(millicredits)}{each} to {chosen.name}.")

@@ -12,7 +12,7 @@ from cogs.core.bot import GroupCog, Interaction
 from cogs.core.channels import NEEDED, parent_of, require_age_restricted, require_posting
 from cogs.core.checks import require_manager, require_moderator
 from cogs.core.colours import BLUE
-from cogs.core.errors import Modal, RowButton, View
+from cogs.core.errors import Modal, RowButton, View, row_of
 from cogs.core.text import NOBODY
 from domain import InvalidRequest
 from domain.settings import (
@@ -152,10 +152,7 @@ BUTTONS: tuple[type[RowButton], ...] = (PaintingButton, StartPictureButton, Chan
 
 
 def panel_view() -> View:
-    view = View()
-    for button in BUTTONS:
-        view.add_item(button(0))
-    return view
+    return row_of(*(button(0) for button in BUTTONS))
 
 
 # ---- the forms -------------------------------------------------------------------------------------------------------
@@ -166,20 +163,23 @@ class PaintingForm(Modal, title="Painting in this server"):
 
     def __init__(self, settings: GuildSettings, presets: Mapping[str, str]) -> None:
         super().__init__(custom_id="settings:painting")
-        options = [Option(label="The model's own", value=NO_PRESET, default=settings.preset is None)]
+        options = _options({NO_PRESET: "The model's own"}, settings.preset or NO_PRESET)
         options += [
             Option(label=name, description=description[:100], value=name, default=name == settings.preset)
             for name, description in presets.items()
         ]
         self.preset = ui.Select[Any](custom_id="preset", options=options)
-        shapes = [Option(label=shape, value=shape, default=shape == (settings.shape or "square")) for shape in SHAPES]
-        self.shape = ui.Select[Any](custom_id="shape", options=shapes)
-        allowed = [Option(label=shape, value=shape, default=shape in settings.allowed_shapes) for shape in SHAPES]
+        shapes = {shape: shape for shape in SHAPES}
+        self.shape = ui.Select[Any](custom_id="shape", options=_options(shapes, settings.shape or "square"))
         self.allowed_shapes = ui.Select[Any](
-            custom_id="allowed_shapes", options=allowed, min_values=0, max_values=len(SHAPES), required=False
+            custom_id="allowed_shapes",
+            options=_options(shapes, *settings.allowed_shapes),
+            min_values=0,
+            max_values=len(SHAPES),
+            required=False,
         )
-        numbers = [Option(label=str(n), value=str(n), default=n == settings.max_images) for n in range(1, 5)]
-        self.max_images = ui.Select[Any](custom_id="max_images", options=numbers)
+        numbers = {str(number): str(number) for number in range(1, 5)}
+        self.max_images = ui.Select[Any](custom_id="max_images", options=_options(numbers, str(settings.max_images)))
         self.ask("Preset unless a member chooses one", self.preset)
         self.ask("Shape unless a member chooses one", self.shape)
         self.ask("Allowed sizes", self.allowed_shapes, "None chosen: any size.")
@@ -201,11 +201,7 @@ class StartPictureForm(Modal, title="Painting on from pictures"):
 
     def __init__(self, settings: GuildSettings) -> None:
         super().__init__(custom_id="settings:start")
-        options = [
-            Option(label=words, value=value, default=value == settings.image_to_image)
-            for value, words in WHO_WORDS.items()
-        ]
-        self.who = ui.Select[Any](custom_id="who", options=options)
+        self.who = ui.Select[Any](custom_id="who", options=_options(WHO_WORDS, settings.image_to_image))
         self.roles = ui.RoleSelect[Any](
             custom_id="roles",
             min_values=0,
@@ -228,11 +224,7 @@ class ChannelsForm(Modal, title="Audit, review, language, keeping"):
         super().__init__(custom_id="settings:channels")
         self.audit = _channel_select("audit", settings.audit_channel_id)
         self.review = _channel_select("review", settings.review_channel_id)
-        languages = [
-            Option(label=name, value=language, default=language == settings.language)
-            for language, name in LANGUAGE_NAMES.items()
-        ]
-        self.language = ui.Select[Any](custom_id="language", options=languages)
+        self.language = ui.Select[Any](custom_id="language", options=_options(LANGUAGE_NAMES, settings.language))
         self.retention = ui.TextInput[Any](
             custom_id="retention",
             required=False,
@@ -278,6 +270,11 @@ class LevelForm(Modal, title="Policy of a channel"):
         if level == ChannelLevel.ADULT:
             require_age_restricted((guild.get_channel(channel.id) if guild is not None else None) or channel)
         await save(interaction, channel_id=channel.id, level=level)
+
+
+def _options(labels: Mapping[Any, str], *chosen: str) -> list[Option]:
+    """What a menu offers, by value; what holds now is chosen beforehand."""
+    return [Option(label=label, value=value, default=value in chosen) for value, label in labels.items()]
 
 
 def _channel_select(custom_id: str, channel_id: int | None) -> ui.ChannelSelect[Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import discord
 from discord import app_commands
 from discord.app_commands import Range
 
+from cogs.core.answers import LOST
 from cogs.core.bot import GroupCog, Interaction
+from cogs.core.channels import post_in_system_channel
 from cogs.core.checks import require_owner
 from cogs.core.text import NOBODY, inert, plural
 from cogs.moderation.audit import rows_to_read, show_rows
@@ -18,6 +22,8 @@ from domain.places import EVERYWHERE
 from domain.queue import QueueState
 from domain.quotas import QuotaKind, QuotaLimits, QuotaSubject, to_millicredits
 from service import Topic
+
+log = logging.getLogger(__name__)
 
 WHOLE_SERVER = QuotaSubject(QuotaKind.SERVER)
 STATES = {
@@ -164,7 +170,7 @@ class Owner(GroupCog, group_name="owner"):
     @app_commands.describe(
         server_id="The server's id",
         per_hour="Credits for all its members together within any hour",
-        per_day="The same within any 24 hours",
+        per_day="Credits for all its members together within any 24 hours",
         jobs="Pictures waiting or being painted at once",
         weight="Its share of the worker compared with other servers",
         expires="When this ends: 12h, 7d, 2w; empty: never",
@@ -215,16 +221,12 @@ class Owner(GroupCog, group_name="owner"):
         )
 
     async def _announce_in(self, guild: discord.Guild, text: str) -> bool:
-        channel = guild.system_channel
-        if channel is None or not channel.permissions_for(guild.me).send_messages:
-            return False
-        await self.bot.rate_limit.take(channel.id)
         embed = discord.Embed(title="A message from the person who runs this bot", description=text)
         try:
-            await channel.send(embed=embed, allowed_mentions=NOBODY)
-        except discord.HTTPException:
+            return await post_in_system_channel(self.bot, guild, embed=embed)
+        except LOST as error:  # the other servers shall hear of it all the same
+            log.warning("the announcement did not reach server %d: %s", guild.id, error)
             return False
-        return True
 
     async def _answer(self, interaction: Interaction, text: str) -> None:
         await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY)

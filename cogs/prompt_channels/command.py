@@ -11,7 +11,7 @@ from discord.app_commands import Choice, Range
 
 from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.channels import names_of_missing, require_age_restricted
-from cogs.core.checks import require_moderator
+from cogs.core.checks import matching, require_moderator
 from cogs.core.colours import BLUE
 from cogs.core.text import MAX_EMBED, MAX_FIELD, MAX_REST, inert
 from cogs.moderation.quota_cards import rule_values
@@ -158,7 +158,7 @@ class PromptChannels(GroupCog, group_name="channel"):
     @open_channel.autocomplete("preset")
     @edit.autocomplete("preset")
     async def suggest_preset(self, interaction: Interaction, current: str) -> list[Choice[str]]:
-        return [Choice(name=name, value=name) for name in self.bot.service.queue.presets if current.casefold() in name]
+        return matching(self.bot.service.queue.presets, current)
 
     @Cog.listener()
     async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:

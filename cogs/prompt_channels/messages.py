@@ -100,7 +100,8 @@ class PromptMessages(Cog):
         if not self._is_caught_up:
             for row in await self.bot.service.prompt_channels.fetch_unfinished(channel.channel_id):
                 try:
-                    await self._paint(channel, await place.fetch_message(row.message_id))
+                    message = await place.fetch_message(row.message_id)
+                    await self._paint(channel, message, await self._parent_job(message))
                 except discord.NotFound:
                     await self._forget(row.message_id)
             await self._follow_changes(channel, place)
@@ -143,12 +144,13 @@ class PromptMessages(Cog):
         if self._text(message) is None:
             await self._leave(channel, message)
             return
-        if isinstance(message.channel, discord.Thread) and await self._parent_job(message) is None:
+        parent = await self._parent_job(message)
+        if isinstance(message.channel, discord.Thread) and parent is None:
             return  # talk about a picture
         claim = await self.bot.service.prompt_channels.claim(channel, message.id, message.author.id)
         if claim is PromptStatus.TAKEN:
             async with self._one_at_a_time(message.id):
-                await self._paint(channel, message)
+                await self._paint(channel, message, parent)
         elif claim is PromptStatus.COOLING:
             await self._ask_to_wait(channel, message)
 
@@ -172,14 +174,13 @@ class PromptMessages(Cog):
                 "Give me that permission, or let other messages stay with `/channel edit`.",
             )
 
-    async def _paint(self, channel: PromptChannel, message: discord.Message) -> None:
-        """Submit a claimed message; whatever comes of it, the message gets an answer."""
+    async def _paint(self, channel: PromptChannel, message: discord.Message, parent: Job | None) -> None:
+        """Submit a claimed message; whatever comes of it, the message gets an answer. `parent` is `_parent_job`."""
         text = self._text(message)
         if text is None:
             return
         try:
-            request = await self._request(channel, message, text)
-            await self._submit(channel, message, request)
+            await self._submit(channel, message, self._request(channel, text, parent), parent)
         except UserError as error:
             await self._answer_error(message, error)
         except discord.Forbidden:
@@ -189,8 +190,7 @@ class PromptMessages(Cog):
                 "Files, Read Message History and, for threads, Create Public Threads and Send Messages in Threads.",
             )
 
-    async def _request(self, channel: PromptChannel, message: discord.Message, text: str) -> Request:
-        parent = await self._parent_job(message)
+    def _request(self, channel: PromptChannel, text: str, parent: Job | None) -> Request:
         if parent is not None:
             return changed(parent.request, text, channel)
         return self.bot.service.prompt_channels.request_for(channel, dressed(text, channel))
@@ -206,13 +206,16 @@ class PromptMessages(Cog):
         channel: PromptChannel,
         message: discord.Message,
         request: Request,
+        parent: Job | None,
         shown_by: int | None = None,
         replaced: Job | None = None,
     ) -> None:
         """`shown_by` is our message that the new picture replaces, `replaced` its job if that is not finished."""
         is_edit = shown_by is not None or replaced is not None
         origin = replace(
-            await self._origin(channel, message), message_id=shown_by, request_id=None if is_edit else message.id
+            await self._origin(channel, message, parent),
+            message_id=shown_by,
+            request_id=None if is_edit else message.id,
         )
         try:
             job = await self.bot.service.prompt_channels.submit(message.id, request, origin, replaced)
@@ -229,12 +232,11 @@ class PromptMessages(Cog):
         else:
             await progress.show_reply(message, job)
 
-    async def _origin(self, channel: PromptChannel, message: discord.Message) -> Origin:
+    async def _origin(self, channel: PromptChannel, message: discord.Message, parent: Job | None) -> Origin:
         author, guild = await self._author(message), message.guild
         member = author if isinstance(author, discord.Member) else None
         # A thread that is opened from a message bears the message's id.
         channel_id = message.id if _opens_thread(channel, message) else message.channel.id
-        parent = await self._parent_job(message)
         return Origin(
             user_id=author.id,
             place=place_of(message.channel, channel.guild_id, channel_id),
@@ -276,12 +278,10 @@ class PromptMessages(Cog):
                 mention_author=False,
                 allowed_mentions=NOBODY,
             )
-        except discord.NotFound:
-            return
+        except discord.Forbidden:
+            raise  # the channel's moderators hear of it
         except discord.HTTPException as error:
-            if isinstance(error, discord.Forbidden):
-                raise
-            log.info("message %d was deleted before it was answered: %s", message.id, error)
+            log.info("message %d could not be answered: %s", message.id, error)
             return
         await self.bot.service.prompt_channels.mark_answered(message.id, reply.id)
 
@@ -304,11 +304,12 @@ class PromptMessages(Cog):
     async def _repaint(self, channel: PromptChannel, message: discord.Message, row: PromptMessage) -> None:
         """An edited message: its picture's seed, the new words, in the same message of ours."""
         job = await self.bot.service.prompt_channels.find_job(row)
+        parent = await self._parent_job(message)
         if job is None:
             if await self._may_paint_again(channel, message, row, is_waiting=row.status is PromptStatus.TAKEN):
-                await self._paint(channel, message)
+                await self._paint(channel, message, parent)
             return
-        new = await self._request(channel, message, self._text(message) or "")
+        new = self._request(channel, self._text(message) or "", parent)
         request = replace(job.request, prompt=new.prompt)
         if request.prompt == job.request.prompt:
             return  # Discord also calls it an edit when it has loaded a preview
@@ -318,7 +319,7 @@ class PromptMessages(Cog):
         if replaced is not None:
             await self.bot.cog(Progress).close(replaced.id)
         try:
-            await self._submit(channel, message, request, shown_by=job.message_id, replaced=replaced)
+            await self._submit(channel, message, request, parent, shown_by=job.message_id, replaced=replaced)
         except UserError as error:
             if replaced is not None:
                 await self._take_back(replaced)

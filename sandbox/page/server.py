@@ -15,7 +15,8 @@ from aiohttp import web
 from sandbox.people.person import Person, Refused
 from sandbox.server import LoopbackDiscord
 from sandbox.world.payloads import COMMAND, message_json
-from sandbox.world.things import DM, ApiError, Channel, Event, Interaction, Json, Message
+from sandbox.world.things import ApiError, Channel, Event, Interaction, Json, Message
+from sandbox.world.views import is_before, kind_of
 
 FILES = Path(__file__).parent
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -70,7 +71,7 @@ class PageServer:
         return ", ".join(guild.roles[role_id].name for role_id in guild.members.get(user_id, [])) or "member"
 
     def _channel(self, channel: Channel, person: Person) -> Json:
-        kind = "dm" if channel.type == DM else "thread" if channel.is_thread else "text"
+        kind = kind_of(channel)
         return {
             "id": str(channel.id),
             "name": self.world.bot.name if kind == "dm" else channel.name,
@@ -104,16 +105,13 @@ class PageServer:
             await response.write(b": hello\n\n")
             while True:
                 await response.write(f"data: {json.dumps(await queue.get())}\n\n".encode())
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             return response
         finally:
             stop()
 
     def _offer(self, queue: asyncio.Queue[Json], person: Person, event: Event) -> None:
-        if event.only_for not in (None, person.id, 0):
-            return
-        channel = self.world.channels.get(event.channel_id or 0)
-        if channel is not None and not self.world.can_see(person.id, channel):
+        if not is_before(self.world, person.id, event):
             return
         if event.name.startswith("MESSAGE_DELETE"):
             for message_id in event.data.get("ids") or [event.data["id"]]:

@@ -20,10 +20,10 @@ from sandbox.rest.uploads import new_attachment
 from sandbox.server import LoopbackDiscord
 from sandbox.world import changes, views
 from sandbox.world.payloads import interaction_json, message_json, without_embedded
-from sandbox.world.things import Attachment, Channel, Interaction, Json, Message
+from sandbox.world.things import ACTION_ROW, Attachment, Channel, Interaction, Json, Message, walk
 from sandbox.world.world import World
 
-__all__ = ["File", "NoAnswer", "Person", "Refused", "wait_for", "walk"]
+__all__ = ["File", "NoAnswer", "Person", "Refused", "wait_for"]
 
 File = tuple[str, bytes]
 Found = TypeVar("Found")
@@ -126,11 +126,12 @@ class Person:
 
     def _find(self, message: Message, wanted: str) -> Json:
         self._require_seeing(message)
-        for component in walk(message.components):
+        found = [one for one in walk(message.components) if one.get("type") != ACTION_ROW]
+        for component in found:
             emoji = (component.get("emoji") or {}).get("name")
             if wanted in (component.get("label"), component.get("custom_id"), component.get("placeholder"), emoji):
                 return component
-        raise Refused(f"no component {wanted!r} among {[one.get('label') for one in walk(message.components)]}")
+        raise Refused(f"no component {wanted!r} among {[one.get('label') for one in found]}")
 
     def _require_seeing(self, message: Message) -> None:
         is_gone = message.id not in self.world.messages
@@ -175,8 +176,7 @@ class Person:
         changes.unreact(self.world, message, emoji, self.id)
 
     def _tell(self, name: str, message: Message) -> None:
-        shown = message_json(self.world, message, self.server.base_url)
-        self.world.tell(name, shown, message.channel_id, message.only_for)
+        changes.tell_message(self.world, name, message, self.server.base_url)
 
     # ---- looking and waiting ---------------------------------------------------------------------------------------
 
@@ -289,13 +289,3 @@ def person(server: LoopbackDiscord, name: str) -> Person:
 
 def channel_named(world: World, name: str) -> Channel:
     return next(channel for channel in world.channels.values() if channel.name == name)
-
-
-def walk(components: list[Json]) -> list[Json]:
-    """All components of a message, those in rows, sections and containers too."""
-    found: list[Json] = []
-    for one in components:
-        found.append(one)
-        found += walk(one.get("components") or [])
-        found += walk([one["accessory"]] if one.get("accessory") else [])
-    return [one for one in found if one.get("type") != 1]

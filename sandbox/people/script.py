@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.people.person import Person, channel_named, person
 from sandbox.server import LoopbackDiscord
-from sandbox.world.world import Event, Message
+from sandbox.world.things import Event, Message
 
 PATIENCE_SECONDS = 300.0
 # Twice the model's usual number: long enough to watch.

@@ -8,7 +8,8 @@ from typing import Any
 import discord
 
 from sandbox.rest.uploads import Body, take_attachments
-from sandbox.world.payloads import bot_message_json, message_json
+from sandbox.world import changes
+from sandbox.world.payloads import bot_message_json
 from sandbox.world.things import LOADING, SUPPRESS_EMBEDS, V2, ApiError, Channel, Json, Message
 from sandbox.world.world import World
 
@@ -54,8 +55,7 @@ class BotMessages:
         return message
 
     def announce(self, name: str, message: Message) -> None:
-        shown = message_json(self.world, message, self.base_url())
-        self.world.tell(name, shown, message.channel_id, message.only_for)
+        changes.tell_message(self.world, name, message, self.base_url())
 
     def shown(self, message: Message) -> Json:
         """What the bot gets to see of a message."""

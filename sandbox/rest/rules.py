@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from sandbox.rest.uploads import Body
-from sandbox.world.things import V2
+from sandbox.world.things import ACTION_ROW, V2, walk
 
 MAX_EMBED_CHARACTERS = 6000
 MAX_CONTENT_CHARACTERS = 2000
@@ -18,7 +18,7 @@ NAME = re.compile(r"[-_'\w]{1,32}")
 TEXT_KEYS = {"title", "description", "fields", "footer", "author", "image", "thumbnail", "video", "url", "timestamp",
              "color", "type", "provider", "flags"}  # fmt: skip
 LINK_BUTTON, PREMIUM_BUTTON = 5, 6
-ACTION_ROW, BUTTON, STRING_SELECT = 1, 2, 3
+BUTTON, STRING_SELECT = 2, 3
 MAX_CHOICES = 25
 
 MESSAGE_ROUTES = {
@@ -124,20 +124,12 @@ def _components(components: list[dict[str, Any]], *, is_v2: bool) -> Iterator[st
         if any(row.get("type") != ACTION_ROW for row in components):
             yield "a component outside a row"
     seen: set[str] = set()
-    for one in _walk(components):
+    for one in walk(components):
         custom_id = one.get("custom_id")
         if custom_id is not None and custom_id in seen:
             yield f"custom_id {custom_id!r} twice"
         seen.add(str(custom_id))
         yield from _component(one)
-
-
-def _walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """All components, those inside of others too."""
-    for one in components:
-        yield one
-        yield from _walk(one.get("components") or [])
-        yield from _walk([one["accessory"]] if one.get("accessory") else [])
 
 
 def _component(component: dict[str, Any]) -> Iterator[str]:

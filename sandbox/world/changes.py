@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.world.payloads import channel_json, emoji_json, guild_json, member_json, role_json, user_json
+from sandbox.world.payloads import channel_json, emoji_json, guild_json, member_json, message_json, role_json, user_json
 from sandbox.world.permissions import BOT_NEEDS
 from sandbox.world.things import Channel, Guild, Json, Message, Role, User
 from sandbox.world.world import World
@@ -131,6 +131,11 @@ def open_thread(world: World, parent: Channel, name: str, owner_id: int, kind: i
 
 
 # ---- messages ----
+
+
+def tell_message(world: World, name: str, message: Message, base_url: str) -> None:
+    """A message came or changed."""
+    world.tell(name, message_json(world, message, base_url), message.channel_id, message.only_for)
 
 
 def delete_messages(world: World, channel: Channel, messages: list[Message]) -> None:

@@ -182,8 +182,8 @@ def without_embedded(data: Json) -> Json:
 
 def message_json(world: World, message: Message, base_url: str, *, blank: bool = False) -> Json:
     """`blank` leaves the content out, as for a bot without the message content intent."""
-    channel = world.channels[message.channel_id]
-    files = {one.filename: attachment_json(one, message.channel_id, base_url) for one in message.attachments}
+    attachments = [attachment_json(one, message.channel_id, base_url) for one in message.attachments]
+    files = {one["filename"]: one for one in attachments}
     data: Json = {
         "id": str(message.id),
         "channel_id": str(message.channel_id),
@@ -191,7 +191,7 @@ def message_json(world: World, message: Message, base_url: str, *, blank: bool =
         "content": "" if blank else message.content,
         "embeds": [] if blank else [_embed_json(embed, files) for embed in message.embeds],
         "components": [] if blank else [_component_json(one, files) for one in message.components],
-        "attachments": [] if blank else [attachment_json(a, channel.id, base_url) for a in message.attachments],
+        "attachments": [] if blank else attachments,
         "timestamp": iso(message.created_at),
         "edited_timestamp": iso(message.edited_at) if message.edited_at else None,
         "tts": False,

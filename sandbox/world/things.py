@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ Json = dict[str, Any]
 TEXT, DM, THREAD, PRIVATE_THREAD = 0, 1, 11, 12
 THREADS = (THREAD, PRIVATE_THREAD)
 SUPPRESS_EMBEDS, EPHEMERAL, LOADING, SILENT, V2 = 4, 64, 128, 1 << 12, 1 << 15
+ACTION_ROW = 1
 
 
 class ApiError(Exception):
@@ -153,3 +155,11 @@ class Event:
     data: dict[str, Any]
     channel_id: int | None = None
     only_for: int | None = None
+
+
+def walk(components: list[Json]) -> Iterator[Json]:
+    """All components of a message: rows, sections and containers, and what is in them."""
+    for one in components:
+        yield one
+        yield from walk(one.get("components") or [])
+        yield from walk([one["accessory"]] if one.get("accessory") else [])

@@ -23,9 +23,16 @@ def view(world: World, user_id: int, base_url: str, commands: Callable[[Channel]
 
 def _channel_view(world: World, channel: Channel, user_id: int, base_url: str, commands: list[Json]) -> Json:
     messages = [message_view(world, one, base_url) for one in world.history(channel.id, user_id)]
-    kind = "dm" if channel.type == DM else "thread" if channel.is_thread else "text"
+    kind = kind_of(channel)
     shown = {"kind": kind, "is_nsfw": world.is_nsfw(channel), "commands": commands, "messages": messages}
     return channel_json(world, channel) | shown | {"name": world.bot.name if kind == "dm" else channel.name}
+
+
+def kind_of(channel: Channel) -> str:
+    """What a client draws: direct messages, a thread, or an ordinary channel."""
+    if channel.type == DM:
+        return "dm"
+    return "thread" if channel.is_thread else "text"
 
 
 def message_view(world: World, message: Message, base_url: str) -> Json:

@@ -17,16 +17,11 @@ from typing import Any
 import discord
 
 from sandbox.world import permissions as rules
-from sandbox.world.permissions import ALL, BOT_NEEDS, DIRECT, EVERYONE, MODERATOR
+from sandbox.world.permissions import BOT_NEEDS, DIRECT, EVERYONE, MODERATOR
 from sandbox.world.things import (
     DM,
-    EPHEMERAL,
-    LOADING,
     TEXT,
-    THREAD,
-    V2,
     ApiError,
-    Attachment,
     Channel,
     Event,
     Guild,
@@ -35,11 +30,6 @@ from sandbox.world.things import (
     Role,
     User,
 )
-
-__all__ = [
-    "ALL", "BOT_NEEDS", "DM", "EPHEMERAL", "EVERYONE", "LOADING", "MODERATOR", "TEXT", "THREAD", "V2", "ApiError",
-    "Attachment", "Channel", "Event", "Guild", "Interaction", "Message", "Role", "User", "World", "default_world",
-]  # fmt: skip
 
 EPOCH_MS = 1_420_070_400_000
 TOKEN_SECONDS, ACK_SECONDS = 900.0, 3.0

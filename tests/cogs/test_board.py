@@ -8,7 +8,7 @@ import pytest
 
 from cogs.core.bot import EDIT_INTERVAL_SECONDS
 from cogs.imagine.progress import Progress
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.stage import FAST_EDITS_SECONDS, Stage, is_delivered
 
 LIVE_EDIT = "/webhooks/{application_id}/{token}/messages/{message_id}"

@@ -190,7 +190,7 @@ async def test_what_discord_says_about_the_token_is_told_and_the_token_is_not(
     discord_server: LoopbackDiscord,  # noqa: F811
 ) -> None:
     port = discord_server.port
-    discord_server.token = discord_server.gateway.token = "the-right-token"
+    discord_server.token = "the-right-token"
     code, output = await on_loopback(port, tmp_path, tiny_model_dir, "--check", token="the-right-token")
     assert code == 0
     assert "logged in as painter" in output

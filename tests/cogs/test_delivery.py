@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cogs.core.rate_limit import RateLimit
+from cogs.core.rate_limit import MAX_CHANNELS, RateLimit
 from domain import Job, JobStatus
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.rest.limits import CUT, Fault
 from sandbox.world import changes
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from service import Topic
 from tests.support.stage import Stage, is_delivered, make_stage
 
@@ -142,6 +142,17 @@ async def test_progress_gives_way_when_the_channel_is_busy() -> None:
     assert pace.try_take(1)
     assert not pace.try_take(1)
     assert pace.try_take(2)
+
+
+async def test_channels_in_which_nothing_happens_are_forgotten_and_busy_ones_are_not() -> None:
+    time = FakeTime()
+    pace = RateLimit(clock=lambda: time.now, sleep=time.sleep, writes=1)
+    for channel_id in range(5000):
+        time.now += 0.01
+        await pace.take(channel_id)
+        assert not pace.try_take(channel_id)
+    assert len(pace) <= MAX_CHANNELS
+    assert not pace.try_take(4900)
 
 
 @pytest.mark.parametrize("status", [429, 502])

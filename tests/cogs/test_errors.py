@@ -11,7 +11,7 @@ import pytest
 from discord import ui
 
 from cogs.core.errors import View
-from sandbox.world.world import Interaction, Message
+from sandbox.world.things import Interaction, Message
 from tests.support.stage import Stage
 
 DETAIL = "the disk is on fire"

@@ -17,7 +17,7 @@ from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Person
 from sandbox.world import changes
-from sandbox.world.world import Interaction, Message
+from sandbox.world.things import Interaction, Message
 from tests.support.cards import text_of, titled
 from tests.support.challenges import choose_picture
 from tests.support.refusals import LIFTABLE

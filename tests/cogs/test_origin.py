@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sandbox.people.person import Refused
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.forgery import forge
 from tests.support.stage import Stage
 

@@ -12,7 +12,7 @@ from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
 from engine.worker.backend import Backend
 from engine.worker.local_backend import LocalBackend
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from settings import Settings
 from tests.support.stage import Stage, make_stage
 

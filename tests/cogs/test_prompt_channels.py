@@ -17,7 +17,7 @@ from domain.prompt_channels import PromptChannel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Refused
 from sandbox.rest.limits import CUT, Fault
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.prompt_channels import (
     FORBIDDEN,
     answer_to,

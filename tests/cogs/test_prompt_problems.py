@@ -11,7 +11,7 @@ import pytest
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from sandbox.world import changes
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.prompt_channels import (
     answer_to,
     edit_channel,

@@ -19,7 +19,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 async def check(server: LoopbackDiscord, *, message_content: bool = False, token: str = "t") -> dict[str, Finding]:
-    server.token = server.gateway.token = "t"
+    server.token = "t"
     with point_discord_at(server.port):
         return {finding.name: finding for finding in await check_discord(token, message_content=message_content)}
 

@@ -16,7 +16,7 @@ from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox import Fault
 from sandbox.people.person import NoAnswer
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.discord_errors import refusal
 from tests.support.stage import Stage, is_delivered, make_stage, restarted
 

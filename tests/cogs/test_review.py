@@ -13,7 +13,7 @@ from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from sandbox.people.person import Refused
 from sandbox.world import changes
-from sandbox.world.world import THREAD, Interaction, Message
+from sandbox.world.things import THREAD, Interaction, Message
 from tests.support.cards import fields_of, labels_of
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
 from tests.support.review import refused, review_cards

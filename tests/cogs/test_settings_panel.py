@@ -6,7 +6,7 @@ import discord
 
 from db import guild_settings
 from sandbox.world import changes
-from sandbox.world.world import Interaction, Message
+from sandbox.world.things import Interaction, Message
 from tests.support.cards import text_of, told
 from tests.support.stage import Stage
 
@@ -87,3 +87,11 @@ async def test_a_review_channel_must_take_pictures_and_an_audit_channel_only_wor
     panel, form = await open_form(stage, "Audit, review, language")
     await stage.mira.submit(form, audit=log.id)
     assert f"Audit channel: <#{log.id}>" in text_of(panel)
+
+
+async def test_both_limits_of_a_servers_budget_say_whose_credits_they_are(stage: Stage) -> None:
+    (owner,) = [command for command in stage.bot.command_payload() if command["name"] == "owner"]
+    (budget,) = [one for one in owner["options"] if one["name"] == "budget"]
+    said = {one["name"]: one["description"] for one in budget["options"]}
+    assert "all its members together" in said["per_hour"]
+    assert "all its members together" in said["per_day"]

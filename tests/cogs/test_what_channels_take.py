@@ -7,10 +7,12 @@ from typing import Any
 import discord
 import pytest
 
+from domain import Upload
+from engine.images.upload import make_upload
 from sandbox.world import changes
-from sandbox.world.world import Channel
+from sandbox.world.things import Channel
 from tests.support.cards import titled, told
-from tests.support.challenges import start_challenge
+from tests.support.challenges import enter_challenge, start_challenge
 from tests.support.stage import Stage, is_delivered
 
 
@@ -32,6 +34,46 @@ async def test_a_starboard_shows_what_its_own_level_admits(stage: Stage, level: 
         await stage.bot.background.run_all()
         row = await stage.database.fetch_one("SELECT is_closed FROM starred")
     assert bool(stage.ana.sees(board)) == is_shown
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the picture files that are made."""
+    made: list[str] = []
+
+    def make(data: bytes, name: str, scale: int, limit_bytes: int) -> Upload:
+        made.append(name)
+        return make_upload(data, name, scale, limit_bytes)
+
+    monkeypatch.setattr("service.deliveries.make_upload", make)
+    return made
+
+
+@pytest.mark.parametrize(("level", "files"), [("standard", 1), ("strict", 0)])
+async def test_of_several_pictures_a_starboard_makes_one_file_and_none_that_it_does_not_take(
+    stage: Stage, encoded: list[str], level: str, files: int
+) -> None:
+    await stage.agree(stage.ana)
+    board = stage.channel("prompts")
+    await stage.mira.slash(stage.paintings, "starboard set", channel=board.id, stars=1)
+    await stage.change_settings(board, level=level)
+    picture = await stage.picture(stage.ana, steps=4, images=2)
+    encoded.clear()
+    await stage.ben.react(picture, "⭐")
+    row = None
+    while row is None or not row["is_closed"]:  # the reaction is on its way through the gateway
+        await stage.bot.background.run_all()
+        row = await stage.database.fetch_one("SELECT is_closed FROM starred")
+    assert len(encoded) == files
+
+
+async def test_of_several_pictures_a_challenge_makes_one_file(stage: Stage, encoded: list[str]) -> None:
+    await stage.agree(stage.ana)
+    await stage.picture(stage.ana, steps=4, images=2)
+    announcement = await start_challenge(stage)
+    encoded.clear()
+    await enter_challenge(stage, stage.ana, announcement)
+    assert len(encoded) == 1
 
 
 async def test_a_strict_channel_shows_its_own_pictures_on_a_strict_starboard(stage: Stage) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cogs.core.i18n import ENGLISH, Translation, catalogue
 from domain.settings import LANGUAGES
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.cards import labels_of, text_of, titled, told
 from tests.support.stage import Stage, is_delivered
 

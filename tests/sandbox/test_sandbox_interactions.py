@@ -12,7 +12,8 @@ import pytest
 from sandbox.people import channel_named, person
 from sandbox.people.person import WAIT_SECONDS, NoAnswer, Person, Refused
 from sandbox.server import LoopbackDiscord
-from sandbox.world.world import Channel, default_world
+from sandbox.world.things import Channel
+from sandbox.world.world import default_world
 from tests.support.sandbox_bot import SandboxBot, logged_in
 
 

@@ -270,7 +270,7 @@ async def test_a_deleted_message_takes_its_picture_and_our_answers_with_it(
     message = await channels.find_message(MESSAGE)
     assert message is not None
     assert [picture.png for picture in await jobs.fetch_pictures(database, job_id)] == [PNG]
-    assert await channels.forget(message) == [(PROMPTS, 2000), (CHANNEL, 55)]
+    assert await channels.forget(message) == {(PROMPTS, 2000), (CHANNEL, 55)}
     assert [picture.png for picture in await jobs.fetch_pictures(database, job_id)] == [None]
     assert await channels.find_message(MESSAGE) is None
 
@@ -280,7 +280,7 @@ async def test_a_deleted_message_that_waits_is_taken_back(channels: PromptChanne
     job = await submit(channels)
     message = await channels.find_message(MESSAGE)
     assert message is not None
-    assert await channels.forget(message) == []
+    assert await channels.forget(message) == set()
     cancelled = await jobs.fetch(database, job.id)
     assert cancelled is not None
     assert cancelled.status is JobStatus.CANCELLED

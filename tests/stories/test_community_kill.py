@@ -17,7 +17,8 @@ from db import agreements, challenges, guild_settings
 from db.database import Database
 from sandbox.people.person import WAIT_SECONDS, Person
 from sandbox.server import ApiCall, LoopbackDiscord
-from sandbox.world.world import Channel, Message, default_world
+from sandbox.world.things import Channel, Message
+from sandbox.world.world import default_world
 from tests.support.kills import BotProcess, Killer, agree, bot_process, until
 from tests.support.refusals import LIFTABLE
 

@@ -12,7 +12,7 @@ from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.people.person import Person
 from sandbox.world import changes
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.stage import is_delivered, make_stage
 
 USERS, JOBS = 10, 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sandbox.people.person import Person, walk
-from sandbox.world.world import Channel, Message
+from sandbox.people.person import Person
+from sandbox.world.things import Channel, Message, walk
 from tests.support.stage import Stage
 
 BUTTON, TEXT_DISPLAY, MEDIA_GALLERY = 2, 10, 12

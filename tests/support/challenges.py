@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.people.person import Person
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.cards import titled
 from tests.support.stage import Stage
 

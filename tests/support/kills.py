@@ -17,7 +17,7 @@ from db.database import Database
 from engine.policy.licence import TERMS_VERSION
 from sandbox.people.person import WAIT_SECONDS, Person
 from sandbox.server import ApiCall, LoopbackDiscord
-from sandbox.world.world import ApiError
+from sandbox.world.things import ApiError
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from db import jobs, prompt_channels
 from domain import Job
 from engine.images.metadata import read_png
-from sandbox.world.world import Channel, Message
+from sandbox.world.things import Channel, Message
 from tests.support.stage import Stage, is_delivered
 
 FORBIDDEN = "roadkill"  # a house rule refuses it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.world.world import Message
+from sandbox.world.things import Message
 from tests.support.refusals import LIFTABLE
 from tests.support.stage import Stage
 

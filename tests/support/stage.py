@@ -19,7 +19,8 @@ from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Person
 from sandbox.server import LoopbackDiscord
-from sandbox.world.world import Channel, Message, World, default_world
+from sandbox.world.things import Channel, Message
+from sandbox.world.world import World, default_world
 from service import Service
 from settings import Settings
 
