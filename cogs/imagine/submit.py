@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from cogs.core.bot import Interaction
 from cogs.core.channels import origin_of, require_permissions
-from cogs.imagine.progress import Progress
+from cogs.imagine.progress import LOST_ANSWERS, Progress
 from domain import JobSource, Origin, Request, RequestOptions
+
+log = logging.getLogger(__name__)
 
 Done = TypeVar("Done")
 Wanted = Request | RequestOptions
@@ -54,5 +57,8 @@ async def in_time(interaction: Interaction, work: Coroutine[Any, Any, Done]) -> 
     working = asyncio.create_task(work)
     await asyncio.wait({working}, timeout=PATIENCE_SECONDS)
     if not working.done() and not interaction.response.is_done():
-        await interaction.response.defer(thinking=True)
+        try:
+            await interaction.response.defer(thinking=True)
+        except LOST_ANSWERS as error:  # the work goes on, and may be paid for: it alone decides what is said
+            log.info("interaction %d could not be told to wait: %s", interaction.id, error)
     return await working
