@@ -24,7 +24,7 @@ from typing import Any
 
 from scripts.misfortune.events import Piece, plan
 from scripts.misfortune.rounds import opened
-from scripts.misfortune.verdict import KINDS
+from scripts.misfortune.verdict import KINDS, MISSED
 from scripts.random_model import build_random_model
 
 
@@ -39,13 +39,14 @@ async def play(piece: Piece, model: Path, folder: Path) -> list[str]:
 
 
 def table(rounds: list[dict[str, Any]]) -> str:
-    """One line an event: how often it came, and what was found after it."""
-    rows = ["| what befell it | rounds | " + " | ".join(KINDS) + " |", "| --- " * (len(KINDS) + 2) + "|"]
+    """One line an event: how often it came, how often the bot did not run into it, and what was found after it."""
+    rows = ["| what befell it | rounds | missed | " + " | ".join(KINDS) + " |", "| --- " * (len(KINDS) + 3) + "|"]
     for event in [*sorted({one["event"] for one in rounds}), ""]:
         some = [one for one in rounds if event in ("", one["event"])]
         found = Counter(kind for one in some for kind, _ in one["findings"])
         counts = " | ".join(str(found[kind]) for kind in KINDS)
-        rows.append(f"| {event or '**all**'} | {len(some)} | {counts} |")
+        missed = sum(one["details"].endswith(MISSED) for one in some)
+        rows.append(f"| {event or '**all**'} | {len(some)} | {missed} | {counts} |")
     return "\n".join(rows)
 
 

@@ -48,8 +48,10 @@ async def submit_kept(interaction: Interaction, request: Request, origin: Origin
 
 
 async def _submit(interaction: Interaction, wanted: Wanted, origin: Origin) -> None:
+    # Before anything is paid for: while the bot stops there may be none any more.
+    progress = interaction.client.cog(Progress)
     job = await interaction.client.service.submit(wanted, origin)
-    await interaction.client.cog(Progress).show(interaction, job)
+    await progress.show(interaction, job)
 
 
 async def in_time(interaction: Interaction, work: Coroutine[Any, Any, Done]) -> Done:

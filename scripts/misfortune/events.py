@@ -67,12 +67,12 @@ def plan(seed: int, kills: int, faults: int, size: int) -> list[Piece]:
     ]
 
 
-def discord_fault(kind: str, dice: random.Random) -> Fault:
-    """One way in which Discord's answer is wrong, for some requests."""
+def discord_fault(kind: str, dice: random.Random, busy: set[tuple[str, str]]) -> Fault:
+    """One way in which Discord's answer is wrong, for some requests to a route of those that the bot uses now."""
     if kind == "Discord answers 4xx":
-        route, status, code = dice.choice(REFUSALS)
+        route, status, code = dice.choice([one for one in REFUSALS if one[0] in busy] or REFUSALS)
         return Fault(*route, status=status, code=code, times=dice.randint(1, 3))
-    route, times = dice.choice(ROUTES), dice.randint(1, 6)
+    route, times = dice.choice([one for one in ROUTES if one in busy] or ROUTES), dice.randint(1, 6)
     if kind == "Discord cuts, or its answer is lost":
         return Fault(*route, status=dice.choice((CUT, 500, 503)), times=times, after=dice.random() < 0.7)
     status = dice.choice((429, 500, 502, 503))

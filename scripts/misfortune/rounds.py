@@ -26,13 +26,15 @@ from sandbox.world import changes
 from sandbox.world.world import World, default_world
 from scripts.misfortune.crowd import SPREAD_SECONDS, Crowd
 from scripts.misfortune.events import CLOCKS, KILLS, Piece, discord_fault
-from scripts.misfortune.verdict import Finding, Witness, as_line, is_settled, judge, read_state
+from scripts.misfortune.verdict import MISSED, STRUCK, Finding, Witness, as_line, is_settled, judge, read_state
 from tests.support.kills import BotProcess, agree, bot_process, until
 from tests.support.whims import SIGNAL, Whims
 
 SETTLE_SECONDS = 90.0
 STOP_SECONDS = 45.0
 ANSWER_SECONDS = 20.0
+# How far back it counts what the bot asks of Discord, and how long a fault waits for it.
+BUSY_CALLS, MISSED_SECONDS = 60, 15.0
 MORE_MEMBERS = ("cleo", "dora", "emil")
 
 
@@ -126,16 +128,10 @@ class Rounds:
             late = self.dice.uniform(0.5, 4.0), self.dice.randint(1, 8), self.dice.random() < 0.5
             self.lateness.seconds, self.lateness.times, self.lateness.after = late
             await asyncio.sleep(SPREAD_SECONDS)
-            self.lateness.times = 0
-            return str(late), []
+            left, self.lateness.times = self.lateness.times, 0
+            return f"{late}, {STRUCK if left < late[1] else MISSED}", []
         if event.startswith("Discord"):
-            fault = discord_fault(event, self.dice)
-            self.may_lack_files |= event == "Discord answers 4xx"
-            self.server.faults.append(fault)
-            words = str(fault)
-            await asyncio.sleep(SPREAD_SECONDS + seconds)
-            self.server.faults.clear()
-            return f"{words}, {fault.times} left", []
+            return await self._answer_wrongly(event, seconds), []
         if event.startswith("the gateway"):
             how = self.dice.choice(("drop", "ask_to_reconnect", "invalidate"))
             await getattr(self.server.gateway, how)()
@@ -148,6 +144,21 @@ class Rounds:
             seconds
         )
         return f"{seconds:.1f} s", []
+
+    async def _answer_wrongly(self, event: str, seconds: float) -> str:
+        """Until it has struck and a while longer; or not at all, if the bot asks nothing of the kind for long."""
+        busy = {(call.method, call.route) for call in self.server.calls[-BUSY_CALLS:]}
+        fault = discord_fault(event, self.dice, busy)
+        self.may_lack_files |= event == "Discord answers 4xx"
+        words, times = str(fault), fault.times
+        self.server.faults.append(fault)
+        for _ in range(int(MISSED_SECONDS / 0.1)):
+            if fault.times < times:
+                break
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(seconds)
+        self.server.faults.clear()
+        return f"{words}, {fault.times} left, {STRUCK if fault.times < times else MISSED}"
 
     def _obey(self) -> None:
         self.whims.write(self.database)

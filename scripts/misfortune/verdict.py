@@ -23,6 +23,8 @@ BAD_ENDS = ("refused", "withheld", "failed", "cancelled")
 BUTTON = re.compile(r"job:(\w+):(\d+)")
 NUMBER = re.compile(r"picture (\d+) ·")
 FREE = "nothing was charged"
+# Whether the bot ran into the fault at all, in the details of a round.
+STRUCK, MISSED = "struck", "missed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Refused
 from sandbox.world.world import Message
 from tests.support.prompt_channels import (
-    FORBIDDEN,
     answer_to,
     answers_to,
     edit_channel,
@@ -28,6 +27,7 @@ from tests.support.prompt_channels import (
     prompts,
     request_of,
 )
+from tests.support.refusals import FORBIDDEN
 from tests.support.requests import REQUEST
 from tests.support.stage import Stage, is_delivered, restarted
 
