@@ -193,7 +193,7 @@ class Rounds:
         while time.monotonic() < ends_at:
             await asyncio.sleep(0.4)
             now = len(self.server.calls), len(self.server.world.messages)
-            if now == quiet and is_settled(self.server, read_state(self.database), self.excused):
+            if now == quiet and is_settled(self.server, read_state(self.database), self.crowd, self.excused):
                 break
             quiet = now
         state = read_state(self.database)

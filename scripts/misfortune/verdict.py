@@ -107,16 +107,14 @@ def buttons_of(message: Message) -> Iterator[tuple[str, int]]:
             yield found[1], int(found[2])
 
 
-def is_settled(server: LoopbackDiscord, state: State, excused: set[int]) -> bool:
-    """Whether nothing is owed any more: every job over and shown, no card that says it waits, no "thinking"."""
-    messages = server.world.messages.values()
+def is_settled(server: LoopbackDiscord, state: State, crowd: Crowd, excused: set[int]) -> bool:
+    """Whether nothing is owed any more: every job over and shown, every prompt read, nothing that says it waits."""
+    there = server.world.messages
     return (
         all(job.is_over and job.is_delivered for job in state.jobs.values())
-        and all(
-            status != "taken" for message, (status, *_) in state.prompts.items() if message in server.world.messages
-        )
-        and not any(verb == "cancel" for message in messages for verb, _ in buttons_of(message))
-        and not any(message.is_thinking and message.interaction_id not in excused for message in messages)
+        and all(state.prompts.get(one, ("taken",))[0] != "taken" for one in crowd.said if one in there)
+        and not any(verb == "cancel" for message in there.values() for verb, _ in buttons_of(message))
+        and not any(message.is_thinking and message.interaction_id not in excused for message in there.values())
     )
 
 
