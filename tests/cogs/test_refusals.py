@@ -154,6 +154,15 @@ async def test_a_lost_thinking_leaves_the_picture_and_no_untrue_sentence(
     assert not any(one.is_thinking or "charged" in one.content for one in seen)
 
 
+async def test_nothing_is_accepted_by_a_bot_whose_parts_are_being_taken_down(stage: Stage) -> None:
+    """A chaos run found it: what was asked while it stopped was paid for, and answered with "nothing was charged"."""
+    await stage.agree(stage.ana)
+    await stage.bot.remove_cog("Progress")
+    asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile")
+    assert "nothing was charged" in stage.ana.answer(asked).content
+    assert await stage.database.fetch_all("SELECT id FROM jobs") == []
+
+
 async def test_one_interaction_is_one_job_however_often_it_comes(stage: Stage) -> None:
     await ask(stage)
     job = await stage.service.jobs.fetch(1)
