@@ -29,12 +29,13 @@ _COLUMNS = (
 
 
 async def save(connection: aiosqlite.Connection, channel: PromptChannel, now: datetime) -> None:
-    """Open the channel, or change how it works."""
-    values = {name: getattr(channel, name) for name in _COLUMNS}
+    """Open the channel, or change how it works; where its reading stands is set when it is opened only."""
+    values = {name: getattr(channel, name) for name in (*_COLUMNS, "latest_message_id")}
     names, marks = ", ".join(_COLUMNS), ", ".join(f":{name}" for name in _COLUMNS)
     changes = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("channel_id", "opened_by"))
     await connection.execute(
-        f"""INSERT INTO prompt_channels ({names}, opened_at) VALUES ({marks}, :now)
+        f"""INSERT INTO prompt_channels ({names}, latest_message_id, opened_at)
+            VALUES ({marks}, :latest_message_id, :now)
             ON CONFLICT (channel_id) DO UPDATE SET {changes}, problem = NULL""",
         {**values, "now": to_seconds(now)},
     )

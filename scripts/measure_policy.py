@@ -10,7 +10,8 @@ list (this policy's own adult and gore words, as substrings) always: the first t
 `pip install better-profanity glin-profanity alt-profanity-check` in an environment of its own. --benign is a CSV with a
 column "prompt"; --titles is bangumi-data's data.json (npm), of which the half that the model never saw is read.
 --public prints refusal and review of every set that others wrote in FOLDER (JSON lines), and of the harmless ones by
-length and clause; --feedback how today's policy judges what moderators corrected (`/owner policy-feedback`).
+length and clause; --feedback how today's policy judges what moderators corrected: JSON lines as
+`engine.policy.feedback` writes them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import importlib
 import json
 import sys
 import time
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,6 +34,7 @@ from engine.policy.__main__ import request_of
 from engine.policy.judging import Policy, default_policy
 from engine.policy.rules import default_rules
 from scripts.obfuscate import TECHNIQUES, obfuscate
+from scripts.policy_examples import is_for_training
 from scripts.policy_sets import judged, print_feedback, print_sets, public_rows
 
 PROMPTS = Path(__file__).with_name("policy_prompts")
@@ -131,7 +132,7 @@ def harmless(benign: Path | None, titles: Path | None) -> Rows:
     if titles and titles.exists():
         items = json.loads(titles.read_text(encoding="utf-8"))["items"]
         names = {name for item in items for name in item.get("titleTranslate", {}).get("en", ())}
-        rows["titles of anime"] += sorted(name for name in names if zlib.crc32(name.encode()) % 2)
+        rows["titles of anime"] += sorted(name for name in names if not is_for_training(name))
     elif titles:
         print(f"{titles} is not there: skipped", file=sys.stderr)
     return rows

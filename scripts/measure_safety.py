@@ -10,50 +10,50 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 
 from domain import SafetyLevel, SafetyReport
 from engine.safety import SafetyChecker, load_safety_checker
-from engine.safety.thresholds import LIMITS, judge_scores
+from engine.safety.thresholds import LIMITS
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
 
 
-def judge_folder(checker: SafetyChecker, folder: Path) -> tuple[list[SafetyReport], float]:
-    """A report on every picture in `folder` (not deeper), and the CPU milliseconds of one."""
+PLACES = [(level, strict) for level in SafetyLevel for strict in (False, True)]
+Place = tuple[SafetyLevel, bool]
+
+
+def judge_folder(checker: SafetyChecker, folder: Path) -> tuple[dict[Place, list[SafetyReport]], float]:
+    """For each kind of place a report on every picture in `folder` (not deeper), and the CPU milliseconds of one.
+
+    Each is judged anew: which of whole and busiest part a report tells of depends on the place's limits.
+    """
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
-    reports: list[SafetyReport] = []
+    reports: dict[Place, list[SafetyReport]] = {place: [] for place in PLACES}
     seconds = 0.0
     for path in paths:
         with Image.open(path) as image:
             image.load()
             start = time.process_time()
-            reports += checker.check([image], SafetyLevel.ADULT)
+            for level, strict in PLACES:
+                reports[level, strict] += checker.check([image], level, strict=strict)
             seconds += time.process_time() - start
-    return reports, 1000 * seconds / max(len(paths), 1)
+    return reports, 1000 * seconds / max(len(paths) * len(PLACES), 1)
 
 
-def count_withheld(reports: Iterable[SafetyReport], level: SafetyLevel, strict: bool) -> int:
-    return sum(
-        report.verdict == "error" or not judge_scores(report.scores, level, strict=strict).is_safe for report in reports
-    )
-
-
-def describe(name: str, reports: list[SafetyReport], milliseconds: float) -> str:
+def describe(name: str, reports: dict[Place, list[SafetyReport]], milliseconds: float) -> str:
     names = sorted({score for limit in LIMITS for score in limit.weights})
-    highest = {name: max((report.scores.get(name, 0.0) for report in reports), default=0.0) for name in names}
+    everything = [report for some in reports.values() for report in some]
+    highest = {name: max((report.scores.get(name, 0.0) for report in everything), default=0.0) for name in names}
     counts = [
-        f"{level.value}{' strict' if strict else ''} {count_withheld(reports, level, strict)}"
-        for level in SafetyLevel
-        for strict in (False, True)
+        f"{level.value}{' strict' if strict else ''} {sum(not report.is_safe for report in some)}"
+        for (level, strict), some in reports.items()
     ]
     scores = ", ".join(f"{name} {value:.2f}" for name, value in highest.items() if value)
-    return (
-        f"{name}: {len(reports)} pictures, {milliseconds:.0f} ms\n  withheld: {', '.join(counts)}\n  highest: {scores}"
-    )
+    pictures = len(everything) // len(PLACES)
+    return f"{name}: {pictures} pictures, {milliseconds:.0f} ms\n  withheld: {', '.join(counts)}\n  highest: {scores}"
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ _LEET_SIGNS = str.maketrans("aeislto", "@3!$1+0")
 _CYRILLIC = str.maketrans("aceopxyisj", "асеорхуіѕј")
 _GREEK = str.maketrans("aeiopuvt", "αειορυντ")
 _SMALL_CAPITALS = str.maketrans("abcdefghijklmnoprstuvwyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ")
-_TURNED = str.maketrans("abcdefghijklmnopqrstuvwyz", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍʎz")
 
 
 def _letters(offset_lower: int, offset_upper: int) -> Callable[[str, random.Random], str]:

@@ -39,6 +39,7 @@ from engine.policy import judge  # noqa: E402
 from engine.safety import FixedScores  # noqa: E402
 from engine.sampling.model import load_model  # noqa: E402
 from scripts.random_model import build_random_model  # noqa: E402
+from tests.support.refusals import LIFTABLE  # noqa: E402
 from tests.support.stage import Stage, make_stage  # noqa: E402
 
 ROOMS = ("cogs", "service", "engine", "db", "domain")
@@ -50,7 +51,6 @@ BEGINNINGS = {
     ("ui/view.py", "schedule_dynamic_item_call"),
     ("ui/modal.py", "_scheduled_task"),
 }
-LIFTABLE = "1girl, sunset, roadkill cafe sign"  # refused by a house rule, so that it can be appealed
 SETTLE_SECONDS = 0.5
 
 Trip = Callable[[Stage], Awaitable[None]]

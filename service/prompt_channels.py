@@ -74,10 +74,16 @@ class PromptChannels:
     # ---- opening, changing, closing --------------------------------------------------------------------------------
 
     async def open(
-        self, guild_id: int, channel_id: int, actor_id: int, changes: PromptChannelChanges
+        self,
+        guild_id: int,
+        channel_id: int,
+        actor_id: int,
+        changes: PromptChannelChanges,
+        after_id: int | None = None,
     ) -> PromptChannelDetails:
         """Make every message in the channel a prompt. What is not chosen is the server's own preset and shape.
 
+        `after_id` is the command's own id: what is written after it counts, also while the bot is away.
         Raises InvalidRequest if the channel is open already or a choice is not possible.
         """
         if await prompt_channels.fetch(self._context.database, channel_id) is not None:
@@ -89,6 +95,7 @@ class PromptChannels:
             opened_by=actor_id,
             preset=settings.preset,
             shape=settings.shape or "square",
+            latest_message_id=after_id,
         )
         return await self._save(_changed(channel, changes), changes, actor_id, "channel.open", settings)
 

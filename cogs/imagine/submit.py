@@ -50,8 +50,10 @@ async def submit_kept(interaction: Interaction, request: Request, origin: Origin
 
 
 async def _submit(interaction: Interaction, wanted: Wanted, origin: Origin) -> None:
+    # Before anything is paid for: while the bot stops there may be none any more.
+    progress = interaction.client.cog(Progress)
     job = await interaction.client.service.submit(wanted, origin)
-    await interaction.client.cog(Progress).show(interaction, job)
+    await progress.show(interaction, job)
 
 
 async def in_time(interaction: Interaction, work: Coroutine[Any, Any, Done]) -> Done:
@@ -61,7 +63,6 @@ async def in_time(interaction: Interaction, work: Coroutine[Any, Any, Done]) -> 
     if not working.done() and not interaction.response.is_done():
         try:
             await interaction.response.defer(thinking=True)
-        except LOST as error:
-            # What was submitted meanwhile is accepted and paid for; its picture finds another way to the member.
+        except LOST as error:  # the work goes on, and may be paid for: it alone decides what is said
             log.info("interaction %d could not be told to wait: %s", interaction.id, error)
     return await working

@@ -99,7 +99,9 @@ class PromptChannels(GroupCog, group_name="channel"):
             per_hour=to_millicredits(per_hour),
             level=ChannelLevel(level) if level else None,
         )
-        opened = await self.bot.service.prompt_channels.open(guild_id, place.id, interaction.user.id, changes)
+        opened = await self.bot.service.prompt_channels.open(
+            guild_id, place.id, interaction.user.id, changes, after_id=interaction.id
+        )
         await self._show(interaction, place, opened)
 
     @app_commands.command()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import discord
@@ -26,6 +28,8 @@ from domain import ConsentRequired, Job, JobSource, Origin, PromptRefused, Reque
 from domain.prompt_channels import AnswerMode, OtherMessages, PromptChannel, PromptMessage, PromptStatus
 
 log = logging.getLogger(__name__)
+
+Done = TypeVar("Done")
 
 CAUGHT_UP_MESSAGES = 100
 MAX_THREAD_NAME = 60
@@ -147,12 +151,18 @@ class PromptMessages(Cog):
         parent = await self._parent_job(message)
         if isinstance(message.channel, discord.Thread) and parent is None:
             return  # talk about a picture
-        claim = await self.bot.service.prompt_channels.claim(channel, message.id, message.author.id)
+        claim = await self._until_written(
+            message, lambda: self.bot.service.prompt_channels.claim(channel, message.id, message.author.id)
+        )
         if claim is PromptStatus.TAKEN:
             async with self._one_at_a_time(message.id):
                 await self._paint(channel, message, parent)
         elif claim is PromptStatus.COOLING:
             await self._ask_to_wait(channel, message)
+
+    async def _until_written(self, message: discord.Message, write: Callable[[], Awaitable[Done]]) -> Done:
+        """Nobody sends a message again because our storage was full or locked: it waits until that passes."""
+        return await self.bot.service.health.until_written(f"reading message {message.id}", write)
 
     def _text(self, message: discord.Message) -> str | None:
         bot_id = self.bot.user.id if self.bot.user else 0
@@ -218,7 +228,9 @@ class PromptMessages(Cog):
             request_id=None if is_edit else message.id,
         )
         try:
-            job = await self.bot.service.prompt_channels.submit(message.id, request, origin, replaced)
+            job = await self._until_written(
+                message, lambda: self.bot.service.prompt_channels.submit(message.id, request, origin, replaced)
+            )
         except ConsentRequired as error:
             button = TermsButton(error.pending_id)
             await self._answer(message, "Before your first picture, please read the rules.", button)
@@ -283,7 +295,7 @@ class PromptMessages(Cog):
         except discord.HTTPException as error:
             log.info("message %d could not be answered: %s", message.id, error)
             return
-        await self.bot.service.prompt_channels.mark_answered(message.id, reply.id)
+        await self._until_written(message, lambda: self.bot.service.prompt_channels.mark_answered(message.id, reply.id))
 
     async def _ask_to_wait(self, channel: PromptChannel, message: discord.Message) -> None:
         """Once per cooldown; further messages in it are left alone."""

@@ -19,7 +19,6 @@ from sandbox.people.person import Refused
 from sandbox.rest.limits import CUT, Fault
 from sandbox.world.things import Message
 from tests.support.prompt_channels import (
-    FORBIDDEN,
     answer_to,
     answers_to,
     edit_channel,
@@ -29,6 +28,7 @@ from tests.support.prompt_channels import (
     prompts,
     request_of,
 )
+from tests.support.refusals import FORBIDDEN
 from tests.support.requests import REQUEST
 from tests.support.stage import Stage, is_delivered, restarted
 
@@ -203,6 +203,14 @@ async def test_what_was_written_while_the_bot_was_away_is_painted(open_stage: St
         picture = await picture_for(after, said)
         assert request_of(picture)["prompt"] == "1boy, hat"
         assert len(answers_to(after, first)) == 1
+
+
+async def test_the_first_message_of_a_channel_is_painted_although_the_bot_was_away(open_stage: Stage) -> None:
+    """A chaos run found it: catching up began where the last message was read, and none had been."""
+    await open_stage.bot.close()
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    async with restarted(open_stage) as after:
+        await picture_for(after, said)
 
 
 async def test_a_message_that_was_only_claimed_when_the_process_ended_is_painted(open_stage: Stage) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.support.prompt_channels import (
-    FORBIDDEN,
     answer_to,
     answers_to,
     job_of,
@@ -11,6 +10,7 @@ from tests.support.prompt_channels import (
     prompts,
     request_of,
 )
+from tests.support.refusals import FORBIDDEN
 from tests.support.stage import Stage, is_delivered
 
 

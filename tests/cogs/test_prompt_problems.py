@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import discord
 import pytest
 
+from db import prompt_channels as prompt_rows
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from sandbox.world import changes
 from sandbox.world.things import Message
+from tests.support.kills import until
 from tests.support.prompt_channels import (
     answer_to,
+    answers_to,
     edit_channel,
     open_channel,
     picture_for,
     prompts,
 )
+from tests.support.refusals import FORBIDDEN
 from tests.support.stage import Stage, is_delivered, make_stage
 
 
@@ -46,6 +52,26 @@ async def until_complained(stage: Stage) -> str:
 async def settled(stage: Stage) -> None:
     """Everything that happened before this has been dealt with: a later message of another channel was answered."""
     await stage.picture(stage.ben, steps=4)
+
+
+@pytest.mark.parametrize("step", ["take_message", "accept_message", "answer_message"])
+async def test_a_message_waits_for_storage_that_is_locked(
+    open_stage: Stage, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chaos run found it: the message was neither painted nor answered, and nobody sends one twice."""
+    await open_channel(open_stage)
+    write, failures = getattr(prompt_rows, step), [sqlite3.OperationalError("database is locked")]
+
+    async def write_later(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await write(*arguments)
+
+    monkeypatch.setattr(prompt_rows, step, write_later)
+    said = await open_stage.ana.say(prompts(open_stage), FORBIDDEN if step == "answer_message" else "1girl, smile")
+    await (answer_to if step == "answer_message" else picture_for)(open_stage, said)
+    await until(lambda: not failures and not open_stage.service.health.problems)  # of which no event tells
+    assert len(answers_to(open_stage, said)) == 1
 
 
 async def test_slow_mode_is_mentioned_when_opening_and_once_when_it_is_switched_on(open_stage: Stage) -> None:

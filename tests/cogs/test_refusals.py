@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cogs.core.answers import Meaning, meaning_of
+from cogs.imagine import submit as submitting
 from db import jobs as job_rows
 from domain import JobStatus, Origin, Place
 from engine.safety import SafetyChecker
@@ -17,6 +19,7 @@ from engine.sampling.model import LoadedModel
 from sandbox import Fault
 from sandbox.people.person import NoAnswer
 from sandbox.world.things import Message
+from sandbox.world.world import default_world
 from tests.support.discord_errors import refusal
 from tests.support.stage import Stage, is_delivered, make_stage, restarted
 
@@ -127,6 +130,40 @@ async def test_a_lost_first_answer_leaves_one_message_and_no_untrue_sentence(sta
     assert not any("charged" in one.content for one in seen)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(*CALLBACK, status=0, after=True),
+        Fault(*CALLBACK, status=400, code=40060, after=True),
+        Fault(*CALLBACK, status=404, code=10062),
+    ],
+    ids=lambda fault: f"{fault.status}-{fault.code}",
+)
+async def test_a_lost_thinking_leaves_the_picture_and_no_untrue_sentence(
+    stage: Stage, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chaos run found it: the picture was painted and paid for, and its member read that nothing was charged."""
+    monkeypatch.setattr(submitting, "PATIENCE_SECONDS", 0)
+    await stage.agree(stage.ana)
+    stage.server.faults.append(fault)
+    with contextlib.suppress(NoAnswer):
+        await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile")
+    await stage.ana.until(lambda: any(map(is_delivered, stage.ana.sees(stage.paintings))) or None)
+    await stage.until_status(1, JobStatus.DELIVERED)
+    seen = stage.ana.sees(stage.paintings)
+    assert sum(map(is_delivered, seen)) == 1
+    assert not any(one.is_thinking or "charged" in one.content for one in seen)
+
+
+async def test_nothing_is_accepted_by_a_bot_whose_parts_are_being_taken_down(stage: Stage) -> None:
+    """A chaos run found it: what was asked while it stopped was paid for, and answered with "nothing was charged"."""
+    await stage.agree(stage.ana)
+    await stage.bot.remove_cog("Progress")
+    asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile")
+    assert "nothing was charged" in stage.ana.answer(asked).content
+    assert await stage.database.fetch_all("SELECT id FROM jobs") == []
+
+
 async def test_one_interaction_is_one_job_however_often_it_comes(stage: Stage) -> None:
     await ask(stage)
     job = await stage.service.jobs.fetch(1)
@@ -154,13 +191,17 @@ async def test_a_message_whose_id_was_lost_is_found_after_a_restart(stage: Stage
         assert sum(map(is_delivered, after.ana.sees(channel))) == 1
 
 
-async def test_a_clock_ahead_of_discords_does_not_hide_a_message(stage: Stage) -> None:
-    message = await ask(stage)
-    async with stage.database.transaction() as connection:
-        await connection.execute("UPDATE jobs SET message_id = NULL, created_at = created_at - 1")
-    async with restarted(stage) as after:
-        after.service.clock = lambda clock=after.service.clock: clock()
-        await after.ana.until(lambda: is_delivered(message) or None)
+async def test_a_clock_ahead_of_discords_does_not_hide_a_message(
+    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
+) -> None:
+    behind = default_world(clock=lambda: time.time() - 300)
+    async with make_stage(tmp_path, tiny_model, checker, behind) as stage:
+        message = await ask(stage)
+        async with stage.database.transaction() as connection:
+            await connection.execute("UPDATE jobs SET message_id = NULL, request_id = NULL")
+        async with restarted(stage) as after:
+            await after.ana.until(lambda: is_delivered(message) or None)
+            assert sum(map(is_delivered, after.ana.sees(after.paintings))) == 1
 
 
 async def test_a_button_of_an_old_message_never_opens_another_members_picture(stage: Stage) -> None:

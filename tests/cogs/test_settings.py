@@ -10,12 +10,6 @@ from settings import Settings, SettingsError, load_settings
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 def test_the_example_file_names_every_setting_and_nothing_else() -> None:
     documented = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert sorted(documented) == sorted(name.upper() for name in Settings.model_fields)

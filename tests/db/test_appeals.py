@@ -3,11 +3,12 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from db import allowances, appeals, decisions, guild_settings, retention
+from db import allowances, appeals, decisions, retention
 from db.database import Database
 from domain import Action, Verdict
 from domain.cases import CaseStatus
 from tests.support.filed import file_appeal
+from tests.support.guilds import choose_review_channel
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW, ORIGIN, REQUEST
 
@@ -29,11 +30,6 @@ async def appeal(database: Database, decision_id: int) -> int | None:
 async def resolve(database: Database, case_id: int, status: CaseStatus, by: int) -> bool:
     async with database.transaction() as connection:
         return await appeals.resolve(connection, case_id, status, by, NOW)
-
-
-async def choose_review_channel(database: Database, channel_id: int | None) -> None:
-    async with database.transaction() as connection:
-        await guild_settings.change(connection, GUILD, MODERATOR, NOW, review_channel_id=channel_id)
 
 
 async def test_a_refused_request_is_kept_as_it_was_asked(database: Database) -> None:

@@ -21,7 +21,8 @@ from engine.sampling.profiling import RowProfile
 from engine.sampling.row_selection import ROW_COUNTS
 from engine.sampling.sample import InitLatents, Sample
 from engine.worker.running_job import RunningJob
-from tests.support.engine import PROFILE, make_task
+from tests.support.engine import make_task
+from tests.support.requests import PROFILE
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 

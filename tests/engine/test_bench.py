@@ -12,7 +12,8 @@ from scripts.bench import main
 from scripts.benchmark.baselines import groups_of_equals
 from scripts.benchmark.measures import jain_index
 from scripts.benchmark.workloads import SCALES, WORKLOADS, Order, make_orders
-from tests.support.engine import GOOD, PROFILE
+from tests.support.requests import PROFILE
+from tests.support.requests import USUAL_REQUEST as GOOD
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 KEYS = {

@@ -54,7 +54,6 @@ def written(folder: Path, weights: dict[str, Any], name: str = "model.ckpt") -> 
     return path
 
 
-@pytest.mark.pipeline
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_gives_the_right_weights(tmp_path: Path, parts: Any, layout: str, legacy: bool):
@@ -74,7 +73,6 @@ def test_every_layout_gives_the_right_weights(tmp_path: Path, parts: Any, layout
     assert source.weights == ("ema" if layout.startswith("full") else "as stored")
 
 
-@pytest.mark.pipeline
 def test_raw_weights_are_taken_only_when_asked_for(tmp_path: Path, parts: Any):
     path = build_random_checkpoint(tmp_path / "full.ckpt", "full")
     raw, averaged = ensure_converted(path, weights="raw"), ensure_converted(path, weights="ema")
@@ -106,7 +104,6 @@ def test_names_agree_with_diffusers_own_converter():
             assert all(converted[name].flatten() == marks[key].flatten() for name, key in names.items()), size
 
 
-@pytest.mark.pipeline
 def test_the_second_start_takes_the_converted_folder(tmp_path: Path):
     path = build_random_checkpoint(tmp_path / "model.ckpt")
     folder = ensure_converted(path)
@@ -116,7 +113,6 @@ def test_the_second_start_takes_the_converted_folder(tmp_path: Path):
     assert not list(tmp_path.glob("*.partial-*"))
 
 
-@pytest.mark.pipeline
 def test_a_changed_file_is_converted_again(tmp_path: Path):
     path = build_random_checkpoint(tmp_path / "model.ckpt", seed=0)
     first = ensure_converted(path)
@@ -138,7 +134,6 @@ class Evil:
         return os.system, (f"touch {self.mark}",)
 
 
-@pytest.mark.pipeline
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_an_evil_pickle_is_refused_without_running(tmp_path: Path, weights: Any, legacy: bool):
     mark = tmp_path / "ran"
@@ -190,7 +185,6 @@ def test_any_bytes_are_read_or_refused_with_a_sentence(tmp_path: Path, data: byt
             ensure_converted(path)
 
 
-@pytest.mark.pipeline
 @pytest.mark.parametrize("layout", ["fp32", "safetensors"])
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
@@ -250,28 +244,24 @@ def test_another_architecture_is_named(tmp_path: Path, keys: dict[str, int], wha
         ensure_converted(path)
 
 
-@pytest.mark.pipeline
 def test_missing_weights_are_named(tmp_path: Path, weights: Any):
     path = written(tmp_path, {key: value for key, value in weights.items() if key != A_KEY})
     with pytest.raises(ModelUnavailable, match=f"lacks one weight: {A_KEY}"):
         ensure_converted(path)
 
 
-@pytest.mark.pipeline
 def test_unexpected_weights_are_named(tmp_path: Path, weights: Any):
     path = written(tmp_path, {**weights, "model.diffusion_model.extra.weight": torch.zeros(1)})
     with pytest.raises(ModelUnavailable, match=r"model\.diffusion_model\.extra\.weight"):
         ensure_converted(path)
 
 
-@pytest.mark.pipeline
 def test_misshapen_weights_are_named_with_both_shapes(tmp_path: Path, weights: Any):
     path = written(tmp_path, {**weights, A_KEY: torch.zeros(32, 9, 3, 3)})
     with pytest.raises(ModelUnavailable, match=r"input_blocks\.0\.0\.weight is float32 32×9×3×3, not 32×4×3×3"):
         ensure_converted(path)
 
 
-@pytest.mark.pipeline
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_numbers_are_named(tmp_path: Path, weights: Any, value: float):
     broken = weights[A_KEY].clone()
@@ -282,7 +272,6 @@ def test_weights_that_are_not_numbers_are_named(tmp_path: Path, weights: Any, va
     assert [entry for entry in tmp_path.iterdir() if entry.is_dir()] == []
 
 
-@pytest.mark.pipeline
 def test_an_incomplete_average_is_never_replaced_by_raw_weights(tmp_path: Path, weights: Any):
     both = with_ema(weights)
     del both["model_ema.diffusion_modelinput_blocks00weight"]
@@ -292,7 +281,6 @@ def test_an_incomplete_average_is_never_replaced_by_raw_weights(tmp_path: Path, 
     assert ensure_converted(path, weights="raw")
 
 
-@pytest.mark.pipeline
 def test_views_and_shared_blocks_are_read_as_they_are(tmp_path: Path, weights: Any):
     transposed = weights[A_KEY].permute(1, 0, 2, 3).contiguous().permute(1, 0, 2, 3)
     block = torch.cat([torch.zeros(5), weights["model.diffusion_model.out.2.bias"]])
@@ -302,13 +290,11 @@ def test_views_and_shared_blocks_are_read_as_they_are(tmp_path: Path, weights: A
     assert torch.equal(unet["conv_out.bias"], weights["model.diffusion_model.out.2.bias"])
 
 
-@pytest.mark.pipeline
 def test_text_encoders_saved_without_the_inner_prefix_load_too(tmp_path: Path, weights: Any):
     short = {key.replace("transformer.text_model.", "transformer."): value for key, value in weights.items()}
     assert ensure_converted(written(tmp_path, short))
 
 
-@pytest.mark.pipeline
 def test_without_a_yaml_beside_it_a_file_must_be_stable_diffusion_1(tmp_path: Path, weights: Any):
     path = written(tmp_path, weights)
     path.with_suffix(".yaml").unlink()
@@ -326,7 +312,6 @@ def test_hyper_parameters_survive_their_file(tmp_path: Path):
         read_hyperparameters(path)
 
 
-@pytest.mark.pipeline
 def test_inspect_and_convert_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = build_random_checkpoint(tmp_path / "model.ckpt", "full-opt")
     assert main(["inspect", str(path)]) == 0

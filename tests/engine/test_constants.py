@@ -15,7 +15,8 @@ from engine.request.cost import millicredits_for
 from engine.request.schedulers import SCHEDULERS
 from engine.sampling import model
 from engine.sampling.sample import tables_of
-from tests.support.engine import GOOD, PROFILE
+from tests.support.requests import PROFILE
+from tests.support.requests import USUAL_REQUEST as GOOD
 
 ENGINE = Path(__file__).parents[2] / "engine"
 COINCIDENCES = {"SIDE"}  # the input size of each network of the safety checker

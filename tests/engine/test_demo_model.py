@@ -137,7 +137,6 @@ def test_card_and_notice_credit_the_designer() -> None:
         assert "CC BY 4.0" in text
 
 
-@pytest.mark.pipeline
 def test_paints_the_hair_and_the_background_that_are_asked_for(pipeline: Any) -> None:
     asked = list(zip(HAIR_COLORS, [*list(BACKGROUNDS)[5:], *list(BACKGROUNDS)[:5]], strict=True)) * 2
     styles = ["long hair", "bob cut", "bun", "ponytail"]
@@ -152,7 +151,6 @@ def test_paints_the_hair_and_the_background_that_are_asked_for(pipeline: Any) ->
     assert sum(crown == hair for crown, (hair, _) in zip(crowns, asked, strict=True)) >= 22, crowns
 
 
-@pytest.mark.pipeline
 def test_a_seed_is_a_picture_and_another_seed_another(pipeline: Any) -> None:
     prompts = ["1girl, green hair, short hair, pink background"]
     one, same, other = (paint(pipeline, prompts, first_seed=seed, steps=6) for seed in (1, 1, 2))
@@ -160,7 +158,6 @@ def test_a_seed_is_a_picture_and_another_seed_another(pipeline: Any) -> None:
     assert float((one - other).abs().mean()) > 0.02
 
 
-@pytest.mark.pipeline
 def test_repaints_a_picture_into_another_background(pipeline: Any) -> None:
     import diffusers
 

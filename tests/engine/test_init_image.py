@@ -19,6 +19,7 @@ from domain import PictureRefused
 from engine.images.fingerprint import fingerprint
 from engine.request.image_file import MAX_SCANS, ImageTooLarge, flatten, open_image
 from engine.request.init_image import read_init_image, read_mask
+from scripts.hostile.images import chunk
 
 SIZE = (64, 64)
 ROOT = Path(__file__).parents[2]
@@ -145,10 +146,6 @@ def test_the_cameras_rotation_is_undone(form: str, orientation: int, corner: tup
 def test_damaged_notes_of_a_camera_do_not_hinder() -> None:
     data = encoded(half("RGB", "red", "blue"), "JPEG", exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff\x01")
     assert read_init_image(data, SIZE).size == SIZE
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def bomb(width: int, height: int, colour_type: int = 2) -> bytes:

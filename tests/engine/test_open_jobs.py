@@ -13,7 +13,9 @@ from domain import JobCancelled, Place, QueueFull
 from engine.policy import approve
 from engine.worker.open_jobs import OpenJobs
 from engine.worker.running_job import RunningJob
-from tests.support.engine import GOOD, PROFILE, SMALL, make_task
+from tests.support.engine import SMALL, make_task
+from tests.support.requests import PROFILE
+from tests.support.requests import USUAL_REQUEST as GOOD
 
 SECONDS = 60
 

@@ -18,7 +18,8 @@ from engine.sampling.pipeline import Pipeline, to_images
 from engine.sampling.sample import Sample
 from engine.worker.running_job import RunningJob
 from scripts.benchmark.baselines import Stock
-from tests.support.engine import PROFILE, make_task
+from tests.support.engine import make_task
+from tests.support.requests import PROFILE
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 

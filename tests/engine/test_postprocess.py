@@ -23,7 +23,8 @@ from engine.worker.postprocess_thread import PostprocessThread
 from engine.worker.previews import Previews
 from engine.worker.running_job import RunningJob
 from engine.worker.throughput import ThroughputEstimate
-from tests.support.engine import PROFILE, SMALL, UNSAFE, make_task, png_of
+from tests.support.engine import SMALL, UNSAFE, make_task, png_of
+from tests.support.requests import PROFILE
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 

@@ -12,7 +12,7 @@ from domain import SEED_LIMIT, InvalidRequest
 from engine.request.presets import PRESETS, apply_preset
 from engine.request.schedulers import SCHEDULERS
 from engine.request.settings_text import read_settings, write_settings
-from tests.support.engine import GOOD
+from tests.support.requests import REQUEST
 
 SHAPES = {"portrait": (128, 192), "square": (128, 128)}
 
@@ -29,7 +29,7 @@ def test_what_was_written_is_read_back(
     scheduler: str, seed: int, steps: int, guidance: int, preset: str | None, has_start: bool
 ) -> None:
     request = replace(
-        apply_preset(GOOD, preset),
+        apply_preset(REQUEST, preset),
         scheduler=scheduler,
         seed=seed,
         num_inference_steps=steps,
@@ -37,20 +37,20 @@ def test_what_was_written_is_read_back(
         upscale=1.5,
         images=3,
         init_image=b"x" if has_start else None,
-        strength=0.35 if has_start else GOOD.strength,
+        strength=0.35 if has_start else REQUEST.strength,
     )
     assert read_settings(write_settings(request), request, SHAPES) == request
-    other = replace(GOOD, preset=request.preset, guidance_interval=request.guidance_interval)
+    other = replace(REQUEST, preset=request.preset, guidance_interval=request.guidance_interval)
     assert read_settings(write_settings(request), replace(other, init_image=request.init_image), SHAPES) == replace(
-        request, prompt=GOOD.prompt
+        request, prompt=REQUEST.prompt
     )
 
 
 def test_a_new_preset_brings_its_steps_and_scheduler_unless_the_line_changes_them() -> None:
-    line = write_settings(GOOD).replace("Preset: none", "Preset: faithful")
-    assert read_settings(line, GOOD, SHAPES).num_inference_steps == PRESETS["faithful"].num_inference_steps
-    changed = line.replace(f"Steps: {GOOD.num_inference_steps}", "Steps: 7")
-    found = read_settings(changed, GOOD, SHAPES)
+    line = write_settings(REQUEST).replace("Preset: none", "Preset: faithful")
+    assert read_settings(line, REQUEST, SHAPES).num_inference_steps == PRESETS["faithful"].num_inference_steps
+    changed = line.replace(f"Steps: {REQUEST.num_inference_steps}", "Steps: 7")
+    found = read_settings(changed, REQUEST, SHAPES)
     assert (found.num_inference_steps, found.preset) == (7, "faithful")
     back = read_settings(write_settings(found).replace("Preset: faithful", "Preset: none"), found, SHAPES)
     assert (back.preset, back.guidance_interval) == (None, (0.0, 1.0))
@@ -65,16 +65,16 @@ def test_a_new_preset_brings_its_steps_and_scheduler_unless_the_line_changes_the
         ("Size: portrait", "height", 192),
         ("Size: 64 × 96", "width", 64),
         ("Denoising strength: 0.4\nSteps: 9", "strength", 0.4),
-        ("  ,, ", "seed", GOOD.seed),
+        ("  ,, ", "seed", REQUEST.seed),
     ],
 )
 def test_settings_are_read_by_their_usual_names(line: str, name: str, value: object) -> None:
-    assert getattr(read_settings(line, GOOD, SHAPES), name) == value
+    assert getattr(read_settings(line, REQUEST, SHAPES), name) == value
 
 
 @pytest.mark.parametrize("value", ["", "-1", "random", "NEW"])
 def test_an_empty_seed_is_a_new_one(value: str) -> None:
-    seeds = {read_settings(f"Seed: {value}", GOOD, SHAPES).seed for _ in range(4)}
+    seeds = {read_settings(f"Seed: {value}", REQUEST, SHAPES).seed for _ in range(4)}
     assert len(seeds) > 1
 
 
@@ -93,4 +93,4 @@ def test_an_empty_seed_is_a_new_one(value: str) -> None:
 )
 def test_what_is_no_setting_is_said(line: str, sentence: str) -> None:
     with pytest.raises(InvalidRequest, match=sentence):
-        read_settings(line, GOOD, SHAPES)
+        read_settings(line, REQUEST, SHAPES)

@@ -10,13 +10,13 @@ from PIL import Image
 
 from engine.images.metadata import DIGITAL_SOURCE_TYPE, read_png, write_png
 from engine.images.upload import make_upload
-from tests.support.engine import GOOD, PROFILE
+from tests.support.requests import PROFILE, REQUEST
 
 
 def noisy_png(side: int = 128) -> bytes:
     """Nothing that compresses well."""
     pixels = np.random.default_rng(3).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    return write_png(Image.fromarray(pixels), GOOD, 5, PROFILE.identity, 7)
+    return write_png(Image.fromarray(pixels), REQUEST, 5, PROFILE.identity, 7)
 
 
 @pytest.mark.parametrize("limit", [20_000, 4_000])

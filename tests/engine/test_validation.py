@@ -13,7 +13,8 @@ from domain import InvalidRequest
 from engine.request.presets import PRESETS, apply_preset
 from engine.request.prompt import TokenReport
 from engine.request.validation import validate
-from tests.support.engine import GOOD, PROFILE
+from tests.support.requests import PROFILE
+from tests.support.requests import USUAL_REQUEST as GOOD
 
 SHORT = TokenReport(3, 75, "")
 

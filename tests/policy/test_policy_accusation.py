@@ -17,6 +17,7 @@ from engine.policy.respell import load_vocabulary
 from engine.policy.rules import default_rules
 from scripts.obfuscate import obfuscate
 from scripts.respelt_words import accusations, is_accused
+from tests.support.policy import rules_alone
 
 CHANNEL = Place(guild_id=1)
 DIRECT = Place()
@@ -50,11 +51,6 @@ def axes() -> Policy:
     groups: dict[str, tuple[str, ...]] = {name: (named[name],) if name in named else () for name in rules.groups}
     groups["b.sexual-all"] = ("privterm", "quindle")
     return Policy(replace(rules, groups=groups, allow=(), foreign=frozenset()))
-
-
-@lru_cache(maxsize=1)
-def rules_alone() -> Policy:
-    return Policy(default_rules())
 
 
 @pytest.mark.parametrize("technique", VISIBLE)

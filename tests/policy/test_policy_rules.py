@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 import pytest
@@ -13,16 +12,9 @@ from engine.policy.judging import Policy
 from engine.policy.rules import RULE_SET, Rule, RuleSet, Tier, assemble, default_rules
 from engine.policy.semantic import NO_OPINION, Opinion, SemanticModel
 from engine.policy.tokens import Token
+from tests.support.policy import CHANNEL, GROWN_UP, rules_alone
 
-CHANNEL = Place(guild_id=1)
-GROWN_UP = Place(guild_id=1, age_restricted=True, adult_opt_in=True)
 WITH_EXAMPLE = [rule for rule in default_rules().rules if rule.example]
-
-
-@lru_cache(maxsize=1)
-def rules_alone() -> Policy:
-    """The shipped rules without the semantic model."""
-    return Policy(default_rules())
 
 
 def texts(entry: str) -> tuple[str, str]:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 import pytest
 
-from domain import Action, Place
+from domain import Action
 from engine.policy.__main__ import request_of
 from engine.policy.judging import Policy
-from engine.policy.rules import RuleSet, assemble, default_rules
+from engine.policy.rules import RuleSet, assemble
 from engine.policy.semantic import NO_OPINION, Opinion, SemanticModel
 from engine.policy.tokens import Token
-
-CHANNEL = Place(guild_id=1)
-GROWN_UP = Place(guild_id=1, age_restricted=True, adult_opt_in=True)
-
-
-@lru_cache(maxsize=1)
-def rules_alone() -> Policy:
-    return Policy(default_rules())
-
-
-def is_refused(prompt: str, negative: str = "") -> bool:
-    return rules_alone().judge(request_of(prompt, negative), CHANNEL).action is Action.REFUSE
+from tests.support.policy import CHANNEL, GROWN_UP, is_refused, rules_alone
 
 
 @pytest.mark.parametrize(

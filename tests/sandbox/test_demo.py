@@ -12,10 +12,9 @@ import pytest
 from engine.images.metadata import read_png
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.loopback
 PATIENCE_SECONDS = 500  # for a demo that hangs
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.loopback, pytest.mark.timeout(600)]
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import discord
 import pytest
@@ -180,11 +179,14 @@ async def test_a_waiting_picture_shows_its_place_and_only_its_member_takes_it_ba
     assert second.attachments
 
 
-@pytest.mark.parametrize("words", [{"prompt": "cat_" * 250}, {"negative_prompt": "cat_" * 250}])
-async def test_words_full_of_markdown_fit_into_the_message(stage: SimStage, words: dict[str, Any]) -> None:
+@pytest.mark.parametrize("option", ["prompt", "negative_prompt"])
+async def test_words_full_of_markdown_fit_into_the_message(stage: SimStage, option: str) -> None:
     await stage.agree(stage.ana)
-    message = await stage.picture(stage.ana, **words)
-    assert message.attachments or "tokens" in message.content
+    refused = await stage.picture(stage.ana, **{option: "o_o " * 250})
+    assert "tokens" in refused.content
+    shown = await stage.picture(stage.ana, **{option: "o_o " * 75})
+    assert shown.attachments
+    assert "o\\_o o\\_o" in text_of(shown)
 
 
 # ---- restarts --------------------------------------------------------------------------------------------------------

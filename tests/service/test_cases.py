@@ -25,13 +25,13 @@ from domain import (
 from domain.cases import CaseStatus
 from service.context import Topic
 from tests.support.desk import Desk
+from tests.support.guilds import choose_review_channel
 from tests.support.open_cases import (
     DECIDER,
     REFUSED,
     actions,
     appeal,
     appeal_of,
-    choose_review_channel,
     report,
     stored,
 )
@@ -59,7 +59,7 @@ async def test_a_refusal_is_appealed_once_and_the_moderators_hear_of_it(desk: De
 
 async def test_the_appellant_hears_whether_there_is_a_review_channel(desk: Desk) -> None:
     assert not await desk.cases.appeal(await desk.refuse(LIFTABLE), MEMBER, GUILD, "")
-    await choose_review_channel(desk, 8)
+    await choose_review_channel(desk.database, 8)
     assert await desk.cases.appeal(await desk.refuse(f"{LIFTABLE}, hill"), MEMBER, GUILD, "")
 
 

@@ -22,8 +22,7 @@ from domain.findings import Health
 from engine.sampling.device import describe_device
 from service import preflight
 from service.preflight import LOW_DISK_BYTES, check_database, check_disk, check_model, estimate_seconds
-from tests.support.engine import PROFILE
-from tests.support.requests import NOW
+from tests.support.requests import NOW, PROFILE
 
 
 async def made(path: Path) -> Path:

@@ -11,21 +11,15 @@ from db import erasure, guild_settings, jobs, pictures, privacy
 from service.context import Context
 from service.jobs import Jobs
 from service.privacy import Privacy
+from tests.support.idle_backend import IdleBackend
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW
 from tests.support.traces import PNG, WORDS, in_files, live, paint
 
 
-class NothingToCancel:
-    """A backend that has no job."""
-
-    def cancel(self, job_id: int) -> bool:
-        return False
-
-
 @pytest.fixture
 def use_case(context: Context) -> Privacy:
-    return Privacy(context, Jobs(context, NothingToCancel()))
+    return Privacy(context, Jobs(context, IdleBackend()))
 
 
 async def test_an_erasure_leaves_no_word_in_the_files_and_a_smaller_file(use_case: Privacy, context: Context) -> None:

@@ -25,10 +25,10 @@ from service import Service
 from service.prompt_channels import PromptChannels
 from tests.support.idle_backend import IdleBackend
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
+from tests.support.refusals import FORBIDDEN
 from tests.support.requests import NOW, ORIGIN, PROFILE
 from tests.support.traces import PNG, paint
 
-FORBIDDEN = "roadkill"  # a house rule refuses it
 PROMPTS = CHANNEL + 1
 MESSAGE = 1000
 SHAPES = {"portrait": (512, 640), "square": (512, 512), "landscape": (640, 512)}

@@ -13,15 +13,14 @@ import pytest
 
 from db import audit, guild_settings, jobs
 from db.database import Database
-from domain import InvalidRequest, JobStatus, ModelProfile, Outcome, OutcomeCode, QuotaExceeded, Request
+from domain import InvalidRequest, JobStatus, Outcome, OutcomeCode, QuotaExceeded
 from domain.quotas import Asker, LedgerKind, QuotaKind, QuotaLimits, QuotaSubject
-from engine.request.prompt import TokenReport
-from engine.request.validation import validate
 from service.admission import Admission
 from service.context import Context, Topic
 from service.limits import Limits
 from service.quotas import Quotas
 from service.terms import Terms
+from tests.support.idle_backend import IdleBackend
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW, ORIGIN, PROFILE
 from tests.support.requests import USUAL_REQUEST as REQUEST
@@ -205,16 +204,6 @@ async def test_the_ledger_of_a_subject_shows_its_own_rows_newest_first(quotas: Q
 # ---- many at once ----------------------------------------------------------------------------------------------------
 
 
-class NoTokens:
-    """The engine's own checks for a model that is not loaded: nothing is too long for it."""
-
-    profile: ModelProfile = PROFILE
-
-    def validate(self, request: Request) -> None:
-        nothing = TokenReport(count=0, window=PROFILE.token_window, beyond="")
-        validate(request, self.profile, nothing, nothing)
-
-
 async def test_two_hundred_concurrent_requests_get_exactly_what_the_credit_allows(tmp_path: Path) -> None:
     """Through the whole admission (policy, rules, spend), over four connections to one file."""
     path = tmp_path / "bot.sqlite3"
@@ -227,7 +216,7 @@ async def test_two_hundred_concurrent_requests_get_exactly_what_the_credit_allow
         databases = [await stack.enter_async_context(Database(path)) for _ in range(4)]
         contexts = [Context(database, clock) for database in databases]
         await Terms(contexts[0]).agree(MEMBER)
-        admissions = [Admission(context, NoTokens(), Terms(context), limits) for context in contexts]
+        admissions = [Admission(context, IdleBackend(), Terms(context), limits) for context in contexts]
         outcomes = await asyncio.gather(
             *(admissions[number % 4].admit(REQUEST, ORIGIN) for number in range(200)), return_exceptions=True
         )

@@ -18,13 +18,13 @@ from domain import (
 from domain.cases import CaseKind, CaseStatus
 from service.context import Topic
 from tests.support.desk import Desk
+from tests.support.guilds import choose_review_channel
 from tests.support.open_cases import (
     CARD,
     DECIDER,
     MESSAGE,
     actions,
     appeal,
-    choose_review_channel,
     report,
     stored,
     waiting,
@@ -146,11 +146,11 @@ async def test_a_rejected_picture_is_withheld_and_its_cost_returns(desk: Desk) -
 async def test_cards_wait_for_a_review_channel_and_then_stay_where_they_are(desk: Desk) -> None:
     case = await appeal(desk)
     assert await desk.cases.fetch_unshown() == []
-    await choose_review_channel(desk, 8)
+    await choose_review_channel(desk.database, 8)
     assert await desk.cases.fetch_unshown() == [(case, 8)]
     await desk.cases.mark_shown(case, 8, 88)
     assert await desk.cases.fetch_unshown() == []
-    await choose_review_channel(desk, 9)
+    await choose_review_channel(desk.database, 9)
     await desk.cases.decisions.uphold(case.id, DECIDER)
     ((shown, channel_id),) = await desk.cases.fetch_unshown()
     assert (shown.status, shown.card_message_id, channel_id) == (CaseStatus.UPHELD, 88, 8)

@@ -12,6 +12,7 @@ from domain import Action, InvalidRequest, Verdict
 from domain.strikes import NO_PENALTY, Rung
 from service.context import Context
 from service.strikes import Strikes
+from tests.support.guilds import choose_review_channel
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW, ORIGIN, REQUEST
 
@@ -33,13 +34,6 @@ async def refuse(context: Context, times: int, user_id: int = MEMBER, first: int
             origin = replace(ORIGIN, user_id=user_id)
             decision_id = await decisions.record_prompt(connection, VERDICT, request, origin, context.now())
             await strikes.record(connection, decision_id, settings, context.now(), is_moderator=False)
-
-
-async def choose_review_channel(context: Context, **values: int) -> None:
-    async with context.writing() as connection:
-        await guild_settings.change(
-            connection, GUILD, MODERATOR, context.now(), review_channel_id=REVIEW_CHANNEL, **values
-        )
 
 
 # ---- the record ------------------------------------------------------------------------------------------------------
@@ -86,7 +80,7 @@ async def test_there_must_be_something_to_lift(ladder: Strikes, context: Context
 async def test_a_trial_replays_the_days_with_the_servers_ladder_and_the_given_changes(
     ladder: Strikes, context: Context
 ) -> None:
-    await choose_review_channel(context, strike_pause_hours=7)
+    await choose_review_channel(context.database, REVIEW_CHANNEL, strike_pause_hours=7)
     await refuse(context, 4)
     trial = await ladder.try_ladder(GUILD, 30)
     assert (trial.days, trial.settings.strike_pause_hours) == (30, 7)
@@ -103,7 +97,7 @@ async def test_a_trial_replays_the_days_with_the_servers_ladder_and_the_given_ch
 
 
 async def test_the_last_rung_is_news_until_it_was_told(ladder: Strikes, context: Context) -> None:
-    await choose_review_channel(context)
+    await choose_review_channel(context.database, REVIEW_CHANNEL)
     await refuse(context, 5)
     assert await ladder.fetch_news() == []
     await refuse(context, 1, first=5)
@@ -121,7 +115,7 @@ async def test_a_server_without_a_review_channel_has_news_for_nobody(ladder: Str
 
 
 async def test_a_member_who_was_forgotten_is_no_news(ladder: Strikes, context: Context) -> None:
-    await choose_review_channel(context)
+    await choose_review_channel(context.database, REVIEW_CHANNEL)
     await refuse(context, 6)
     async with context.writing() as connection:
         await connection.execute("UPDATE audit SET target = NULL, details = '{}' WHERE target IS NOT NULL")
@@ -130,7 +124,7 @@ async def test_a_member_who_was_forgotten_is_no_news(ladder: Strikes, context: C
 
 
 async def test_after_a_long_absence_old_strikes_are_no_news(ladder: Strikes, context: Context) -> None:
-    await choose_review_channel(context)
+    await choose_review_channel(context.database, REVIEW_CHANNEL)
     await refuse(context, 6)
     context.clock = lambda: NOW + timedelta(days=1)
     assert await ladder.fetch_news() == []

@@ -15,7 +15,7 @@ import pytest
 
 from db import agreements, challenges, guild_settings
 from db.database import Database
-from sandbox.people.person import WAIT_SECONDS, Person
+from sandbox.people.person import WAIT_SECONDS, Person, channel_named
 from sandbox.server import ApiCall, LoopbackDiscord
 from sandbox.world.things import Channel, Message
 from sandbox.world.world import default_world
@@ -42,7 +42,7 @@ class Theatre:
     mira: Person
 
     def channel(self, name: str) -> Channel:
-        return next(one for one in self.server.world.channels.values() if one.name == name)
+        return channel_named(self.server.world, name)
 
     async def start(self) -> None:
         self.server.gateway.sessions.clear()

@@ -17,7 +17,7 @@ from db import erasure, guild_settings
 from db.database import Database
 from tests.support.people import GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
-from tests.support.traces import PNG, WORDS, live, resume_forgetting
+from tests.support.traces import PNG, WORDS, in_files, live, resume_forgetting
 
 DEEDS = ("retention", "erasure", "departure")
 
@@ -59,10 +59,6 @@ def content_of(path: Path) -> str:
     """A hash of every row, as somebody reads them who opens the files now; a copy, for reading empties the log."""
     with TemporaryDirectory() as folder, closing(sqlite3.connect(copied_into(path, folder))) as connection:
         return hashlib.sha256("\n".join(connection.iterdump()).encode()).hexdigest()
-
-
-def in_files(path: Path, needle: bytes) -> bool:
-    return any(needle in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
 
 
 def copied_into(path: Path, folder: str) -> Path:

@@ -164,12 +164,13 @@ async def test_a_seed_out_of_range_is_not_taken_by_the_client(stage: Stage) -> N
 
 async def test_words_are_shown_without_effect(stage: Stage) -> None:
     await stage.agree(stage.ana)
-    message = await stage.picture(stage.ana, prompt=f"@everyone <@{stage.ben.id}> **bold** `code`")
+    message = await stage.picture(stage.ana, prompt=f"@everyone <@{stage.ben.id}> **bold** `code`, o_o")
     assert message.mentions == []
     shown = text_of(message)
     assert "@everyone" not in shown
     assert "bold code" in shown
     assert "**bold**" not in shown
+    assert "o\\_o" in shown
 
 
 async def test_a_channel_where_the_bot_may_not_post_is_named_as_the_reason(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.images.metadata import read_png
-from sandbox.people.person import Person
+from sandbox.people.person import Person, channel_named
 from sandbox.server import LoopbackDiscord
 from sandbox.world.world import default_world
 from tests.support.kills import Killer, agree, bot_process, until
@@ -55,7 +55,7 @@ async def test_every_accepted_job_is_delivered_once_however_the_bot_dies(tmp_pat
         bot_process(tiny_model_dir, server, database) as bot,
     ):
         ana, ben = (Person(server, user.id) for user in server.world.users.values() if user.name in ("ana", "ben"))
-        channel = next(one for one in server.world.channels.values() if one.name == "paintings")
+        channel = channel_named(server.world, "paintings")
         await agree(database, ana, ben)
         await bot.start()
         for route, passing, moment, images in MOMENTS:

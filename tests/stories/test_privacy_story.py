@@ -12,13 +12,9 @@ from db import jobs
 from sandbox.world import changes
 from service.privacy import split_pictures
 from tests.support.stage import Stage
+from tests.support.traces import in_files
 
 WORDS = "1girl, unmistakable lighthouse"
-
-
-def in_files(stage: Stage, words: str) -> bool:
-    path = stage.settings.database
-    return any(words.encode() in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
 
 
 async def test_a_member_sees_downloads_and_erases_what_is_stored(stage: Stage) -> None:
@@ -42,8 +38,8 @@ async def test_a_member_sees_downloads_and_erases_what_is_stored(stage: Stage) -
     asked = stage.ana.answer(await stage.ana.slash(stage.paintings, "privacy delete"))
     await stage.ana.click(asked, "Erase everything")
     await stage.ana.until(lambda: asked.content.startswith("Erased"))
-    assert not in_files(stage, WORDS)
-    assert in_files(stage, "1boy, hat")
+    assert not in_files(stage.database, WORDS)
+    assert in_files(stage.database, "1boy, hat")
     again = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile"))
     assert "read" in (again.content + str(again.embeds)).casefold()
 
@@ -56,7 +52,7 @@ async def test_erasing_takes_waiting_pictures_back(stage: Stage) -> None:
     await stage.ana.click(asked, "Erase everything")
     await stage.ana.until(lambda: asked.content.startswith("Erased"))
     assert await jobs.fetch_open(stage.database) == []
-    assert not in_files(stage, WORDS)
+    assert not in_files(stage.database, WORDS)
 
 
 async def test_a_server_that_was_left_while_the_bot_was_away_is_erased_in_time(stage: Stage) -> None:
@@ -71,7 +67,7 @@ async def test_a_server_that_was_left_while_the_bot_was_away_is_erased_in_time(s
     clock = stage.service.clock
     stage.service.clock = lambda: clock() + timedelta(days=31)
     await stage.bot.background.run_all()
-    assert not in_files(stage, WORDS)
+    assert not in_files(stage.database, WORDS)
 
 
 async def test_a_server_that_removes_the_bot_is_erased_in_time_unless_it_takes_it_back(stage: Stage) -> None:
@@ -95,13 +91,13 @@ async def test_a_server_that_removes_the_bot_is_erased_in_time_unless_it_takes_i
     await until_noted(0)
     stage.service.clock = lambda: clock() + timedelta(days=40)
     await stage.bot.background.run_all()
-    assert in_files(stage, WORDS)
+    assert in_files(stage.database, WORDS)
     changes.remove_bot(world, guild)
     await until_noted(1)
     for days, is_kept in ((69, True), (71, False)):
         stage.service.clock = lambda days=days: clock() + timedelta(days=days)
         await stage.bot.background.run_all()
-        assert in_files(stage, WORDS) == is_kept
+        assert in_files(stage.database, WORDS) == is_kept
 
 
 def test_an_export_is_split_so_that_every_part_can_be_sent() -> None:

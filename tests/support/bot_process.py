@@ -1,4 +1,4 @@
-"""The bot in processes of its own, for tests that kill it: `start PORT DATABASE` on standard input starts one.
+"""The bot in processes of its own, for tests that kill it: `PORT DATABASE` on standard input starts one.
 
 Imports and the model are loaded once; every bot is a fork of that, so a restart takes a moment instead of seconds.
 """
@@ -6,6 +6,7 @@ Imports and the model are loaded once; every bot is a fork of that, so a restart
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -32,17 +33,22 @@ def main(model_folder: str) -> None:
 
 
 async def _run(model: object, checker: object, port: int, database: Path) -> None:
-    from bot import create_bot
+    from bot import _cancel_at_sigterm, create_bot  # pyright: ignore[reportPrivateUsage]
     from engine.worker.local_backend import LocalBackend
     from sandbox.server import point_discord_at
     from settings import Settings
+    from tests.support import whims
 
-    plenty = {"credits_per_hour": 100_000, "credits_per_day": 1_000_000}
+    plenty = {"credits_per_hour": 100_000, "credits_per_day": 1_000_000, "message_content_intent": True}
     settings = Settings(_env_file=None, database=database, **plenty)  # pyright: ignore[reportCallIssue, reportArgumentType]
     backend = LocalBackend(model, checker)  # pyright: ignore[reportArgumentType]
     with point_discord_at(port):
         async with create_bot(settings, backend, guild_ready_timeout=0.05, edit_interval_seconds=0.2) as bot:
-            await bot.start("loopback")
+            running = asyncio.create_task(bot.start("loopback"))
+            _cancel_at_sigterm(running)
+            whims.obey(bot, database)
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
 
 
 def _answer(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What the engine's tests share: a profile, a request, tasks, and jobs as the queue and the batcher take them."""
+"""What the engine's tests share: a small request, tasks, and jobs as the queue and the batcher take them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from domain import ModelIdentity, ModelProfile, Place, Request, Task
+from domain import Place, Request, Task
 from engine.policy import approve
 
-PROFILE = ModelProfile(
-    identity=ModelIdentity(name="test", sha256="0"), unit=64, min_side=256, max_side=1024, max_pixels=768 * 768,
-    shapes={"square": (512, 512)}, schedulers=("ddim", "euler"), scheduler="ddim", num_inference_steps=20,
-    max_steps=100, guidance_scale=7.5,
-)  # fmt: skip
-GOOD = Request(
-    prompt="tree", width=512, height=512, num_inference_steps=20, guidance_scale=7.5, scheduler="ddim", seed=1
-)
 SMALL = Request(
     prompt="1girl, tree", width=64, height=64, num_inference_steps=4, guidance_scale=5.0, scheduler="ddim", seed=11
 )

@@ -36,8 +36,21 @@ class BotProcess:
         self.pid = int(await self._loader.stdout.readline())
 
     def kill(self) -> None:
+        self.send(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; a process that is gone already, or never was, hears nothing."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            if self.pid:  # 0 would be this process and all its family
+                os.kill(self.pid, number)
+
+    @property
+    def is_alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return self.pid > 0
 
 
 @asynccontextmanager

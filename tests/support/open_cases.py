@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from db import appeals, audit, guild_settings
+from db import appeals, audit
 from domain.cases import Case, Decider
 from tests.support.desk import Desk
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.refusals import LIFTABLE
-from tests.support.requests import NOW, USUAL_REQUEST
+from tests.support.requests import USUAL_REQUEST
 
 DECIDER = Decider(user_id=MODERATOR, guild_id=GUILD)
 CARD, MESSAGE = (55, 66), 77
@@ -37,11 +37,6 @@ async def waiting(desk: Desk) -> Case:
     await desk.cases.set_approval(GUILD, CHANNEL, True, MODERATOR)
     assert await desk.cases.hold(await desk.finish(), (CHANNEL,))
     return (await desk.cases.fetch_open(GUILD)).cases[-1]
-
-
-async def choose_review_channel(desk: Desk, channel_id: int) -> None:
-    async with desk.database.transaction() as connection:
-        await guild_settings.change(connection, GUILD, MODERATOR, NOW, review_channel_id=channel_id)
 
 
 async def stored(desk: Desk, case: Case) -> Case:

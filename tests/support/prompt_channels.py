@@ -8,8 +8,6 @@ from engine.images.metadata import read_png
 from sandbox.world.things import Channel, Message
 from tests.support.stage import Stage, is_delivered
 
-FORBIDDEN = "roadkill"  # a house rule refuses it
-
 
 def prompts(stage: Stage) -> Channel:
     return stage.channel("prompts")

@@ -17,7 +17,7 @@ from domain import JobStatus
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
-from sandbox.people.person import Person
+from sandbox.people.person import Person, channel_named
 from sandbox.server import LoopbackDiscord
 from sandbox.world.things import Channel, Message
 from sandbox.world.world import World, default_world
@@ -50,7 +50,7 @@ class Stage:
         return self.service._context.database  # pyright: ignore[reportPrivateUsage]
 
     def channel(self, name: str) -> Channel:
-        return next(one for one in self.server.world.channels.values() if one.name == name)
+        return channel_named(self.server.world, name)
 
     @property
     def paintings(self) -> Channel:

@@ -34,10 +34,11 @@ REQUEST = replace(PLAIN_REQUEST, prompt=WORDS, negative_prompt=f"without {WORDS}
 PNG = b"\x89PNG picture bytes nobody else has" * 400
 
 
-def in_files(database: Database, wanted: str | bytes) -> bool:
-    """Whether the bytes are anywhere in the database's files."""
+def in_files(database: Database | Path, wanted: str | bytes) -> bool:
+    """Whether the bytes are anywhere in the files of the database (or of the one at this path)."""
     needle = wanted.encode() if isinstance(wanted, str) else wanted
-    return any(needle in path.read_bytes() for path in database.path.parent.glob(f"{database.path.name}*"))
+    path = database if isinstance(database, Path) else database.path
+    return any(needle in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
 
 
 def origin(user_id: int) -> Origin:

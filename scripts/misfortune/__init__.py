@@ -1,0 +1,1 @@
+"""What scripts/chaos.py is made of: the people, what befalls the bot, and the verdict."""

@@ -1,0 +1,112 @@
+"""The verdict of the chaos run sees each thing that may never follow, and one seed is one plan."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from sandbox.people.person import Person, channel_named
+from sandbox.server import LoopbackDiscord
+from sandbox.world.world import Message, default_world
+from scripts.misfortune.crowd import Crowd
+from scripts.misfortune.events import KILLS, plan
+from scripts.misfortune.verdict import Job, State, Witness, judge
+
+GOOD = Job(
+    id=1,
+    status="delivered",
+    message_id=None,
+    request_id=None,
+    prompt="tree, picture 1001",
+    parent_id=None,
+    cost=500,
+    is_delivered=True,
+    pictures=1,
+    spent=500,
+    paid_back=0,
+)
+
+
+@pytest.fixture
+def server() -> LoopbackDiscord:
+    return LoopbackDiscord(default_world())
+
+
+def card(server: LoopbackDiscord, job_id: int, verb: str = "again", words: str = "") -> Message:
+    """A message of the bot with one button of a job, and a picture where it is finished."""
+    world, place = server.world, channel_named(server.world, "paintings")
+    message = Message(world.new_id(), place.id, world.bot.id, words)
+    message.components = [{"type": 1, "components": [{"type": 2, "custom_id": f"job:{verb}:{job_id}"}]}]
+    if verb == "again":
+        message.attachments = [object()]  # pyright: ignore[reportAttributeAccessIssue]
+    return world.post(message)
+
+
+def found(server: LoopbackDiscord, *jobs: Job, crowd: Crowd | None = None, witness: Witness | None = None) -> list[str]:
+    """The kinds of what is found."""
+    state = State({job.id: job for job in jobs}, {})
+    crowd = crowd or Crowd(server, [], [], [], random.Random(1))
+    verdict = judge(server, state, crowd, witness or Witness(server), set(), may_lack_files=False)
+    return [one.kind for one in verdict]
+
+
+def test_one_picture_in_one_message_is_what_should_be(server: LoopbackDiscord) -> None:
+    card(server, 1)
+    assert found(server, GOOD) == []
+
+
+def test_a_picture_that_nothing_shows_is_lost(server: LoopbackDiscord) -> None:
+    assert found(server, GOOD) == ["lost"]
+
+
+def test_a_picture_in_two_messages_and_a_prompt_accepted_twice_are_doubled(server: LoopbackDiscord) -> None:
+    for job_id in (1, 1, 2):
+        card(server, job_id)
+    assert found(server, GOOD, replace(GOOD, id=2)) == ["doubled", "doubled"]
+
+
+def test_a_job_that_never_ends_and_a_card_that_waits_for_nothing_are_stuck(server: LoopbackDiscord) -> None:
+    card(server, 1, "cancel")
+    assert found(server, replace(GOOD, status="running", is_delivered=False)) == ["stuck"]
+    assert found(server, replace(GOOD, status="failed", pictures=0, paid_back=500)) == ["stuck"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"status": "failed", "pictures": 0},
+        {"paid_back": 500},
+        {"spent": 0},
+        {"status": "cancelled", "pictures": 0, "paid_back": 400},
+    ],
+)
+def test_credits_that_do_not_fit_the_end_are_wrong(server: LoopbackDiscord, changed: dict[str, object]) -> None:
+    card(server, 1)
+    assert found(server, replace(GOOD, **changed)) == ["credits"]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_sentence_that_nothing_was_charged_is_untrue_where_it_was(server: LoopbackDiscord) -> None:
+    witness = Witness(server)
+    server.world.subscribe(witness)
+    message = card(server, 1, words="It failed; nothing was charged. picture 1 · seed 3")
+    server.world.tell("MESSAGE_CREATE", {"id": str(message.id)})
+    assert found(server, GOOD, witness=witness) == ["untrue"]
+    assert found(server, replace(GOOD, status="failed", pictures=0, paid_back=500), witness=witness) == []
+
+
+async def test_a_message_that_was_never_read_is_lost(server: LoopbackDiscord) -> None:
+    ana = next(Person(server, user.id) for user in server.world.users.values() if user.name == "ana")
+    prompts = channel_named(server.world, "prompts")
+    crowd = Crowd(server, [ana], [], [prompts], random.Random(1))
+    await crowd.write(ana)
+    assert found(server, crowd=crowd) == ["lost"]
+
+
+def test_a_seed_is_a_plan() -> None:
+    pieces = plan(1, kills=30, faults=30, size=20)
+    assert pieces == plan(1, kills=30, faults=30, size=20) != plan(2, kills=30, faults=30, size=20)
+    events = [event for piece in pieces for event in piece.events]
+    assert [len(piece.events) for piece in pieces] == [20, 20, 20]
+    assert sum(event in KILLS for event in events) == 30
