@@ -168,7 +168,7 @@ def load_backend(settings: Settings) -> Backend:
     from engine.safety import load_safety_checker
     from engine.worker.assembly import make_backend
 
-    checker = load_safety_checker()
+    checker = load_safety_checker(anime_model=settings.anime_model)
     backend = make_backend(settings, checker=checker, rows_file=settings.database.with_name("rows.json"))
     _warm_up(checker)
     return backend
@@ -239,7 +239,11 @@ def _check_model(settings: Settings) -> list[Finding]:
     except ModelUnavailable as error:
         return [*findings, Finding(name="model", words=str(error), health=Health.FAIL)]
     try:
-        return [*findings, *check_model(backend), check_picture_check(load_safety_checker())]
+        return [
+            *findings,
+            *check_model(backend),
+            check_picture_check(load_safety_checker(anime_model=settings.anime_model)),
+        ]
     finally:
         backend.close()
 
