@@ -70,6 +70,7 @@ function container(one, message, context, html) {
 export function wordsOf(message) {
   const found = [message.content, message.embeds?.[0]?.title];
   const walk = (one) => {
+    if (one.spoiler) return; // closed here, too
     if (one.type === TEXT) found.push(one.content);
     (one.components ?? []).forEach(walk);
   };

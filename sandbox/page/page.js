@@ -13,12 +13,21 @@ const state = { user: null, channel: null, channels: [], people: [], roles: [], 
 const wire = new Wire(receive, connected);
 const news = new News($("messages"), $("newest"), $("said"));
 
+// Loads may overlap, and events come while one is under way: the last load counts, and only if nothing came meanwhile.
+let loads = 0, isLoading = false, isStale = false;
+
 async function load() {
+  const mine = ++loads;
   let data;
+  isLoading = true;
+  isStale = false;
   try { data = await wire.state(state.user); } catch {
     $("gone").hidden = false;
     return setTimeout(load, 2000);
   }
+  if (mine !== loads) return;
+  if (isStale) return load();
+  isLoading = false;
   $("gone").hidden = true;
   const isSame = state.user === data.user;
   Object.assign(state, { user: data.user, channels: data.channels, people: data.people, roles: data.roles, bot: data.bot });
@@ -37,6 +46,7 @@ function connected(isOpen) {
 }
 
 function receive(event) {
+  isStale = isLoading;
   if (event.kind === "reload") return load();
   const channel = state.channels.find((one) => one.id === event.channel);
   if (!channel) return load();
@@ -86,7 +96,7 @@ function drawChannels() {
   }));
   if (had) $("channels").querySelector(`[data-channel="${had}"]`)?.focus();
 }
-$("channels").onkeydown = (event) => walkWithArrows(event, [...$("channels").children]);
+$("channels").onkeydown = (event) => { walkWithArrows(event, [...$("channels").children]); };
 
 const current = () => state.channels.find((one) => one.id === state.channel);
 

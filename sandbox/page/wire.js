@@ -13,7 +13,8 @@ export class Wire {
     this.events?.close();
     this.events = new EventSource(`/page-api/events?user=${user}`);
     this.events.onmessage = (event) => this.receive(JSON.parse(event.data));
-    this.events.onopen = () => this.set(true);
+    // Always, the first time too: something may have happened between the state that was read and this stream.
+    this.events.onopen = () => { this.isOpen = true; this.changed(true); };
     this.events.onerror = () => {
       this.set(false);
       // A browser gives up a stream that was answered with an error, as by a sandbox that knows nobody of this name.
@@ -36,6 +37,7 @@ export class Wire {
   async act(action) {
     try {
       const answer = await fetch("/page-api/act", { method: "POST", body: JSON.stringify(action) });
+      this.set(true);
       return answer.ok ? await answer.json() : { error: `The sandbox could not do that (${answer.status}).` };
     } catch {
       this.set(false);

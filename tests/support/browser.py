@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from sandbox.page.server import PageServer
+from sandbox.server import LoopbackDiscord
+from sandbox.world.world import default_world
+
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-PATIENCE_MS = 120_000  # a busy machine may take its time
+PATIENCE_MS = 15_000  # a busy machine may take its time
 NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium; .ci/run installs it")
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -41,3 +45,14 @@ async def opened_page(url: str) -> AsyncGenerator[Opened]:
             assert errors == []
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def server_with_page() -> AsyncGenerator[LoopbackDiscord]:
+    """A loopback Discord with its page, for ana, ben and mira; at the end nothing may have broken Discord's rules."""
+    server = LoopbackDiscord(default_world())
+    people = {user.name: user.id for user in server.world.users.values()}
+    PageServer(server, [people["ana"], people["ben"], people["mira"]], "tiny model").mount()
+    async with server:
+        yield server
+    assert not server.violations, "\n".join(server.violations)
