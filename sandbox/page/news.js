@@ -30,6 +30,12 @@ export class News {
     this.keepUp();
   }
 
+  // Back to where the reader was before the messages were drawn again.
+  stay(top) {
+    this.follows = false;
+    this.list.scrollTop = top;
+  }
+
   hide() {
     this.newest = null;
     this.button.hidden = true;

@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 
 from sandbox.people import Person
 from sandbox.server import LoopbackDiscord
+from sandbox.world import changes
 from sandbox.world.things import Channel
 from tests.support.browser import NEEDS_CHROMIUM, opened_page, server_with_page
 from tests.support.layouts import gallery, layout, pictures
@@ -129,6 +130,11 @@ async def test_who_has_scrolled_up_is_told_of_the_newest_answer(
     await expect(button).to_contain_text("painter: Here it is")
     await expect(page.locator("#said")).to_have_text("painter: Here it is")
     assert await list_.evaluate("list => list.scrollTop") == 0
+    changes.edit_channel(ana.world, paintings, topic="another topic")  # the page reads everything again
+    await expect(page.locator("#topic")).to_have_text("another topic")
+    assert await list_.evaluate("list => list.scrollTop") == 0
+    await ben.say(paintings, "and now?")
+    await expect(button).to_contain_text("ben: and now?")
     await button.press("Enter")
     await expect(button).to_be_hidden()
     await expect(page.locator(".message").last).to_be_focused()

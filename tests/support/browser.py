@@ -17,7 +17,7 @@ from sandbox.world.world import default_world
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-PATIENCE_MS = 15_000  # a busy machine may take its time
+PATIENCE_MS = 120_000  # a busy machine may take its time
 NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium; .ci/run installs it")
 expect.set_options(timeout=PATIENCE_MS)
 
