@@ -156,7 +156,8 @@ class LoopbackDiscord:
         try:
             answer = await handler(request)
         except ApiError as error:
-            return json_response({"message": error.message, "code": error.code}, error.status)
+            details = {"errors": error.errors} if error.errors else {}
+            return json_response({"message": error.message, "code": error.code, **details}, error.status)
         finally:
             self._hear("after", call)
         return answer if isinstance(answer, web.StreamResponse) else json_response(answer)

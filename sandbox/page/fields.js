@@ -58,7 +58,7 @@ export function selectMenu(component, state) {
 
 export const selected = (select) => [...select.selectedOptions].map((one) => one.value).filter(Boolean);
 
-function readFile(file) {
+export function readFile(file) {
   return new Promise((resolve) => {
     const reader = new FileReader();
     reader.onload = () => resolve({ name: file.name, data: reader.result.split(",")[1] });

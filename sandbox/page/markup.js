@@ -28,7 +28,7 @@ export const markup = {
     const kept = [];
     const keep = (html) => `\u0000${kept.push(html) - 1}\u0000`;
     let out = text.replace(/\\([\\*_`~|<>@#\-:[\]()])/g, (_, sign) => keep(escape(sign)));
-    out = out.replace(/```([\s\S]+?)```/g, (_, code) => keep(`<code>${escape(code)}</code>`));
+    out = out.replace(/```(?:\w+\n)?([\s\S]+?)```/g, (_, code) => keep(`<code class="block">${escape(code)}</code>`));
     out = out.replace(/`([^`]+)`/g, (_, code) => keep(`<code>${escape(code)}</code>`));
     out = out.replace(/<t:(\d+)(?::(\w))?>/g, (_, at, style) => keep(this.time(at, style)));
     out = out.replace(/<@!?(\d+)>/g, (_, id) => keep(`<b class="mention">@${named(state.people, id, "someone")}</b>`));
@@ -36,7 +36,52 @@ export const markup = {
     out = out.replace(/<#(\d+)>/g, (_, id) => keep(`<b class="mention">#${named(state.channels, id, "channel")}</b>`));
     out = out.replace(/\[([^\]]+)\]\((https?:[^)\s]+)\)/g, (_, label, url) => keep(`<a href="${escape(url)}" rel="noreferrer" target="_blank">${escape(label)}</a>`));
     out = escape(out);
-    out = out.replace(/\*\*(.+?)\*\*/g, "<b>$1</b>").replace(/\|\|(.+?)\|\|/g, '<span class="spoiler" onclick="this.classList.add(\'open\')">$1</span>');
-    return drawn(out).replace(/\u0000(\d+)\u0000/g, (_, number) => kept[Number(number)]);
+    out = drawn(blocks(inline(out)));
+    return out.replace(/\u0000(\d+)\u0000/g, (_, number) => kept[Number(number)]);
   },
 };
+
+const SPOILER = '<span class="spoiler" role="button" tabindex="0" aria-expanded="false" aria-label="Spoiler">$1</span>';
+
+function inline(html) {
+  return html
+    .replace(/\*\*(.+?)\*\*/g, "<b>$1</b>")
+    .replace(/__(.+?)__/g, "<u>$1</u>")
+    .replace(/~~(.+?)~~/g, "<s>$1</s>")
+    .replace(/(^|[^\w*])\*([^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])/gm, "$1<i>$2</i>")
+    .replace(/(^|[^\w])_([^\s_](?:[^_\n]*[^\s_])?)_(?!\w)/gm, "$1<i>$2</i>")
+    .replace(/\|\|([\s\S]+?)\|\|/g, SPOILER);
+}
+
+// What a line begins with makes it a heading, small, a quotation or an item; plain lines stay as they are.
+const LINES = [
+  [/^(#{1,3}) (.+)$/, (found) => `<h${found[1].length + 2} class="md">${found[2]}</h${found[1].length + 2}>`],
+  [/^-# (.+)$/, (found) => `<small class="sub">${found[1]}</small>`],
+  [/^&gt; (.*)$/, (found) => `<blockquote>${found[1]}</blockquote>`],
+  [/^ *[-*] (.+)$/, (found) => `<div class="item">${found[1]}</div>`],
+];
+
+function blocks(html) {
+  let out = "", isPlain = false;
+  for (const line of html.split("\n")) {
+    const [pattern, draw] = LINES.find(([one]) => one.test(line)) ?? [];
+    // Blocks end their line themselves; only between two plain lines is a line break something to see.
+    out += draw ? draw(line.match(pattern)) : (isPlain ? "\n" : "") + line;
+    isPlain = !draw;
+  }
+  return out;
+}
+
+// Spoilers in texts open at a click, Enter or Space, wherever on the page they are.
+export function openSpoilers(root) {
+  const open = (event) => {
+    const spoiler = event.target.closest?.(".spoiler:not(.open)");
+    if (!spoiler || (event.key && event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault();
+    spoiler.classList.add("open");
+    spoiler.removeAttribute("aria-label");
+    spoiler.setAttribute("aria-expanded", "true");
+  };
+  root.addEventListener("click", open);
+  root.addEventListener("keydown", open);
+}

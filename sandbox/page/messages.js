@@ -1,63 +1,79 @@
 // One message as an element: who, words, pictures, cards, buttons.
-import { selectMenu, selected } from "/page/fields.js";
+import { row } from "/page/controls.js";
+import { make, press, text } from "/page/dom.js";
 import { icon } from "/page/icons.js";
+import { component, wordsOf } from "/page/layout.js";
 import { markup } from "/page/markup.js";
+import { openMenu } from "/page/menu.js";
+import { attached, gallery, picture } from "/page/pictures.js";
 
-const LOADING = 128, BUTTON = 2, COMMAND = 2;
-
-const make = (tag, className, html) => {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (html !== undefined) element.innerHTML = html;
-  return element;
-};
-const text = (element, words) => Object.assign(element, { textContent: words });
+const LOADING = 128, V2 = 1 << 15, COMMAND = 2;
 
 // context: state, act, face, menus, manages, zoom, compose, dismiss
 export function renderMessage(message, context) {
   const item = make("li", "message" + (message.only_for ? " private" : ""));
+  Object.assign(item, { role: "article", tabIndex: -1 });
   item.dataset.id = message.id;
   const html = (words) => markup.html(words, context.state);
   const body = make("div");
-  body.append(...origin(message, html), head(message, context));
+  const top = head(message);
+  item.setAttribute("aria-label", `${message.author.username}, ${time(message)}: ${wordsOf(message).slice(0, 80)}`);
+  body.append(...origin(message, html), top);
   if (message.flags & LOADING) body.append(make("div", "content thinking", "thinking "));
-  if (message.content) body.append(make("div", "content", html(message.content)));
-  // Discord shows a message's files above its cards.
-  const inCards = new Set(message.embeds.flatMap((embed) => [embed.image?.url, embed.thumbnail?.url]));
-  const files = message.attachments.filter((file) => !inCards.has(file.url));
-  if (files.length) body.append(gallery(files, context));
-  for (const embed of message.embeds) body.append(card(embed, context, html));
-  for (const row of message.components ?? []) body.append(components(row, message, context));
+  if (message.flags & V2) body.append(...message.components.map((one) => component(one, message, context, html)));
+  else body.append(...classic(message, context, html));
   if (message.reactions?.length) body.append(reactions(message));
   if (message.only_for) body.append(privately(message, context));
   item.append(context.face(message.author.username), body);
-  item.oncontextmenu = (event) => { event.preventDefault(); openMenu(event, message, context); };
+  const open = (place) => openMenu(place, item.querySelector(".more"), entries(message, context));
+  item.oncontextmenu = (event) => {
+    event.preventDefault();
+    // The menu key has no place of its own: then it is where the message's button is.
+    const box = item.querySelector(".more").getBoundingClientRect();
+    open(event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : { x: box.left, y: box.bottom });
+  };
+  top.querySelector(".more").onclick = (event) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    open({ x: box.left, y: box.bottom });
+  };
   return item;
+}
+
+// Content, files above the cards as Discord has them, cards, rows of buttons.
+function classic(message, context, html) {
+  const parts = message.content ? [make("div", "content", html(message.content))] : [];
+  const inCards = new Set(message.embeds.flatMap((embed) => [embed.image?.url, embed.thumbnail?.url]));
+  const files = message.attachments.filter((one) => !inCards.has(one.url));
+  if (files.length) parts.push(gallery(files.map(attached), context));
+  parts.push(...message.embeds.map((embed) => card(embed, context, html)));
+  return [...parts, ...(message.components ?? []).map((one) => row(one, message, context))];
 }
 
 // What the message answers: a command that somebody used, or another message.
 function origin(message, html) {
   const asked = message.interaction_metadata;
   if (message.referenced_message) {
-    const { author, content, embeds } = message.referenced_message;
-    const words = content || embeds[0]?.title || "a picture";
-    return [make("div", "origin", `↩ <b>${html(author.username)}</b> ${html(words.slice(0, 80))}`)];
+    const { author } = message.referenced_message;
+    return [make("div", "origin", `↩ <b>${markup.escape(author.username)}</b> ${markup.escape(wordsOf(message.referenced_message).slice(0, 80))}`)];
   }
   if (!asked || message.only_for) return [];
   const verb = asked.type !== COMMAND ? "pressed a button" : asked.command ? `used <b>/${html(asked.command)}</b>` : "used a command";
   return [make("div", "origin", `<b>${html(asked.user.username)}</b> ${verb}`)];
 }
 
-function head(message, context) {
+const time = (message) => new Date(message.timestamp).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+
+function head(message) {
   const line = make("div", "who");
   line.append(text(make("b"), message.author.username));
   if (message.author.bot) line.append(make("span", "app", "bot"));
-  const when = new Date(message.timestamp).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
-  line.append(text(make("time"), when));
+  line.append(text(make("time"), time(message)));
   if (message.edited_timestamp && !message.author.bot) line.append(text(make("time"), "edited"));
-  const more = make("button", "more", "⋯");
+  const more = press("more", "⋯");
   more.title = "More";
-  more.onclick = (event) => { event.stopPropagation(); openMenu(event, message, context); };
+  more.setAttribute("aria-label", `More for the message of ${message.author.username}`);
+  more.setAttribute("aria-haspopup", "menu");
+  more.setAttribute("aria-expanded", "false");
   line.append(more);
   return line;
 }
@@ -76,58 +92,9 @@ function card(embed, context, html) {
     }
     box.append(list);
   }
-  for (const picture of [embed.image, embed.thumbnail]) if (picture) box.append(image(picture.url, embed.title ?? "picture", context, picture));
+  for (const one of [embed.image, embed.thumbnail]) if (one) box.append(picture({ ...one, alt: embed.title ?? "picture" }, context));
   if (embed.footer) box.append(text(make("footer"), embed.footer.text));
   return box;
-}
-
-function gallery(files, context) {
-  const box = make("div", "files");
-  for (const file of files) {
-    if (file.content_type.startsWith("image/")) box.append(image(file.url, file.description ?? file.filename, context, file));
-    else {
-      const link = make("a", "file");
-      Object.assign(link, { href: file.url, textContent: `${file.filename} (${Math.ceil(file.size / 1024)} kB)`, download: file.filename });
-      box.append(link);
-    }
-  }
-  return box;
-}
-
-function image(url, alt, context, size) {
-  const picture = make("img");
-  // Known sides keep the list from jumping when the picture arrives.
-  if (size?.width) Object.assign(picture, { width: size.width, height: size.height });
-  Object.assign(picture, { src: url, alt, title: alt, onclick: () => context.zoom(url, alt) });
-  return picture;
-}
-
-function components(row, message, context) {
-  const box = make("div", "row");
-  for (const component of row.components ?? []) box.append(component.type === BUTTON ? button(component, message, context) : select(component, message, context));
-  return box;
-}
-
-function button(component, message, context) {
-  const element = make("button", `act s${component.style}`);
-  const emoji = component.emoji?.name;
-  if (emoji) element.innerHTML = icon(emoji) ?? "";
-  element.append([emoji && !icon(emoji) ? emoji : null, component.label].filter(Boolean).join(" "));
-  element.disabled = Boolean(component.disabled);
-  element.dataset.customId = component.custom_id ?? "";
-  element.onclick = async () => {
-    if (component.url) return window.open(component.url, "_blank", "noreferrer");
-    element.disabled = true;
-    await context.act({ action: "click", message: message.id, custom_id: component.custom_id });
-    element.disabled = false;
-  };
-  return element;
-}
-
-function select(component, message, context) {
-  const element = selectMenu(component, context.state);
-  element.onchange = () => context.act({ action: "select", message: message.id, custom_id: component.custom_id, values: selected(element) });
-  return element;
 }
 
 function reactions(message) {
@@ -138,28 +105,11 @@ function reactions(message) {
 
 function privately(message, context) {
   const line = make("div", "only", "Only you can see this · ");
-  const link = text(make("button"), "Dismiss");
-  link.onclick = () => context.dismiss(message.id);
-  line.append(link);
+  line.append(press("", "Dismiss", () => context.dismiss(message.id)));
   return line;
 }
 
 // ---- what one can do with a message -----------------------------------------------------------------------------------
-
-function openMenu(event, message, context) {
-  document.querySelector(".menu")?.remove();
-  const menu = make("ul", "menu");
-  for (const [label, run] of entries(message, context)) {
-    const item = text(make("li"), label);
-    item.onclick = () => { menu.remove(); run(); };
-    menu.append(item);
-  }
-  document.body.append(menu);
-  const left = Math.min(event.clientX, window.innerWidth - menu.offsetWidth - 8);
-  const top = Math.min(event.clientY, window.innerHeight - menu.offsetHeight - 8);
-  Object.assign(menu.style, { left: `${left}px`, top: `${top}px` });
-  setTimeout(() => document.addEventListener("click", () => menu.remove(), { once: true }));
-}
 
 function entries(message, context) {
   if (message.only_for) return [["Dismiss", () => context.dismiss(message.id)]];

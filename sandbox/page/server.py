@@ -153,7 +153,8 @@ class PageServer:
             case "menu":
                 return _outcome(await person.menu(channel, data["name"], self._named(data)))
             case "modal":
-                return _outcome(await person.submit(self.world.interactions[data["token"]], **data["values"]))
+                values = {name: _value(value) for name, value in data["values"].items()}
+                return _outcome(await person.submit(self.world.interactions[data["token"]], **values))
             case "react":
                 await person.react(self._named(data), data["emoji"])
                 return {}
@@ -185,7 +186,9 @@ class PageServer:
 
 
 def _value(value: Any) -> Any:
-    """Files come as {name, data: base64}."""
+    """Files come as {name, data: base64}, those of a form as a list of them."""
+    if isinstance(value, list):
+        return [_value(one) for one in value]
     if isinstance(value, dict):
         with contextlib.suppress(ValueError):
             return (value["name"], base64.b64decode(value["data"]))

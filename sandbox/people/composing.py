@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.people import fields
+from sandbox.people.refused import Refused
 from sandbox.rest.uploads import new_attachment
+from sandbox.world import layout
 from sandbox.world.payloads import attachment_json, channel_json, member_json, role_json, user_json
 from sandbox.world.things import Attachment, Channel, Guild, Json
 from sandbox.world.world import World
 
 STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = 3, 4, 5, 6, 7, 8, 9, 10, 11
-STRING_SELECT, TEXT_INPUT, FILE_UPLOAD = 3, 4, 19
-ENTITY_SELECTS = (5, 6, 7, 8)
-
-
-class Refused(Exception):
-    """The client would not let this person do that; the text says why."""
 
 
 class Composer:
@@ -47,11 +44,11 @@ class Composer:
         low, high = component.get("min_values", 1), component.get("max_values", 1)
         if not low <= len(values) <= high:
             raise Refused(f"{component['custom_id']} takes {low} to {high} values")
-        if component["type"] == STRING_SELECT:
+        if component["type"] == layout.STRING_SELECT:
             known = [one["value"] for one in component["options"]]
             if any(value not in known for value in values):
                 raise Refused(f"{component['custom_id']} offers {known}")
-        if component["type"] in ENTITY_SELECTS:
+        if component["type"] in layout.ENTITY_SELECTS:
             for value in values:
                 self.refer(int(value))
         return {"values": values} | self._resolved()
@@ -116,16 +113,23 @@ class Composer:
             return shown | {"components": [self._field(one, values) for one in row["components"]]}
         return shown
 
-    def _field(self, component: Json, values: Json) -> Json:
-        custom_id = component["custom_id"]
-        shown: Json = {"type": component["type"], "id": component.get("id", 1), "custom_id": custom_id}
+    def _field(self, field: Json, values: Json) -> Json:
+        custom_id, kind = field["custom_id"], field["type"]
+        shown: Json = {"type": kind, "id": field.get("id", 1), "custom_id": custom_id}
         given = values.get(custom_id)
-        if component["type"] == TEXT_INPUT:
-            return shown | {"value": _text(component, given)}
-        if component["type"] == FILE_UPLOAD:
-            return shown | {"values": [self.attach(name, data) for name, data in given or []]}
-        chosen = _chosen(component, given)
-        if component["type"] in ENTITY_SELECTS:
+        match kind:
+            case layout.TEXT_INPUT:
+                return shown | {"value": fields.text(field, given)}
+            case layout.FILE_UPLOAD:
+                uploads = fields.files(field, given, self.world.upload_limit)
+                return shown | {"values": [self.attach(name, data) for name, data in uploads]}
+            case layout.RADIO_GROUP:
+                return shown | {"value": fields.picked(field, given)}
+            case layout.CHECKBOX:
+                return shown | {"value": fields.ticked(field, given)}
+            case _:
+                chosen = fields.chosen(field, given)
+        if kind in layout.ENTITY_SELECTS:
             for value in chosen:
                 self.refer(int(value))
         return shown | {"values": chosen}
@@ -134,27 +138,6 @@ class Composer:
 def _fields(row: Json) -> list[Json]:
     inner = [row["component"]] if "component" in row else row.get("components") or []
     return [one for one in inner if "custom_id" in one]
-
-
-def _text(component: Json, given: Any) -> str:
-    text = str(component.get("value") or "") if given is None else str(given)
-    low, high = component.get("min_length") or 0, component.get("max_length") or 4000
-    if component.get("required", True):
-        low = max(low, 1)
-    if (text and len(text) < low) or (not text and component.get("required", True)) or len(text) > high:
-        raise Refused(f"{component['custom_id']} takes {low} to {high} characters, not {len(text)}")
-    return text
-
-
-def _chosen(component: Json, given: Any) -> list[str]:
-    if given is None:
-        chosen = [one["value"] for one in component.get("options") or [] if one.get("default")]
-        chosen += [str(one["id"]) for one in component.get("default_values") or []]
-    else:
-        chosen = [str(one) for one in (given if isinstance(given, list | tuple) else [given])]
-    if component.get("required", True) and len(chosen) < component.get("min_values", 1):
-        raise Refused(f"{component['custom_id']} needs a choice")
-    return chosen
 
 
 def _short_member(world: World, guild: Guild, user_id: int, channel: Channel) -> Json:

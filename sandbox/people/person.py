@@ -14,18 +14,21 @@ from typing import Any, TypeVar
 
 import discord
 
-from sandbox.people.composing import Composer, Refused, mark_focused
+from sandbox.people.composing import Composer, mark_focused
+from sandbox.people.refused import Refused
 from sandbox.rest.bot_messages import set_mentions
 from sandbox.rest.uploads import new_attachment
 from sandbox.server import LoopbackDiscord
 from sandbox.world import changes, views
+from sandbox.world.layout import BUTTON, SELECTS, walk
 from sandbox.world.payloads import interaction_json, message_json, without_embedded
-from sandbox.world.things import ACTION_ROW, Attachment, Channel, Interaction, Json, Message, walk
+from sandbox.world.things import Attachment, Channel, Interaction, Json, Message
 from sandbox.world.world import World
 
 __all__ = ["File", "NoAnswer", "Person", "Refused", "wait_for"]
 
 File = tuple[str, bytes]
+PRESSABLE = {BUTTON, *SELECTS}
 Found = TypeVar("Found")
 
 # How long a busy machine may take for what should happen at once. It bounds a test whose bot hangs; Discord's own three
@@ -107,7 +110,11 @@ class Person:
         return await self._component(message, component, composer.select(component, [str(one) for one in values]))
 
     async def submit(self, opened: Interaction, **values: Any) -> Interaction:
-        """Fill in the modal that an interaction opened, by the fields' custom_id, and send it."""
+        """Fill in the modal that an interaction opened, by the fields' custom_id, and send it.
+
+        A text is a str, a menu or a group of checkboxes takes one value or a list, a radio group a value, a checkbox a
+        bool, a file upload one (name, bytes) or a list. What is not named stays as the form shows it.
+        """
         assert opened.modal is not None, "no modal was opened"
         channel = self.world.channels[opened.channel_id]
         composer = self._composer(channel)
@@ -126,12 +133,12 @@ class Person:
 
     def _find(self, message: Message, wanted: str) -> Json:
         self._require_seeing(message)
-        found = [one for one in walk(message.components) if one.get("type") != ACTION_ROW]
-        for component in found:
+        components = [one for one in walk(message.components) if one.get("type") in PRESSABLE]
+        for component in components:
             emoji = (component.get("emoji") or {}).get("name")
             if wanted in (component.get("label"), component.get("custom_id"), component.get("placeholder"), emoji):
                 return component
-        raise Refused(f"no component {wanted!r} among {[one.get('label') for one in found]}")
+        raise Refused(f"no component {wanted!r} among {[one.get('label') for one in components]}")
 
     def _require_seeing(self, message: Message) -> None:
         is_gone = message.id not in self.world.messages

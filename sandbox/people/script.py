@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sandbox.people.person import Person, channel_named, person
+from sandbox.people.reading import labels_of
 from sandbox.server import LoopbackDiscord
-from sandbox.world.things import Event, Message
+from sandbox.world.layout import texts
+from sandbox.world.things import Event, Json, Message
 
 PATIENCE_SECONDS = 300.0
 # Twice the model's usual number: long enough to watch.
@@ -49,9 +50,10 @@ async def ask_for_picture(server: LoopbackDiscord, prompt: str, seed: int, out: 
     say(f"\nana in #{channel.name}: /imagine {prompt}, in {STEPS} steps with seed {seed}")
     terms = ana.answer(await ana.slash(channel, "imagine", prompt=prompt, seed=seed, steps=STEPS))
     if not terms.components:
-        say(f"  only ana sees: {terms.content}")
+        say(f"  only ana sees: {terms.text}")
         return False
-    say(f"  only ana sees: {terms.embeds[0]['title']}, the rules of the model. ana presses “I agree”.")
+    title = terms.embeds[0]["title"] if terms.embeds else _plain(terms.text.split("\n")[0])
+    say(f"  only ana sees: {title}, the rules of the model. ana presses “I agree”.")
     stop = server.world.subscribe(_printer(started))
     try:
         message = await _agree(ana, terms)
@@ -67,7 +69,7 @@ async def _agree(ana: Person, terms: Message) -> Message | None:
     """Press the button and wait for the end of the job; None if the bot only said no."""
     message = ana.answer(await ana.click(terms, "I agree"))
     if message.only_for is not None:
-        say(f"  only ana sees: {message.content}")
+        say(f"  only ana sees: {message.text}")
         return None
     await ana.until(lambda: _is_over(message), PATIENCE_SECONDS)
     return message
@@ -101,7 +103,7 @@ def _printer(started: float) -> Callable[[Event], None]:
         is_public = event.name in ("MESSAGE_CREATE", "MESSAGE_UPDATE") and event.only_for is None
         if not is_public or not event.data["author"]["bot"]:
             return
-        line = _describe(event.data["content"], event.data["embeds"], event.data["attachments"])
+        line = _describe(event.data)
         if line not in shown:
             shown.add(line)
             say(f"  {time.perf_counter() - started:5.1f} s  {line}")
@@ -109,19 +111,20 @@ def _printer(started: float) -> Callable[[Event], None]:
     return hear
 
 
-def _describe(content: str, embeds: list[dict[str, Any]], files: list[dict[str, Any]]) -> str:
-    texts = [content] if content else []
-    for embed in embeds:
-        texts += [embed["title"]] if embed.get("title") else []
-        texts += [embed["description"].split("\n")[-1]] if embed.get("description") else []
-        texts += [f"{one['name']} {one['value']}" for one in embed.get("fields", [])]
-    texts += [f"[{one['filename']}]" for one in files]
-    return " | ".join(_plain(text) for text in texts)
+def _describe(message: Json) -> str:
+    lines = [message["content"], *texts(message["components"])]
+    for embed in message["embeds"]:
+        lines += [embed["title"]] if embed.get("title") else []
+        lines += [embed["description"].split("\n")[-1]] if embed.get("description") else []
+        lines += [f"{one['name']} {one['value']}" for one in embed.get("fields", [])]
+    lines += [f"[{one['filename']}]" for one in message["attachments"]]
+    return " | ".join(_plain(line) for line in lines if line)
 
 
 def _plain(text: str) -> str:
     """Without Discord's markup."""
     text = re.sub(r"<t:(\d+):R>", lambda found: f"in {max(round(int(found[1]) - time.time()), 0)} s", text)
+    text = re.sub(r"^(?:#{1,3}|-#) ", "", text, flags=re.MULTILINE)
     return re.sub(r"\*\*|`", "", text).replace("\n", " ")
 
 
@@ -130,5 +133,4 @@ def _has_picture(message: Message) -> bool:
 
 
 def _is_over(message: Message) -> bool:
-    labels = [button.get("label") for row in message.components for button in row["components"]]
-    return "Delete" in labels
+    return "Delete" in labels_of(message)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import discord
 
+from sandbox.rest.forms import InvalidForm
+from sandbox.rest.rules import message_problems
 from sandbox.rest.uploads import Body, take_attachments
 from sandbox.world import changes
+from sandbox.world.layout import ATTACHMENT, completed, shown_media
 from sandbox.world.payloads import bot_message_json
 from sandbox.world.things import LOADING, SUPPRESS_EMBEDS, V2, ApiError, Channel, Json, Message
 from sandbox.world.world import World
 
-ATTACHMENT = "attachment://"
 EDITABLE_FLAGS = SUPPRESS_EMBEDS | V2
+# What an edit can change of a message.
+EDITED = ("content", "embeds", "components", "attachments", "flags", "mentions", "mention_roles", "mention_everyone")
 
 
 class BotMessages:
@@ -27,32 +32,51 @@ class BotMessages:
         self.world, self.base_url, self._report = world, base_url, report
 
     def build(self, channel_id: int, body: Body, flags: int) -> Message:
-        """A new message of the bot, not yet posted."""
+        """A new message of the bot, not yet posted. Raises InvalidForm as Discord does."""
         world = self.world
         channel = world.channel(channel_id)
         message = Message(world.new_id(), channel_id, world.bot.id, flags=flags)
         message.attachments = take_attachments(world, body, [])
         message.reference = self._reference(channel, body.data.get("message_reference"))
+        _require_valid(message, body)
         self._fill(message, body.data)
         if not flags & LOADING:
             _require_something(message, body.data)
         return message
 
     def edit(self, message: Message, body: Body) -> Message:
-        """Change what is given; `attachments` lists what stays, new files come on top."""
+        """Change what is given; `attachments` lists what stays, new files come on top.
+
+        Raises InvalidForm, and then nothing has changed.
+        """
         known = {one.id for one in message.attachments}
         for one in body.data.get("attachments") or []:
             if int(one["id"]) not in known and int(one["id"]) not in body.files:
                 self._report(f"message {message.id} is said to keep a file {one['id']} that it does not have")
-        message.attachments = take_attachments(self.world, body, message.attachments)
-        message.flags &= ~LOADING
-        if body.data.get("flags") is not None:
-            given = int(body.data["flags"]) & EDITABLE_FLAGS
-            message.flags = message.flags & ~SUPPRESS_EMBEDS | given
-        self._fill(message, body.data)
+        changed = replace(message, attachments=take_attachments(self.world, body, message.attachments))
+        changed.flags = self._edited_flags(message, body.data.get("flags"))
+        try:
+            _require_valid(changed, body)
+        except InvalidForm as error:
+            self._report(f"edit of message {message.id}: {error}")
+            raise
+        self._fill(changed, body.data)
+        if changed.is_v2:
+            _require_something(changed, body.data)
+        for name in EDITED:
+            setattr(message, name, getattr(changed, name))
         message.edited_at, message.edits = self.world.now(), message.edits + 1
         self.announce("MESSAGE_UPDATE", message)
         return message
+
+    def _edited_flags(self, message: Message, given: Any) -> int:
+        """The flags after an edit: embeds may be hidden or shown, the new components only ever come on top."""
+        flags = message.flags & ~LOADING
+        if given is None:
+            return flags
+        if message.is_v2 and not int(given) & V2:
+            self._report(f"message {message.id} is asked to lose MessageFlags.IS_COMPONENTS_V2, which it never can")
+        return flags & ~SUPPRESS_EMBEDS | int(given) & EDITABLE_FLAGS
 
     def announce(self, name: str, message: Message) -> None:
         changes.tell_message(self.world, name, message, self.base_url())
@@ -79,7 +103,8 @@ class BotMessages:
         if "embeds" in data:
             message.embeds = data["embeds"] or []
         if "components" in data:
-            message.components = data["components"] or []
+            ids = {one.filename: one.id for one in message.attachments}
+            message.components = completed(data["components"] or [], ids)
         set_mentions(self.world, message, data.get("allowed_mentions"))
         if "embeds" in data or "components" in data:
             for url in dangling(message):
@@ -88,9 +113,12 @@ class BotMessages:
 
 def dangling(message: Message) -> list[str]:
     """`attachment://` addresses in embeds and components that name no file of the message."""
-    names = {one.filename for one in message.attachments}
-    urls = _addresses(message.embeds) + _addresses(message.components)
-    return [url for url in urls if url.startswith(ATTACHMENT) and url.removeprefix(ATTACHMENT) not in names]
+    names, ids = {one.filename for one in message.attachments}, {one.id for one in message.attachments}
+    urls = [url for url in _addresses(message.embeds) if url.removeprefix(ATTACHMENT) not in names]
+    for _, media in shown_media(message.components):
+        if media.get("attachment_id") not in ids:
+            urls.append(str(media["url"]))
+    return [url for url in urls if url.startswith(ATTACHMENT)]
 
 
 def _addresses(part: Any) -> list[str]:
@@ -102,25 +130,44 @@ def _addresses(part: Any) -> list[str]:
     return own + [url for value in part.values() for url in _addresses(value)]
 
 
+def _require_valid(message: Message, body: Body) -> None:
+    """Raise InvalidForm if the message, which has its flags and files already, can't be what the request makes it."""
+    data = body.data
+    after = {"content": message.content, "embeds": message.embeds} | data
+    components = data.get("components") or []
+    problems = list(message_problems(after, components, is_v2=message.is_v2, files=_nameable(message, data)))
+    if problems:
+        raise InvalidForm(problems)
+
+
+def _nameable(message: Message, data: Json) -> set[str]:
+    """What `attachment://` can name: new files, and old ones unless they are listed to stay without their name."""
+    nameless = {int(one["id"]) for one in data.get("attachments") or [] if not one.get("filename")}
+    return {one.filename for one in message.attachments if one.id not in nameless}
+
+
 def _require_something(message: Message, data: Json) -> None:
-    has_something = message.content or message.embeds or message.components or message.attachments
+    """A message of the new components shows nothing but those; files alone are not enough."""
+    has_something = message.content or message.embeds or message.components
+    has_something = has_something or (message.attachments and not message.is_v2)
     if not (has_something or data.get("sticker_ids") or data.get("poll")):
         raise ApiError(400, 50006, "Cannot send an empty message")
 
 
 def set_mentions(world: World, message: Message, allowed: Json | None) -> None:
-    """Who is pinged: those named in the content, as far as `allowed_mentions` and permissions let them."""
+    """Who is pinged: those named in content or text displays, as far as `allowed_mentions` and permissions let them."""
     if allowed is not None and "users" in (allowed.get("parse") or []) and allowed.get("users"):
         raise ApiError(400, 50035, "Invalid Form Body: allowed_mentions: parse and users are mutually exclusive")
     channel = world.channels[message.channel_id]
     guild = world.guilds[channel.guild_id] if channel.guild_id else None
-    people = [user.id for user in world.users.values() if _names(message.content, "@", user.id)]
-    roles = [role for role in guild.roles if _names(message.content, "@&", role)] if guild else []
+    words = message.text
+    people = [user.id for user in world.users.values() if _names(words, "@", user.id)]
+    roles = [role for role in guild.roles if _names(words, "@&", role)] if guild else []
     message.mentions = _allowed("users", people, allowed)
     message.mention_roles = _allowed("roles", roles, allowed)
     may = world.permissions(message.author_id, channel) & discord.Permissions.mention_everyone.flag
     is_open = allowed is None or "everyone" in (allowed.get("parse") or [])
-    message.mention_everyone = bool(may and is_open and any(w in message.content for w in ("@everyone", "@here")))
+    message.mention_everyone = bool(may and is_open and any(w in words for w in ("@everyone", "@here")))
     if message.reference and (allowed is None or allowed.get("replied_user")):
         target = world.messages.get(int(message.reference["message_id"]))
         if target is not None and target.author_id not in message.mentions:

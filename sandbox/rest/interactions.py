@@ -6,6 +6,8 @@ from enum import IntEnum
 
 from aiohttp import web
 
+from sandbox.rest.forms import InvalidForm
+from sandbox.rest.modal_rules import modal_problems
 from sandbox.rest.routing import Route, Routes, id_in, json_response, nothing
 from sandbox.rest.uploads import Body, read_body
 from sandbox.world.payloads import message_json, without_embedded
@@ -45,7 +47,10 @@ class InteractionRoutes(Routes):
             raise ApiError(404, 10062, "Unknown interaction")
         kind = int(body.data["type"])
         _require_fitting(interaction, kind)
-        self._answer(interaction, kind, Body(body.data.get("data") or {}, body.files))
+        try:
+            self._answer(interaction, kind, Body(body.data.get("data") or {}, body.files))
+        except InvalidForm as error:
+            raise error.below("data") from None
         interaction.acknowledged = kind
         self._tell_acknowledged(interaction)
         if request.query.get("with_response") not in ("true", "1"):
@@ -67,6 +72,8 @@ class InteractionRoutes(Routes):
             case Callback.CHOICES:
                 interaction.choices = body.data["choices"]
             case _:
+                if problems := list(modal_problems(body.data)):
+                    raise InvalidForm(problems)
                 interaction.modal = body.data
 
     def _callback_answer(self, interaction: Interaction) -> Json:

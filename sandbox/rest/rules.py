@@ -7,19 +7,21 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlparse
 
-from sandbox.rest.uploads import Body
-from sandbox.world.things import ACTION_ROW, V2, walk
+from sandbox.rest.component_rules import component_problems
+from sandbox.rest.forms import Problem
+from sandbox.rest.modal_rules import modal_problems
+from sandbox.rest.uploads import Body, stored_name
+from sandbox.world.things import V2
 
 MAX_EMBED_CHARACTERS = 6000
 MAX_CONTENT_CHARACTERS = 2000
-MAX_ROWS = 5
 MAX_COMMANDS = 100
 NAME = re.compile(r"[-_'\w]{1,32}")
 TEXT_KEYS = {"title", "description", "fields", "footer", "author", "image", "thumbnail", "video", "url", "timestamp",
              "color", "type", "provider", "flags"}  # fmt: skip
-LINK_BUTTON, PREMIUM_BUTTON = 5, 6
-BUTTON, STRING_SELECT = 2, 3
 MAX_CHOICES = 25
+# What a message of the new components can't have.
+OLD_FIELDS = ("content", "embeds", "poll", "sticker_ids")
 
 MESSAGE_ROUTES = {
     "/channels/{channel_id}/messages",
@@ -49,7 +51,23 @@ def _callback(body: Body) -> Iterator[str]:
     elif kind == 8 and len(data.get("choices", [])) > MAX_CHOICES:
         yield "more than 25 choices"
     elif kind == 9:
-        yield from _modal(data)
+        yield from map(str, modal_problems(data))
+
+
+def message_problems(
+    data: dict[str, Any], components: list[dict[str, Any]], *, is_v2: bool, files: set[str]
+) -> Iterator[Problem]:
+    """What is wrong with the components that a message has after a request, and with what stands beside them."""
+    if is_v2:
+        for name in OLD_FIELDS:
+            if data.get(name):
+                told = f"The '{name}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
+                yield Problem((name,), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", told)
+    yield from component_problems(components, is_v2=is_v2, files=files)
+
+
+def uploaded_names(body: Body) -> set[str]:
+    return {stored_name(upload.filename) for upload in body.files.values()}
 
 
 def _message(data: dict[str, Any], body: Body, *, is_new: bool) -> Iterator[str]:
@@ -57,14 +75,14 @@ def _message(data: dict[str, Any], body: Body, *, is_new: bool) -> Iterator[str]
     content, embeds, components = data.get("content"), data.get("embeds") or [], data.get("components") or []
     if content and len(content) > MAX_CONTENT_CHARACTERS:
         yield f"content of {len(content)} characters"
-    if is_v2 and (content or embeds):
-        yield "content or embeds in a message of the new components"
     if is_new and not (content or embeds or components or body.files or data.get("sticker_ids") or data.get("poll")):
         yield "an empty message"
     yield from _attachments(data, body)
-    names = {f"attachment://{upload.filename}" for upload in body.files.values()}
+    names = {f"attachment://{name}" for name in uploaded_names(body)}
     yield from _embeds(embeds, names, may_keep_files=not is_new)
-    yield from _components(components, is_v2=is_v2)
+    # What an edit makes of a message depends on what it was; `BotMessages` looks at that.
+    if is_new:
+        yield from map(str, message_problems(data, components, is_v2=is_v2, files=uploaded_names(body)))
 
 
 def _attachments(data: dict[str, Any], body: Body) -> Iterator[str]:
@@ -115,81 +133,6 @@ def _length(embed: dict[str, Any]) -> int:
     for one in embed.get("fields") or []:
         texts += [one.get("name"), one.get("value")]
     return sum(len(text) for text in texts if text)
-
-
-def _components(components: list[dict[str, Any]], *, is_v2: bool) -> Iterator[str]:
-    if not is_v2:
-        if len(components) > MAX_ROWS:
-            yield f"{len(components)} rows of components"
-        if any(row.get("type") != ACTION_ROW for row in components):
-            yield "a component outside a row"
-    seen: set[str] = set()
-    for one in walk(components):
-        custom_id = one.get("custom_id")
-        if custom_id is not None and custom_id in seen:
-            yield f"custom_id {custom_id!r} twice"
-        seen.add(str(custom_id))
-        yield from _component(one)
-
-
-def _component(component: dict[str, Any]) -> Iterator[str]:
-    kind = component.get("type")
-    if kind == ACTION_ROW:
-        inner = [one.get("type") for one in component.get("components") or []]
-        if not inner:
-            yield "an empty row"
-        if len(inner) > 1 and set(inner) != {BUTTON}:
-            yield "a menu that shares its row"
-    elif kind == BUTTON:
-        yield from _button(component)
-    elif kind == STRING_SELECT:
-        yield from _select(component)
-
-
-def _button(button: dict[str, Any]) -> Iterator[str]:
-    style = button.get("style")
-    if style == LINK_BUTTON:
-        if urlparse(button.get("url") or "").scheme not in ("http", "https", "discord"):
-            yield f"bad address {button.get('url')!r}"
-        if button.get("custom_id"):
-            yield "a link with a custom_id"
-    elif style != PREMIUM_BUTTON and not button.get("custom_id"):
-        yield "a button without custom_id"
-    if style != PREMIUM_BUTTON and not button.get("label") and not button.get("emoji"):
-        yield "a button without label and emoji"
-    yield from _emoji(button.get("emoji"))
-
-
-def _select(select: dict[str, Any]) -> Iterator[str]:
-    options = select.get("options") or []
-    values = [one.get("value") for one in options]
-    if not 1 <= len(options) <= MAX_CHOICES:
-        yield f"{len(options)} options in a menu"
-    if len(set(values)) != len(values):
-        yield "two options of a menu with the same value"
-    low, high = select.get("min_values", 1), select.get("max_values", 1)
-    if low > high or high > max(len(options), 1):
-        yield f"a menu of {len(options)} options that takes {low} to {high}"
-    for one in options:
-        yield from _emoji(one.get("emoji"))
-
-
-def _emoji(emoji: dict[str, Any] | None) -> Iterator[str]:
-    if emoji and not emoji.get("id") and (emoji.get("name") or "").isascii():
-        yield f"bad emoji {emoji.get('name')!r}"
-
-
-def _modal(data: dict[str, Any]) -> Iterator[str]:
-    rows = data.get("components") or []
-    if not 1 <= len(rows) <= MAX_ROWS:
-        yield f"{len(rows)} rows in a modal"
-    seen: set[str] = set()
-    for row in rows:
-        inner = row.get("component") or (row.get("components") or [{}])[0]
-        custom_id = inner.get("custom_id")
-        if row.get("type") != 10 and (custom_id is None or custom_id in seen):
-            yield f"modal field with a missing or doubled custom_id {custom_id!r}"
-        seen.add(str(custom_id))
 
 
 def _commands(commands: list[dict[str, Any]]) -> Iterator[str]:

@@ -84,9 +84,14 @@ def _new(world: World, upload: Upload, described: dict[str, Any]) -> Attachment:
     return new_attachment(world, upload.filename, upload.data, described.get("description"))
 
 
+def stored_name(filename: str) -> str:
+    """A file's name as Discord keeps it."""
+    return filename.replace(" ", "_")
+
+
 def new_attachment(world: World, filename: str, data: bytes, description: str | None = None) -> Attachment:
     """An uploaded file; pictures get their type and size."""
-    attachment = Attachment(world.new_id(), filename.replace(" ", "_"), data, description=description)
+    attachment = Attachment(world.new_id(), stored_name(filename), data, description=description)
     try:
         with Image.open(io.BytesIO(data)) as image:
             attachment.size = image.size

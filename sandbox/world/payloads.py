@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from sandbox.world.component_json import component_json, embed_media_json, without_shown
 from sandbox.world.things import DM, Attachment, Channel, Guild, Interaction, Json, Message, Role, User
 from sandbox.world.world import World
 
@@ -168,7 +169,7 @@ def attachment_json(attachment: Attachment, channel_id: int, base_url: str) -> J
 
 def bot_message_json(world: World, message: Message, base_url: str) -> Json:
     """A message as the bot gets it: without others' words where the intent is missing, and without the files that
-    an embed shows, which Discord does not list as attachments."""
+    an embed or a component shows, which Discord does not list as attachments."""
     channel, bot_id = world.channels[message.channel_id], world.bot.id
     is_ours = message.author_id == bot_id or bot_id in message.mentions or channel.type == DM
     data = message_json(world, message, base_url, blank=not (is_ours or world.bot_reads_content))
@@ -177,21 +178,20 @@ def bot_message_json(world: World, message: Message, base_url: str) -> Json:
 
 def without_embedded(data: Json) -> Json:
     shown = {embed[key]["url"] for embed in data["embeds"] for key in EMBED_PICTURES if key in embed}
-    return data | {"attachments": [one for one in data["attachments"] if one["url"] not in shown]}
+    return without_shown(data | {"attachments": [one for one in data["attachments"] if one["url"] not in shown]})
 
 
 def message_json(world: World, message: Message, base_url: str, *, blank: bool = False) -> Json:
     """`blank` leaves the content out, as for a bot without the message content intent."""
-    attachments = [attachment_json(one, message.channel_id, base_url) for one in message.attachments]
-    files = {one["filename"]: one for one in attachments}
+    files = [attachment_json(one, message.channel_id, base_url) for one in message.attachments]
     data: Json = {
         "id": str(message.id),
         "channel_id": str(message.channel_id),
         "author": user_json(world.users[message.author_id]),
         "content": "" if blank else message.content,
         "embeds": [] if blank else [_embed_json(embed, files) for embed in message.embeds],
-        "components": [] if blank else [_component_json(one, files) for one in message.components],
-        "attachments": [] if blank else attachments,
+        "components": [] if blank else [component_json(one, files) for one in message.components],
+        "attachments": [] if blank else files,
         "timestamp": iso(message.created_at),
         "edited_timestamp": iso(message.edited_at) if message.edited_at else None,
         "tts": False,
@@ -266,36 +266,13 @@ def emoji_json(name: str) -> Json:
     return {"id": number or None, "name": label}
 
 
-def _embed_json(embed: Json, files: Json) -> Json:
+def _embed_json(embed: Json, files: list[Json]) -> Json:
     """An embed with `attachment://name` resolved to the file's address."""
     embed = {"type": "rich", **embed}
     for key in EMBED_PICTURES:
         if key in embed:
-            embed[key] = _media_json(embed[key], files)
+            embed[key] = embed_media_json(embed[key], files)
     return embed
-
-
-def _component_json(component: Json, files: Json) -> Json:
-    """A component with `attachment://name` in galleries, thumbnails and files resolved to the file's address."""
-    component = dict(component)
-    for key in ("media", "file"):
-        if isinstance(component.get(key), dict):
-            component[key] = _media_json(component[key], files)
-    for key in ("components", "items"):
-        if isinstance(component.get(key), list):
-            component[key] = [_component_json(one, files) for one in component[key]]
-    for key in ("accessory", "component"):
-        if isinstance(component.get(key), dict):
-            component[key] = _component_json(component[key], files)
-    return component
-
-
-def _media_json(media: Json, files: Json) -> Json:
-    file = files.get(str(media.get("url", "")).removeprefix("attachment://"))
-    if file is None or not str(media["url"]).startswith("attachment://"):
-        return media
-    known = {key: file[key] for key in ("width", "height", "content_type") if key in file}
-    return {**media, "url": file["url"], "proxy_url": file["url"], **known}
 
 
 def interaction_json(world: World, interaction: Interaction, base_url: str) -> Json:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from sandbox.world.layout import texts
 
 Json = dict[str, Any]
 
 TEXT, DM, THREAD, PRIVATE_THREAD = 0, 1, 11, 12
 THREADS = (THREAD, PRIVATE_THREAD)
 SUPPRESS_EMBEDS, EPHEMERAL, LOADING, SILENT, V2 = 4, 64, 128, 1 << 12, 1 << 15
-ACTION_ROW = 1
 
 
 class ApiError(Exception):
-    """What Discord answers: an HTTP status and its own error code."""
+    """What Discord answers: an HTTP status and its own error code; `errors` says which fields of a form are wrong."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
+    def __init__(self, status: int, code: int, message: str, errors: Json | None = None) -> None:
         super().__init__(f"{status} {code} {message}")
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.errors = status, code, message, errors
 
 
 @dataclass(slots=True)
@@ -118,6 +118,16 @@ class Message:
         """Whether this is a deferred answer that still shows "thinking"."""
         return bool(self.flags & LOADING)
 
+    @property
+    def is_v2(self) -> bool:
+        """Whether it is made of the new components, which take the place of content and embeds."""
+        return bool(self.flags & V2)
+
+    @property
+    def text(self) -> str:
+        """Its words: the content, then those of all text displays in order, one below the other."""
+        return "\n".join(part for part in [self.content, *texts(self.components)] if part)
+
 
 @dataclass(slots=True)
 class Interaction:
@@ -155,11 +165,3 @@ class Event:
     data: dict[str, Any]
     channel_id: int | None = None
     only_for: int | None = None
-
-
-def walk(components: list[Json]) -> Iterator[Json]:
-    """All components of a message: rows, sections and containers, and what is in them."""
-    for one in components:
-        yield one
-        yield from walk(one.get("components") or [])
-        yield from walk([one["accessory"]] if one.get("accessory") else [])

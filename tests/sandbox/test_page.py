@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, expect
 
 from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
@@ -20,28 +18,15 @@ from sandbox.people.script import set_up
 from sandbox.server import LoopbackDiscord
 from sandbox.world.world import default_world
 from settings import Settings
+from tests.support.browser import NEEDS_CHROMIUM, PATIENCE_MS, Opened, opened_page
 from tests.support.stage import running_bot
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-PATIENCE_MS = 120_000  # a busy machine may take its time
-expect.set_options(timeout=PATIENCE_MS)
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium; .ci/run installs it"),
+    NEEDS_CHROMIUM,
 ]
-
-
-@dataclass(slots=True)
-class Opened:
-    """The page, and what went wrong in it."""
-
-    page: Page
-    errors: list[str]
 
 
 @pytest.fixture
@@ -56,16 +41,7 @@ async def opened(tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
         settings = Settings(**values, database=tmp_path / "bot.sqlite3")
         await stack.enter_async_context(running_bot(server, settings, LocalBackend(tiny_model, checker)))
         await set_up(server)
-        playwright = await stack.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        stack.push_async_callback(browser.close)
-        page = await browser.new_page(viewport={"width": 1280, "height": 860})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.set_default_timeout(PATIENCE_MS)
-        await page.goto(server.base_url)
-        yield Opened(page, errors)
-        assert errors == []
+        yield await stack.enter_async_context(opened_page(server.base_url))
         assert server.violations == []
 
 

@@ -64,7 +64,7 @@ BAD_MESSAGES: list[tuple[dict[str, Any], str]] = [
     ({"content": "x", "components": [row()]}, "empty row"),
     ({"content": "x", "components": [button()]}, "outside a row"),
     ({"content": "x", "components": [row({"type": 3, "custom_id": "s", "options": []})]}, "0 options"),
-    ({"content": "x", "flags": 1 << 15, "components": []}, "new components"),
+    ({"content": "x", "flags": 1 << 15, "components": []}, "'content' field cannot be used"),
     ({"flags": 1 << 15, "components": [{"type": 17, "components": [row(button(label=None))]}]}, "without label"),
     ({"content": "x", "attachments": [{"id": 0, "filename": "a.png"}]}, "without its file"),
 ]
