@@ -267,7 +267,7 @@ class Progress(Cog):
             files = [discord.File(io.BytesIO(preview), PREVIEW)] if preview else []
             try:
                 await self._send(live, card, files, words.labels(open_buttons(live.job)))
-            except discord.HTTPException as error:
+            except LOST_ANSWERS as error:
                 # The token may have died (after 15 minutes, or with the message): go on with the bot's own.
                 live.interaction = None
                 log.info("progress of job %d could not be shown: %s", live.job.id, error)
