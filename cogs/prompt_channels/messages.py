@@ -33,6 +33,7 @@ Done = TypeVar("Done")
 
 CAUGHT_UP_MESSAGES = 100
 MAX_THREAD_NAME = 60
+THREAD_EXISTS = 160004  # Discord's code
 WAIT = "Please wait a little: you can ask for the next picture here {when}."
 
 
@@ -240,7 +241,7 @@ class PromptMessages(Cog):
             progress.follow(job)
         elif _opens_thread(channel, message):
             with progress.showing(job.id):
-                await message.create_thread(name=request.prompt[:MAX_THREAD_NAME] or "Picture")
+                await _open_thread(message, request.prompt[:MAX_THREAD_NAME] or "Picture")
         else:
             await progress.show_reply(message, job)
 
@@ -370,6 +371,15 @@ class PromptMessages(Cog):
 def _is_from_member(message: discord.Message) -> bool:
     kinds = (discord.MessageType.default, discord.MessageType.reply)
     return not message.author.bot and message.guild is not None and message.type in kinds
+
+
+async def _open_thread(message: discord.Message, name: str) -> None:
+    """Open the message's thread, which may be there although we never heard so."""
+    try:
+        await message.create_thread(name=name)
+    except discord.HTTPException as error:
+        if error.code != THREAD_EXISTS:
+            raise
 
 
 def _opens_thread(channel: PromptChannel, message: discord.Message) -> bool:

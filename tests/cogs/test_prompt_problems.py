@@ -13,6 +13,7 @@ import pytest
 from db import prompt_channels as prompt_rows
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
+from sandbox import Fault
 from sandbox.world import changes
 from sandbox.world.things import Message
 from tests.support.kills import until
@@ -72,6 +73,17 @@ async def test_a_message_waits_for_storage_that_is_locked(
     await (answer_to if step == "answer_message" else picture_for)(open_stage, said)
     await until(lambda: not failures and not open_stage.service.health.problems)  # of which no event tells
     assert len(answers_to(open_stage, said)) == 1
+
+
+async def test_a_thread_that_was_opened_unheard_is_no_problem(open_stage: Stage) -> None:
+    """Discord opens it and the answer is lost; the second try is told that there is one."""
+    await open_channel(open_stage, answer="thread")
+    route = "/channels/{channel_id}/messages/{message_id}/threads"
+    open_stage.server.faults.append(Fault("POST", route, status=503, after=True))
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    thread = await open_stage.ana.until(lambda: open_stage.server.world.channels.get(said.id))
+    await open_stage.ana.until(lambda: any(map(is_delivered, open_stage.ana.sees(thread))) or None)
+    assert complaints(open_stage) == []
 
 
 async def test_slow_mode_is_mentioned_when_opening_and_once_when_it_is_switched_on(open_stage: Stage) -> None:

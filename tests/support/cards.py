@@ -6,32 +6,27 @@ import re
 from typing import Any
 
 from sandbox.people.person import Person
-from sandbox.world.things import Channel, Message, walk
+from sandbox.world.layout import BUTTON, MEDIA_GALLERY, texts, walk
+from sandbox.world.things import Channel, Message
 from tests.support.stage import Stage
 
-BUTTON, TEXT_DISPLAY, MEDIA_GALLERY = 2, 10, 12
 _FIELD = re.compile(r"\*\*([^*]+)\*\* (.*?)(?= · \*\*|$)")
 
 
 def text_of(message: Message) -> str:
     """Everything that a message says."""
-    parts = [message.content, *texts_of(message)]
+    parts = [message.content, *texts(message.components)]
     for embed in message.embeds:
         parts += [embed.get("title", ""), embed.get("description", ""), (embed.get("footer") or {}).get("text", "")]
         parts += [f"{field['name']}: {field['value']}" for field in embed.get("fields", [])]
     return "\n".join(parts)
 
 
-def texts_of(message: Message) -> list[str]:
-    """The paragraphs of a message of the newer components, in order."""
-    return [one["content"] for one in walk(message.components) if one["type"] == TEXT_DISPLAY]
-
-
 def title_of(message: Message) -> str:
     """The title of a message's first card; empty where there is none."""
     if message.embeds:
         return str(message.embeds[0].get("title") or "")
-    first = next(iter(texts_of(message)), "")
+    first = next(iter(texts(message.components)), "")
     return first.partition("\n")[0].removeprefix("### ") if first.startswith("### ") else ""
 
 
@@ -39,7 +34,7 @@ def fields_of(message: Message) -> dict[str, str]:
     """What a message's card says by name: an embed's fields, or `**Name** value` between dots or on lines."""
     if message.embeds:
         return {field["name"]: field["value"] for field in message.embeds[0]["fields"]}
-    lines = "\n".join(texts_of(message)).splitlines()
+    lines = "\n".join(texts(message.components)).splitlines()
     return {name: value.strip() for line in lines if line.startswith("-# **") for name, value in _FIELD.findall(line)}
 
 
