@@ -29,7 +29,7 @@ async function load() {
   if (isStale) return load();
   isLoading = false;
   $("gone").hidden = true;
-  const isSame = state.user === data.user, place = isSame && !news.follows ? { channel: state.channel, top: $("messages").scrollTop } : null;
+  const isSame = wire.user === data.user, place = isSame && !news.follows ? { channel: state.channel, top: $("messages").scrollTop } : null;
   Object.assign(state, { user: data.user, channels: data.channels, people: data.people, roles: data.roles, bot: data.bot });
   if (!state.channels.some((one) => one.id === state.channel)) state.channel = state.channels[0].id;
   $("guild").textContent = data.guild;
@@ -38,7 +38,7 @@ async function load() {
   drawChannels();
   drawChannel();
   if (place?.channel === state.channel) news.stay(place.top);
-  if (!isSame || !wire.events || wire.events.readyState === EventSource.CLOSED) wire.listen(state.user);
+  if (!isSame || wire.events.readyState === EventSource.CLOSED) wire.listen(state.user);
 }
 
 function connected(isOpen) {

@@ -5,12 +5,13 @@ export class Wire {
   // receive: for every event; changed: told true when the sandbox is back, false when it is gone
   constructor(receive, changed) {
     Object.assign(this, { receive, changed });
-    this.events = null;
+    this.events = this.user = null; // the stream, and whose eyes it is before
     this.isOpen = true;
   }
 
   listen(user) {
     this.events?.close();
+    this.user = user;
     this.events = new EventSource(`/page-api/events?user=${user}`);
     this.events.onmessage = (event) => this.receive(JSON.parse(event.data));
     // Always, the first time too: something may have happened between the state that was read and this stream.
