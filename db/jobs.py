@@ -213,6 +213,13 @@ async def show_again(connection: aiosqlite.Connection, job_id: int) -> int | Non
     return int(row["id"]) if row else None
 
 
+async def show_anew(connection: aiosqlite.Connection, job_id: int) -> None:
+    """Let a delivered job's message be shown once more: its pictures have changed."""
+    await connection.execute(
+        "UPDATE jobs SET status = 'done', delivered_at = NULL WHERE id = ? AND status = 'delivered'", (job_id,)
+    )
+
+
 async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
     """What was being painted when the process ended is painted again from the start."""
     await connection.execute(

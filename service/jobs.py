@@ -134,16 +134,24 @@ class Jobs:
         return job
 
     async def erase_one(self, job_id: int, number: int, user_id: int, *, is_moderator: bool = False) -> bool:
-        """Erase one of a job's pictures (counted from 1) for good; whether others are left. Raises as `erase`."""
+        """Erase one of a job's pictures (counted from 1) for good; whether others are left. Raises as `erase`.
+
+        The message is shown again without it, whatever happens to this process.
+        """
         job = await self._fetch_own(job_id, user_id, is_moderator)
-        now = self._context.now()
-        async with self._context.writing(Topic.AUDIT) as connection:
-            if await jobs.erase_picture(connection, job_id, number - 1) and user_id != job.user_id:
-                await audit.record_about_job(connection, job_id, user_id, "job.delete_one", now)
-        if any(picture.png is not None for picture in await self.fetch_pictures(job_id)):
-            return True
-        await self.erase(job_id, user_id, is_moderator=is_moderator)
-        return False
+        pictures = await self.fetch_pictures(job_id)
+        if not any(picture.png is not None for at, picture in enumerate(pictures, 1) if at != number):
+            await self.erase(job_id, user_id, is_moderator=is_moderator)
+            return False
+        topics = (Topic.AUDIT,) if user_id != job.user_id else ()
+        async with self._context.writing(*topics) as connection:
+            if await jobs.erase_picture(connection, job_id, number - 1):
+                await jobs.show_anew(connection, job_id)
+                if user_id != job.user_id:
+                    now = self._context.now()
+                    await audit.record_about_job(connection, job_id, user_id, "job.delete_one", now)
+        self._context.topics.announce(Topic.JOBS, job_id)
+        return True
 
     async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
         """Erase an ended job's pictures in the caller's transaction; whoever is not its member is written down."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import discord
@@ -43,6 +43,13 @@ def layout(card: Card, *rows: Sequence[RowButton], words: Translation = ENGLISH,
 def as_edit(view: Layout, files: Sequence[discord.File] = ()) -> dict[str, Any]:
     """What turns a message into this one, also one with an embed, from before there were these components."""
     return {"content": None, "embed": None, "attachments": list(files), "view": view, "allowed_mentions": NOBODY}
+
+
+def walk(components: Iterable[Any]) -> Iterator[Any]:
+    """Every component of a message, at any depth."""
+    for component in components:
+        yield component
+        yield from walk(getattr(component, "children", ()))
 
 
 def text(content: str) -> ui.TextDisplay[Any]:

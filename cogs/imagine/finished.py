@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
 import discord
 from discord import ui
@@ -21,7 +22,7 @@ from cogs.core.checks import may_tidy_up
 from cogs.core.errors import MAX_ROW_ID, RowButton
 from cogs.core.i18n import Translation, translation_for
 from cogs.core.job_button import JobButton, PictureButton
-from cogs.core.layout import Layout, layout
+from cogs.core.layout import Layout, layout, walk
 from cogs.core.text import NOBODY
 from cogs.imagine.buttons import AgainButton, DeleteAllButton, DeleteButton, delete_messages
 from cogs.imagine.cards import Finished, finished_card, shown_numbers
@@ -55,7 +56,9 @@ class PickButton(JobButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<number>[1
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         pictures = await interaction.client.service.jobs.fetch_pictures(job.id)
-        files = [file.filename for file in _files_of(interaction)]
+        files = _names_in(interaction.message)
+        if len(files) != len(shown_numbers(pictures)):
+            raise NotFound("The pictures of this message are not stored any more.")
         view = await finished_layout(interaction.client, job, pictures, files, self.number)
         await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
@@ -67,20 +70,17 @@ class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         bot, number = interaction.client, self.number or 1
-        jobs, files = bot.service.jobs, _files_of(interaction)
+        jobs = bot.service.jobs
         before = shown_numbers(await jobs.fetch_pictures(job.id))
         if number not in before:
             raise NotFound("This picture is not stored any more.")
         is_moderator = await may_tidy_up(interaction)
-        if not await jobs.erase_one(job.id, number, interaction.user.id, is_moderator=is_moderator):
-            await interaction.response.defer()
+        # The row now asks for its message to be shown again, which the delivery does, also after a crash.
+        are_others_left = await jobs.erase_one(job.id, number, interaction.user.id, is_moderator=is_moderator)
+        await interaction.response.defer()
+        if not are_others_left:
             await delete_messages(interaction, job)
-            return
-        kept = [file for file, shown in zip(files, before, strict=False) if shown != number]
-        pictures = await jobs.fetch_pictures(job.id)
-        view = await finished_layout(bot, job, pictures, [file.filename for file in kept], number)
-        await interaction.response.edit_message(attachments=kept, view=view, allowed_mentions=NOBODY)
-        if number == before[0]:  # the one that challenges and the starboard show
+        elif number == before[0]:  # the one that challenges and the starboard show
             for channel_id, message_id in await jobs.fetch_messages(job) - {(job.channel_id, job.message_id or 0)}:
                 await bot.delete_quietly(channel_id, message_id)
 
@@ -149,8 +149,13 @@ def stored_rows(job: Job) -> Rows:
     return ([AgainButton(job.id), VaryButton(job.id, 1), EditButton(job.id), DeleteButton(job.id)],)
 
 
-def _files_of(interaction: Interaction) -> list[discord.Attachment]:
-    return list(interaction.message.attachments) if interaction.message is not None else []
+def _names_in(message: discord.Message | None) -> list[str]:
+    """The files that a message's gallery shows, in order. Discord does not list them as attachments."""
+    found: list[str] = []
+    for component in walk(message.components if message is not None else ()):
+        if isinstance(component, discord.MediaGalleryComponent):
+            found += [urlsplit(item.media.url).path.rsplit("/", 1)[-1] for item in component.items]
+    return [unquote(name) for name in found]
 
 
 BUTTONS: tuple[type[RowButton], ...] = (PickButton, DeleteOneButton)

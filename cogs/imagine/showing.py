@@ -7,7 +7,7 @@ buttons already.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from cogs.core.answers import Meaning, meaning_of, why_without_file
 from cogs.core.bot import Bot
 from cogs.core.files import picture_file
 from cogs.core.i18n import translation_for
-from cogs.core.layout import Layout, as_edit, layout
+from cogs.core.layout import Layout, as_edit, layout, walk
 from cogs.imagine.cards import ended_card, held_card, unshown_card
 from cogs.imagine.finished import ended_rows, finished_layout, stored_rows
 from domain import Job, JobStatus, Upload
@@ -158,12 +158,5 @@ def _carries(message: discord.Message, job_id: int) -> bool:
     return any(
         (custom_id := getattr(component, "custom_id", None) or "").startswith("job:")
         and custom_id.split(":")[2:3] == [str(job_id)]
-        for component in _walk(message.components)
+        for component in walk(message.components)
     )
-
-
-def _walk(components: Iterable[Any]) -> Iterator[Any]:
-    """Every component of a message, at any depth."""
-    for component in components:
-        yield component
-        yield from _walk(getattr(component, "children", ()))
