@@ -1,19 +1,22 @@
 """Prompt syntax: which texts the model may come to see.
 
-`[a|b]` alternates, `[a:b:0.5]` and `[a:0.5]` change in mid-painting, `BREAK` parts a prompt, `(a:1.3)` weighs, `\\(` is
-a plain bracket; `AND` is a word like any other, as for the pipeline. `branches` gives the text with all alternatives
-side by side and, where there are any, the text as it reads with the first, second and third alternative everywhere, so
-that no branch goes unread. Every text comes with the offsets of its characters in the prompt. Linear in the prompt's
-length.
+`[a|b]` and `[a:b:0.5]` mean alternatives elsewhere; here all of it is painted, whole numbers too. `BREAK` parts a
+prompt, `(a:1.3)` weighs, `\\(` is a plain bracket; `AND` is a word like any other. `branches` gives the text with all
+alternatives side by side and, where there are any, the text as it reads with the first, second and third alternative
+everywhere, so that no branch goes unread. Every text comes with the offsets of its characters in the prompt. Linear in
+the prompt's length.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 MAX_DEPTH = 20
 MAX_BRANCHES = 3
-_NUMBER = frozenset("0123456789.+- ")
+_WEIGHT = re.compile(r"\s*\+?(?:0*[01]?\.\d+|0*[0-2]\.?0*)\s*")
+_MOMENT = re.compile(r"\s*0?\.\d+\s*")
+_PARTNERS = {")": "(", "]": "["}
 _SECTION = "BREAK"
 
 
@@ -59,19 +62,36 @@ def _part_sections(prompt: str) -> list[Piece]:
 
 
 def _strip_weights(pieces: list[Piece]) -> list[Piece]:
-    """Without the numbers of `(a:1.3)`, which would otherwise read as words."""
+    """Without the numbers of `(a:1.3)`, which would otherwise read as words.
+
+    Only what the pipeline surely takes as a weight goes: behind the last colon of a bracket that was opened, is no
+    Danbooru qualifier (`a_(b)`) and not escaped. Any other number is painted, and so it is read.
+    """
     kept: list[Piece] = []
+    opened: list[str] = []  # each bracket with the character before it
     colon = -1
+    before = ""
     for piece in pieces:
         character = piece[0]
-        if character == ")" and 0 <= colon < len(kept) - 1:
-            del kept[colon:]
-        if character == ":":
-            colon = len(kept)
-        elif character not in _NUMBER:
+        if character in "()[]" and before == "\\":
+            colon, opened = -1, []
+        elif character in "([":
             colon = -1
+            opened.append(before + character)
+        elif character in ")]" and opened and opened[-1][-1] == _PARTNERS[character]:
+            opening = opened.pop()
+            if opening[-1] == "(" and opening != "_(" and colon >= 0 and _is_weight(kept[colon + 1 :]):
+                del kept[colon:]
+            colon = -1
+        elif character == ":":
+            colon = len(kept)
         kept.append(piece)
+        before = character
     return kept
+
+
+def _is_weight(pieces: list[Piece]) -> bool:
+    return _WEIGHT.fullmatch("".join(character for character, _ in pieces)) is not None
 
 
 def _read(pieces: list[Piece]) -> list[Piece | _Choice]:
@@ -99,9 +119,10 @@ def _read(pieces: list[Piece]) -> list[Piece | _Choice]:
 
 
 def _drop_moment(choice: _Choice) -> None:
-    """Forget the `0.5` of `[a:b:0.5]`: it says when, not what."""
+    """Forget the `0.5` of `[a:b:0.5]`, which says when, not what. Whole numbers stay: they are painted."""
     last = choice.options[-1]
-    if len(choice.options) > 1 and all(isinstance(piece, tuple) and piece[0] in _NUMBER for piece in last):
+    text = "".join(piece[0] if isinstance(piece, tuple) else "[" for piece in last)
+    if len(choice.options) > 1 and _MOMENT.fullmatch(text):
         choice.options.pop()
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain import InvalidRequest
 from engine.policy.normalise import fold
 from engine.policy.parse import branches
 from engine.policy.patterns import passes_luhn, passes_mod97
+from engine.request.prompt import normalise, parse
 
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -72,7 +75,12 @@ def test_what_reads_the_same_becomes_the_same(text: str, plain: str) -> None:
         ("[cat:dog:0.5] runs", {"cat dog runs", "cat runs", "dog runs"}),
         ("[cat|dog|fox]", {"cat dog fox", "cat", "dog", "fox"}),
         ("[cat:0.5]", {"cat"}),
-        ("[[a|b]:c:3]", {"a b c", "a", "c"}),
+        ("[[a|b]:c:.3]", {"a b c", "a", "c"}),
+        ("[[a|b]:c:3]", {"a b c 3", "a", "c", "3"}),
+        ("cat:14)", {"cat:14)"}),
+        ("\\(cat:14\\)", {"\\(cat:14\\)"}),
+        ("a_(cat:1.2) (cat:1 4)", {"a_(cat:1.2) (cat:1 4)"}),
+        ("((cat:1.2) dog: 1.5 )", {"((cat) dog)"}),
         ("\\[cat|dog\\]", {"\\[cat|dog\\]"}),
         ("cat BREAK dog", {"cat ,,,,, dog"}),
         ("SAND [unclosed|bracket", {"SAND unclosed bracket", "SAND unclosed", "SAND bracket"}),
@@ -80,6 +88,19 @@ def test_what_reads_the_same_becomes_the_same(text: str, plain: str) -> None:
 )
 def test_every_alternative_is_read(prompt: str, readings: set[str]) -> None:
     assert {branch.text for branch in branches(prompt)} == readings
+
+
+@given(st.lists(st.sampled_from(["cat", " ", "(", ")", "[", "]", ":", "|", "_", "\\", ",", "14", "7", "1.3", "0.5"])))
+@settings(max_examples=400, deadline=None)
+def test_every_whole_number_that_is_painted_is_read(pieces: list[str]) -> None:
+    prompt = "".join(pieces)
+    try:
+        painted = " ".join(fragment.text for fragment in parse(normalise(prompt)))
+    except InvalidRequest:
+        return
+    read = branches(prompt)[0].text
+    for number in ("14", "7"):
+        assert len(re.findall(rf"(?<![\d.]){number}(?![\d.])", painted)) <= len(re.findall(number, read))
 
 
 def spent(size: int, unit: str) -> float:
