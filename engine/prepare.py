@@ -59,7 +59,7 @@ def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, 
     if isinstance(wanted, RequestOptions):
         request = complete(wanted, backend.profile)
     else:
-        request = without_chat_markup(split_request(wanted))
+        request = split_request(without_chat_markup(wanted))
     backend.validate(request)
     if is_too_long(request):
         raise InvalidRequest(
@@ -81,7 +81,7 @@ def without_chat_markup(request: Request) -> Request:
 def complete(options: RequestOptions, profile: ModelProfile) -> Request:
     """The options with the model's own values where nothing was chosen. Raises InvalidRequest.
 
-    Settings in the syntax of other bots are read out of the prompt.
+    Discord's markup goes; settings in the syntax of other bots are read out of the prompt.
     """
     options = read_inline(options)
     if options.strength is not None and options.init_image is None:
@@ -103,7 +103,7 @@ def complete(options: RequestOptions, profile: ModelProfile) -> Request:
         upscale=options.upscale,
     )
     return apply_preset(
-        without_chat_markup(request),
+        request,
         options.preset,
         steps=options.num_inference_steps,
         guidance_scale=options.guidance_scale,
@@ -116,4 +116,7 @@ def _size(options: RequestOptions, profile: ModelProfile) -> tuple[int, int]:
     if options.shape is not None and (options.width is not None or options.height is not None):
         raise InvalidRequest("Give either a shape or a width and height, not both.")
     width, height = profile.shapes[options.shape or "square"]
-    return (options.width or width, options.height or height)
+    return (
+        width if options.width is None else options.width,
+        height if options.height is None else options.height,
+    )

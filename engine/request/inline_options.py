@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from domain import RequestOptions
-from engine.request.inline_syntax import split
+from engine.request.chat_markup import without_markup
+from engine.request.inline_syntax import joined, split
 from engine.request.schedulers import SCHEDULERS
 
 # A picture is called portrait or landscape from this ratio of its sides on.
@@ -18,11 +19,16 @@ OBLONG = 1.2
 
 
 def read_inline(options: RequestOptions) -> RequestOptions:
-    """The options without the syntax of other bots in the prompt, and with what it says."""
-    inline = split(options.prompt)
-    negative = ", ".join(part for part in (options.negative_prompt.strip(), inline.negative_prompt) if part)
-    options = replace(options, prompt=inline.prompt, negative_prompt=negative)
-    return replace(options, **{name: value for name, value in _chosen(options, inline.settings).items() if value})
+    """The options without Discord's markup and other bots' syntax in the prompt, and with what that syntax says.
+
+    Markup goes first: what it hides (`-||||-no`) would otherwise be read as words and painted as a setting. Reading
+    twice changes nothing.
+    """
+    inline = split(without_markup(options.prompt))
+    negative = joined(without_markup(options.negative_prompt), inline.negative_prompt)
+    options = replace(options, prompt=inline.prompt.strip(), negative_prompt=negative)
+    chosen = _chosen(options, inline.settings)
+    return replace(options, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def _chosen(options: RequestOptions, settings: Mapping[str, int | float | str]) -> dict[str, Any]:
@@ -35,7 +41,7 @@ def _chosen(options: RequestOptions, settings: Mapping[str, int | float | str]) 
         chosen["images"] = settings.get("images")
     if options.shape is None and options.width is None and options.height is None:
         chosen["width"], chosen["height"] = settings.get("width"), settings.get("height")
-        if not chosen["width"] and not chosen["height"]:
+        if chosen["width"] is None and chosen["height"] is None:
             chosen["shape"] = _shape(str(settings.get("aspect_ratio", "")))
     return chosen
 

@@ -18,8 +18,18 @@ _NEGATIVE = re.compile(
     r"(?:(?:^|[\s,.;|(\[{])(?:negative[ _]prompts?|neg[ _]?prompts?)|[,.;|(\[{\n]\s*(?:negatives?|neg))\s*:{1,2}\s*",
     re.IGNORECASE,
 )
-_BLOCK = re.compile(r"(?:^|[\s,.])(?=Steps: ?\d+(?:,|\s*$))")
-_BLOCK_ENTRY = re.compile(r"([A-Z][A-Za-z /]{1,24}): ?([^,\n]{1,80})")
+_BLOCK = re.compile(r"(?:^|[\s,.])(?=Steps: ?\d+(?:,|\s*$))", re.MULTILINE)
+# What A1111's web UI and its descendants write behind a picture: a line of these names with their values.
+_BLOCK_NAMES = """Steps, Sampler, Schedule type, Scheduler, CFG scale, Distilled CFG Scale, Seed, Size, Model hash,
+Model, VAE hash, VAE, Clip skip, ENSD, Eta, Denoising strength, Conditional mask weight, Mask blur, Masked content,
+Inpaint area, Face restoration, Variation seed, Variation seed strength, Seed resize from, Batch size, Batch pos,
+Version, RNG, Tiling, Emphasis, NGMS, Hires upscale, Hires upscaler, Hires steps, Hires resize, Hires prompt,
+Hires negative prompt, Lora hashes, TI hashes, Hashes, Refiner, Refiner switch at, Token merging ratio,
+Noise multiplier, First pass size, Created Date, Civitai resources, Civitai metadata, Hypernet, Hypernet strength"""
+_BLOCK_NAME = "|".join(name.strip() for name in _BLOCK_NAMES.split(","))
+_BLOCK_ENTRY = re.compile(
+    rf'\s*({_BLOCK_NAME}|(?:ControlNet|ADetailer)[\w ]{{0,30}}): ?("[^"\n]{{0,400}}"|[^,\n]{{0,80}})(?:,|(?=\n)|$)'
+)
 _FLAG = re.compile(r"(?:^|\s)(?:--|\u2014|\u2013)([a-z]{1,10})(?=[\s\d:]|$)", re.IGNORECASE)
 _MIDJOURNEY = """ar aspect c chaos cref creative cw exp fast h hd height iw niji no oref p personalize profile q quality
 r raw relax repeat s sameseed seed sref stop stylize style stylise sv sw test testp tile turbo uplight upbeta upanime v
@@ -30,11 +40,14 @@ _BARE_FLAGS = frozenset(_BARE.split())
 _FULL_NAMES = {"aspect": "ar", "height": "h", "width": "w"}
 _DREAM_FLAG = re.compile(r"(?:^|\s)-([WHSCsnA])\s?(\d{1,10}(?:\.\d{1,3})?)(?=\s|$)")
 _DREAM_NAMES = {"W": "w", "H": "h", "S": "seed", "C": "cfg", "s": "steps", "n": "images"}
-_USED = frozenset(("ar", "w", "h", "seed", "cfg", "steps", "images", "no"))
+# What can be the value of a Midjourney flag; any other word behind it belongs to the prompt.
+_VALUE = re.compile(
+    r"[+-]?\d[\d.]*(?:[:x%]\d*)?(?=\s|$)|https?://\S+|(?:random|raw|cute|scenic|expressive|original|default|4[abc])(?=\s|$)"
+)
 _SIZE = re.compile(r"(\d{2,4})\s*x\s*(\d{2,4})")
 _RATIO = re.compile(r"(\d{1,4})\s*[:x]\s*(\d{1,4})")
-_MOST_DIGITS = 10
-_MOST_TURNS = 8
+_MAX_DIGITS = 10
+_MAX_TURNS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +56,23 @@ class Inline:
 
     `negative_prompt` holds what the prompt itself pushed away. `settings` maps "num_inference_steps",
     "guidance_scale", "seed", "width", "height" and "images" to numbers and "sampler" and "aspect_ratio" (`16:9`) to
-    text, as far as the prompt named them; `ignored` lists the flags that mean nothing here.
+    text, as far as the prompt named them.
     """
 
     prompt: str
     negative_prompt: str = ""
     settings: Mapping[str, int | float | str] = field(default_factory=dict[str, int | float | str])
-    ignored: tuple[str, ...] = ()
 
 
 def split(text: str) -> Inline:
     """`text` parted into prompt, negative prompt and settings."""
     found = _split_once(text)
-    for _ in range(_MOST_TURNS):  # what one mark hid can be another
+    for _ in range(_MAX_TURNS):  # what one mark hid can be another
         again = _split_once(found.prompt)
         if again.prompt == found.prompt:
             return found
-        negative = ", ".join(part for part in (again.negative_prompt, found.negative_prompt) if part)
-        found = Inline(again.prompt, negative, {**found.settings, **again.settings}, found.ignored + again.ignored)
+        negative = joined(again.negative_prompt, found.negative_prompt)
+        found = Inline(again.prompt, negative, {**found.settings, **again.settings})
     return found
 
 
@@ -69,21 +81,38 @@ def split_request(request: Request) -> Request:
     inline = split(request.prompt)
     if not inline.negative_prompt and inline.prompt == request.prompt:
         return request
-    negative = ", ".join(part for part in (request.negative_prompt.strip(), inline.negative_prompt) if part)
-    return replace(request, prompt=inline.prompt, negative_prompt=negative)
+    return replace(
+        request, prompt=inline.prompt, negative_prompt=joined(request.negative_prompt, inline.negative_prompt)
+    )
+
+
+def joined(*parts: str) -> str:
+    """Lists of tags as one; empty ones leave no comma."""
+    return ", ".join(part for text in parts if (part := text.strip()))
 
 
 def _split_once(text: str) -> Inline:
-    text, block = _cut(text, _BLOCK)
-    settings = _block_settings(block)
+    text, settings = _split_block(text)
     text, negative = _cut(text, _NEGATIVE)
     prompt, flags, no = _split_flags(text)
     negative, more, more_no = _split_flags(negative)
     prompt, after_hashes = _cut(prompt, _HASHES)
-    found = {**_flag_settings({**flags, **more}), **settings}
-    ignored = tuple(name for name in {**flags, **more} if name not in _USED)
     parts = (*_HASHES.split(after_hashes), *_HASHES.split(negative), no, more_no)
-    return Inline(prompt.rstrip(" \t\n,;|([{"), ", ".join(p for part in parts if (p := _trim(part))), found, ignored)
+    away = joined(*(_trim(part) for part in parts))
+    return Inline(prompt.rstrip(" \t\n,;|([{"), away, {**_flag_settings({**flags, **more}), **settings})
+
+
+def _split_block(text: str) -> tuple[str, dict[str, int | float | str]]:
+    """The text without A1111's block, and its settings; words behind the block are words of the prompt."""
+    start = _BLOCK.search(text)
+    if start is None:
+        return text, {}
+    end, entries = start.end(), dict[str, str]()
+    while (entry := _BLOCK_ENTRY.match(text, end)) is not None and entry.end() > end:
+        entries.setdefault(entry[1].casefold(), entry[2].strip())
+        end = entry.end()
+    words = (text[: start.start()].rstrip(" \t\n,"), text[end:].strip())
+    return "\n".join(part for part in words if part), _block_settings(entries)
 
 
 def _cut(text: str, mark: re.Pattern[str]) -> tuple[str, str]:
@@ -109,9 +138,16 @@ def _split_flags(text: str) -> tuple[str, dict[str, str], str]:
         if name == "no":
             away.append(value)
             continue
-        flags[name], _, rest = ("", "", value) if name in _BARE_FLAGS else value.partition(" ")
-        kept.append(rest.strip())
+        flags[name], rest = ("", value) if name in _BARE_FLAGS else _part_value(value)
+        kept.append(rest)
     return " ".join(piece for piece in kept if piece), flags, ", ".join(away)
+
+
+def _part_value(text: str) -> tuple[str, str]:
+    """A flag's value, perhaps empty, and the words behind it."""
+    match = _VALUE.match(text)
+    end = match.end() if match else 0
+    return text[:end], text[end:].strip()
 
 
 def _split_dream_flags(text: str) -> tuple[str, dict[str, str]]:
@@ -132,9 +168,8 @@ def _flag_settings(flags: Mapping[str, str]) -> dict[str, int | float | str]:
     return found
 
 
-def _block_settings(block: str) -> dict[str, int | float | str]:
-    """The settings of A1111's block: `Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768, …`."""
-    entries = {match[1].strip().casefold(): match[2].strip() for match in _BLOCK_ENTRY.finditer(block)}
+def _block_settings(entries: Mapping[str, str]) -> dict[str, int | float | str]:
+    """What the entries of A1111's block (`Steps: 20, Sampler: Euler a, CFG scale: 7, Size: 512x768, …`) say."""
     flags = {flag: entries.get(name, "") for name, flag in (("steps", "steps"), ("seed", "seed"), ("cfg scale", "cfg"))}
     if (size := _SIZE.fullmatch(entries.get("size", ""))) is not None:
         flags |= {"w": size[1], "h": size[2]}
@@ -143,7 +178,7 @@ def _block_settings(block: str) -> dict[str, int | float | str]:
 
 
 def _is_whole(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
 
 
 def _is_number(value: str) -> bool:

@@ -3,8 +3,7 @@
 Danbooru spellings become those of the training captions, which had no underscores and no brackets and parted tags by
 commas (Waifu Diffusion 1.3 release notes). `(tag)`, `[tag]` and `(tag:1.3)` weigh as in A1111's web UI; escaped
 brackets are plain ones, which those captions don't have; `BREAK` starts a new window. A window is 75 tokens; longer
-prompts take several, whose embeddings are put one behind the other. Emoji, mentions and Markdown are Discord's and no
-words of a caption: they are taken out (see chat_markup.py).
+prompts take several, whose embeddings are put one behind the other.
 
 The weighting is ours: compel (2.5.1) has another syntax, encodes every weighted phrase once more, and wants to own the
 text encoder, so that prompts of different people couldn't be encoded in one batch. Nothing here imports torch before
@@ -20,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain import InvalidRequest
-from engine.request.chat_markup import without_markup
 
 _STEP = 1.1  # one pair of round brackets, as in A1111's web UI; square ones divide by it
 _MAX_WEIGHT = 2.0
@@ -57,7 +55,7 @@ def normalise(prompt: str) -> str:
     """The prompt in the spelling of the training captions: what the model reads, and what the member is shown.
 
     `blue_hair` → `blue hair`, `miku_(vocaloid)` and `miku \\(vocaloid\\)` → `miku vocaloid`; tags parted by spaces
-    alone are parted by commas (`1girl blue_hair smile`). Emoticon tags (`>_<`) stay; emoji, mentions and Markdown go.
+    alone are parted by commas (`1girl blue_hair smile`). Emoticon tags (`>_<`) stay.
     Doing it twice changes nothing.
     """
     read = _normalise_once(prompt)
@@ -67,7 +65,7 @@ def normalise(prompt: str) -> str:
 
 
 def _normalise_once(prompt: str) -> str:
-    text = re.sub(r"\s+", " ", re.sub(r"\s*[，、]\s*", ", ", without_markup(prompt))).strip()
+    text = re.sub(r"\s+", " ", re.sub(r"\s*[，、]\s*", ", ", prompt)).strip()
     text = _comma_separated(text)
     text = re.sub(r"(?<=\w)_\(([^()]*)\)", r" \1", text)  # an underscore before a bracket: a Danbooru qualifier
     text = re.sub(r"_?\\[()\[\]]", " ", text)
@@ -229,11 +227,6 @@ def _cut(tokens: list[Token], size: int, commas: set[int]) -> Iterator[list[Toke
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids) if text else []
-
-
-def token_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """All tokens of a prompt, without marks and weights."""
-    return [number for window in windows_of(tokenizer, prompt) for number, _ in window]
 
 
 def count_windows(tokenizer: Any, prompt: str) -> int:

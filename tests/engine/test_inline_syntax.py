@@ -58,15 +58,32 @@ def test_a_parameter_block_gives_its_settings() -> None:
     }
 
 
-def test_flags_give_their_settings_and_those_without_meaning_are_named() -> None:
+def test_flags_give_their_settings_and_those_without_meaning_go() -> None:
     found = split("a cat --ar 16:9 --seed 7 --v 5 --tile")
-    assert (found.prompt, found.ignored) == ("a cat", ("v", "tile"))
+    assert found.prompt == "a cat"
     assert found.settings == {"aspect_ratio": "16:9", "seed": 7}
     assert split("a cat -W 640 -H 512 -C 7").settings == {"width": 640, "height": 512, "guidance_scale": 7.0}
 
 
-def test_words_after_a_flag_stay_in_the_prompt() -> None:
-    assert split("--ar 16:9 a cat --tile on a roof").prompt == "a cat on a roof"
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("--ar 16:9 a cat --tile on a roof", "a cat on a roof"),
+        ("a cat --seed dog running", "a cat dog running"),
+        ("a cat --chaos dragon", "a cat dragon"),
+        ("a cat --q 2 dog", "a cat dog"),
+        ("a cat --style raw dog", "a cat dog"),
+        ("a cat --style gothic dog", "a cat gothic dog"),
+        ("a cat --v 6.1 dog", "a cat dog"),
+        ("a cat --sref https://example.com/a.png dog", "a cat dog"),
+        ("a cat\nSteps: 20, Seed: 5\non a roof", "a cat\non a roof"),
+        ("a cat, Steps: 3, then a dog climbs up", "a cat\nthen a dog climbs up"),
+        ("a cat\nSteps: 20, Mood: a happy dog", "a cat\nMood: a happy dog"),
+        ('a cat\nSteps: 20, Lora hashes: "a: 1, b: 2", Version: v1.6.0', "a cat"),
+    ],
+)
+def test_words_behind_settings_stay_in_the_prompt(text: str, prompt: str) -> None:
+    assert split(text).prompt == prompt
 
 
 @given(st.lists(st.sampled_from(PIECES)))

@@ -105,17 +105,18 @@ def test_a_weight_is_never_painted_as_digits(text: str) -> None:
     ],
 )
 def test_emoji_mentions_and_markdown_are_taken_out(typed: str, read: str) -> None:
-    assert normalise(typed) == read
+    assert normalise(without_markup(typed)) == read
 
 
 def test_what_is_taken_out_joins_no_words() -> None:
     assert without_markup("ab<:x:1>cd").split() == ["ab", "cd"]
-    assert normalise("ab\U0001f600cd **ef**gh") == "ab cd ef gh"
+    assert normalise(without_markup("ab\U0001f600cd **ef**gh")) == "ab cd ef gh"
 
 
 @given(st.text(alphabet="<>:@#!&/at123*|~`\U0001f600\ufe0f\u200d ", max_size=40))
 def test_reading_twice_changes_nothing(typed: str) -> None:
-    assert normalise(normalise(typed)) == normalise(typed)
+    read = normalise(without_markup(typed))
+    assert normalise(without_markup(read)) == read
 
 
 def test_the_policy_judges_and_the_row_keeps_what_will_be_painted() -> None:
@@ -126,6 +127,33 @@ def test_the_policy_judges_and_the_row_keeps_what_will_be_painted() -> None:
     assert prepared.approved.request == prepared.request
 
 
+@pytest.mark.parametrize("markup", ["||||", "**", "<@5>", "\U0001f600", "`"])
+@pytest.mark.parametrize("mark", [" ### ", " --no ", ", negative prompt: "])
+def test_markup_around_other_bots_syntax_changes_nothing(markup: str, mark: str) -> None:
+    for text in (f"tree {markup}{mark}{markup} hat", f"tree {mark[:3]}{markup}{mark[3:]} hat"):
+        prepared = prepare(Model(), options(prompt=text), Place(guild_id=1, channel_id=2), Allowances())
+        again = prepare(Model(), prepared.request, Place(guild_id=1, channel_id=2), Allowances())
+        assert prepared.approved is not None
+        assert prepared.approved.request == prepared.request == again.request
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [("tree --seed 0", "seed", 0), ("tree\nSteps: 20, Seed: 0", "seed", 0), ("tree --seed 7", "seed", 7)],
+)
+def test_a_setting_of_zero_is_a_setting(text: str, name: str, value: int) -> None:
+    prepared = prepare(Model(), options(prompt=text), Place(), Allowances())
+    assert getattr(prepared.request, name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("tree\nSteps: 0", "steps"), ("tree --w 0", "width"), ("tree --h 0 --w 512", "height")]
+)
+def test_an_impossible_setting_in_the_prompt_is_refused_like_any_other(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"(?i){sentence}"):
+        prepare(Model(), options(prompt=text), Place(), Allowances())
+
+
 @pytest.mark.parametrize(
     "prompt",
     [
@@ -134,7 +162,7 @@ def test_the_policy_judges_and_the_row_keeps_what_will_be_painted() -> None:
     ],
 )
 def test_a_prompt_of_which_nothing_is_left_is_refused_before_it_costs(prompt: str) -> None:
-    assert is_blank(prompt)
+    assert is_blank(without_markup(prompt))
     with pytest.raises(InvalidRequest, match="Say what to paint"):
         prepare(Model(), replace(GOOD, prompt=prompt), Place(), Allowances())
 
@@ -145,7 +173,7 @@ def test_short_prompts_are_prompts(prompt: str) -> None:
 
 
 def options(**changes: object) -> RequestOptions:
-    return RequestOptions(prompt="tree", **changes)  # pyright: ignore[reportArgumentType]
+    return RequestOptions(**{"prompt": "tree", **changes})  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
