@@ -177,7 +177,7 @@ def load_backend(settings: Settings, checker: SafetyChecker | None = None) -> Ba
     from engine.worker.assembly import make_backend
     from service.preflight import check_picture_check
 
-    checker = checker or load_safety_checker()
+    checker = checker or load_safety_checker(anime_model=settings.anime_model)
     backend = make_backend(settings, checker=checker, rows_file=settings.database.with_name("rows.json"))
     # Its models are read at the first picture: the first member must not wait for them.
     check_picture_check(checker)
@@ -228,7 +228,7 @@ def _check_model(settings: Settings) -> list[Finding]:
     from engine.safety import load_safety_checker
     from service.preflight import check_device, check_model, check_picture_check, check_policy
 
-    findings, checker = [check_policy()], load_safety_checker()
+    findings, checker = [check_policy()], load_safety_checker(anime_model=settings.anime_model)
     try:
         findings.append(check_device(settings.device))
         backend = load_backend(settings, checker)

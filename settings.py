@@ -24,7 +24,7 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-
 _LARGEST_ENV_FILE = 2**20
 # In double quotes `C:\\new` would hold a line end; people quote paths because of their spaces.
 _QUOTED_PATH = re.compile(
-    r"""^(\s*(?:export\s+)?(?:MODEL|DATABASE)\s*=\s*)"([^"'\n]*)\"""", re.MULTILINE | re.IGNORECASE
+    r"""^(\s*(?:export\s+)?(?:MODEL|DATABASE|ANIME_MODEL)\s*=\s*)"([^"'\n]*)\"""", re.MULTILINE | re.IGNORECASE
 )
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     cuda_graphs: bool = False
     max_rows: int = Field(default=0, ge=0, le=64)
     reproducible: bool = False
+    anime_model: Path | None = None
 
     max_queue: int = Field(default=500, ge=1, le=100_000)
     max_jobs_per_user: int = Field(default=10, ge=1, le=1_000)
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return _at_home("DATABASE", value)
+
+    @field_validator("anime_model")
+    @classmethod
+    def _expand_anime_model(cls, value: Path | None) -> Path | None:
+        return None if value is None else _at_home("ANIME_MODEL", value)
 
     @field_validator("model")
     @classmethod

@@ -35,7 +35,8 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 _BLOBS = ("init_image", "mask_image")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXT_LIMIT = 2**20  # bytes of one text chunk; ours have a few thousand
-_XMP = "XML:com.adobe.xmp"
+XMP = "XML:com.adobe.xmp"
+"""The PNG keyword of an XMP packet (XMP specification part 3, 1.1.5)."""
 
 
 @frozen
@@ -62,7 +63,7 @@ def write_png(
     info.add_itxt("request", json.dumps({"request": kept, "seed": seed, "model": asdict(model), "job_id": job_id}))
     info.add_itxt("Licence", LICENCE)
     info.add_itxt("Software", SOFTWARE)
-    info.add_itxt(_XMP, _xmp(model))
+    info.add_itxt(XMP, _xmp(model))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
@@ -84,7 +85,7 @@ def read_png(data: bytes) -> PictureInfo | None:
             seed=seed,
             model=model,
             licence=text["Licence"],
-            digital_source_type=DIGITAL_SOURCE_TYPE if DIGITAL_SOURCE_TYPE in text[_XMP] else "",
+            digital_source_type=DIGITAL_SOURCE_TYPE if DIGITAL_SOURCE_TYPE in text[XMP] else "",
             software=text["Software"],
             job_id=job_id,
         )

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from domain import Upload
+from engine.images.metadata import XMP
 
 # Tried in order until a picture fits: lossless first, then ever smaller WebP.
 WEBP_QUALITIES = (95, 85, 70, 50)
@@ -27,7 +28,7 @@ def make_upload(data: bytes, name: str, scale: int, limit_bytes: int) -> Upload:
         enlarged = _png(image, metadata)
         if len(enlarged) <= limit_bytes:
             return Upload(f"{name}.png", enlarged)
-    return Upload(f"{name}.webp", _shrink(image, limit_bytes))
+    return Upload(f"{name}.webp", _shrink(image, limit_bytes, metadata.get(XMP, "").encode()))
 
 
 def _png(image: Image.Image, metadata: dict[str, str]) -> bytes:
@@ -41,13 +42,16 @@ def _png(image: Image.Image, metadata: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _shrink(image: Image.Image, limit_bytes: int) -> bytes:
-    """WebP of falling quality, then of falling size; the last try is returned even if it is still too large."""
+def _shrink(image: Image.Image, limit_bytes: int, xmp: bytes) -> bytes:
+    """WebP of falling quality, then of falling size; the last try is returned even if it is still too large.
+
+    The XMP packet, in which stands that a machine made it, goes along.
+    """
     while True:
         data = b""
         for quality in WEBP_QUALITIES:
             buffer = io.BytesIO()
-            image.save(buffer, "WEBP", quality=quality)
+            image.save(buffer, "WEBP", quality=quality, xmp=xmp)
             data = buffer.getvalue()
             if len(data) <= limit_bytes:
                 return data

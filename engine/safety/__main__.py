@@ -9,20 +9,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from domain import SafetyLevel, SafetyReport, SafetyVerdict
 from engine.console import accept_any_console
+from engine.request.image_file import open_image
 from engine.safety import SafetyChecker, load_safety_checker
 
 
 def judge_file(checker: SafetyChecker, path: Path, level: SafetyLevel, strict: bool) -> SafetyReport:
     """The report on one picture file; a file that is no readable picture is an error."""
     try:
-        with Image.open(path) as image:
-            image.load()
-            return checker.check([image], level, strict=strict)[0]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return checker.check([open_image(path.read_bytes())], level, strict=strict)[0]
+    except OSError as error:
         logging.getLogger(__name__).error("%s can't be read: %s", path, error)
         return SafetyReport(verdict=SafetyVerdict.ERROR)
 

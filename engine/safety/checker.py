@@ -18,6 +18,7 @@ from typing import Protocol
 from PIL import Image
 
 from domain import SafetyLevel, SafetyReport, SafetyVerdict
+from engine.request.image_file import flatten
 from engine.safety.crops import busiest_part
 from engine.safety.thresholds import judge_scores
 
@@ -110,7 +111,7 @@ class PictureChecker:
     def _judge(self, images: Sequence[Image.Image], level: SafetyLevel, strict: bool) -> list[SafetyReport]:
         if not self._raters:
             raise LookupError("there is no model to judge pictures with")
-        pictures = [as_rgb(image) for image in images]
+        pictures = [flatten(image, "white") for image in images]  # as Discord's light theme shows what is transparent
         views = [*pictures, *map(busiest_part, pictures)]
         scores: list[dict[str, float]] = [{} for _ in views]
         for rater in self._raters:
@@ -131,16 +132,3 @@ def probability(value: float) -> float:
     if not math.isfinite(value) or not -1e-3 <= value <= 1.001:
         raise ValueError(f"{value} is not a probability")
     return round(min(max(float(value), 0.0), 1.0), 4)
-
-
-def as_rgb(image: Image.Image) -> Image.Image:
-    """Three channels; what is transparent is shown on white, as Discord's light theme would."""
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith("I;16"):
-        image = image.point(lambda value: value / 256).convert("L")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    return image.convert("RGB")

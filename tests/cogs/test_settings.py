@@ -135,8 +135,9 @@ def test_a_missing_file_is_an_error_unless_it_is_the_default(tmp_path: Path, mon
 
 def test_the_home_folder_may_be_written_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    settings = read(tmp_path, b"DATABASE=~/bot/x.sqlite3\nMODEL=~/wd.ckpt\n")
+    settings = read(tmp_path, b"DATABASE=~/bot/x.sqlite3\nMODEL=~/wd.ckpt\nANIME_MODEL=~/rater.onnx\n")
     assert (settings.database, settings.model) == (tmp_path / "bot" / "x.sqlite3", str(tmp_path / "wd.ckpt"))
+    assert settings.anime_model == tmp_path / "rater.onnx"
     with pytest.raises(SettingsError, match="DATABASE: there is no home folder"):
         read(tmp_path, b"DATABASE=~nobody-of-that-name/x.sqlite3\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def write_tagger(folder: Path, description: str = TAGGER) -> Path:
 
 def rater(folder: Path, description: str = TAGGER) -> DescribedRater:
     model = write_tagger(folder, description)
-    return DescribedRater(model, model.with_suffix(".toml"))
+    return DescribedRater(model, partial(load_description, model.with_suffix(".toml")))
 
 
 def test_the_picture_is_fed_and_read_as_described(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_description_that_fits_nothing_says_what_is_wrong(tmp_path: Path, desc
     model = write_tagger(tmp_path, description)
     with pytest.raises(ValueError, match=complaint):
         load_description(model.with_suffix(".toml"))
-    problem = DescribedRater(model, model.with_suffix(".toml")).problem()
+    problem = DescribedRater(model, partial(load_description, model.with_suffix(".toml"))).problem()
     assert problem is not None
     assert complaint in problem
 
