@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from domain import ModelUnavailable
-from engine.checkpoint.pickle_reader import PickleContents, as_dict, read_pickle
+from engine.checkpoint.pickle_reader import MAX_PICKLE_BYTES, PickleContents, as_dict, read_pickle
 from engine.checkpoint.safe_pickle import DAMAGED, ITEM_BYTES, MAX_DIMENSIONS, MAX_NUMBER, storage_key
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
-_PICKLE_LIMIT = 64 * 2**20
 _HEADER_LIMIT = 32 * 2**20  # of JSON, which takes up to 25 times as much memory once it is read
 _ENTRIES_LIMIT = 50_000  # of a zip file; Waifu Diffusion's largest has 5,000
 _NAMED = 5
@@ -195,7 +194,7 @@ def _entries(path: Path, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
 
 
 def _entry_bytes(path: Path, file: IO[bytes], entry: zipfile.ZipInfo) -> bytes:
-    if entry.file_size > _PICKLE_LIMIT:
+    if entry.file_size > MAX_PICKLE_BYTES:
         raise ModelUnavailable(
             f"{path.name} has a table of contents of {entry.file_size:,} bytes; that is not genuine."
         )

@@ -38,6 +38,8 @@ from engine.checkpoint.safe_pickle import ITEM_BYTES
 log = logging.getLogger(__name__)
 
 _SAFETENSORS_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+RECORD = "source.json"
+"""The file in a converted folder that says where it came from."""
 _NAMED = 3  # how many keys an error lists before it counts the rest
 
 _OTHER_MODELS = (
@@ -263,11 +265,11 @@ def write_model(
             archive.verify(file, (weight.key for part in plan.parts.values() for weight in part))
             for part, weights in plan.parts.items():
                 _write_part(archive, file, weights, partial / WEIGHT_FILES[part])
-        (partial / "source.json").write_text(json.dumps(dict(record), indent=2) + "\n", encoding="utf-8")
+        (partial / RECORD).write_text(json.dumps(dict(record), indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o777 & ~_umask())
         partial.rename(folder)
     except OSError as error:
-        if (folder / "source.json").is_file():  # another process was faster with the same file
+        if (folder / RECORD).is_file():  # another process was faster with the same file
             return folder
         raise ModelUnavailable(
             f"{archive.path.name} must be converted once, and {folder} can't be written: {error.strerror}. "

@@ -37,6 +37,11 @@ def fetch(
     return target
 
 
+def first_line(error: Exception) -> str:
+    """An error of a library in the length of a sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def _download(wanted: HubFile, folder: Path, endpoint: str | None, timeout: float) -> None:
     import huggingface_hub
     from huggingface_hub import errors as hub_errors
@@ -48,8 +53,7 @@ def _download(wanted: HubFile, folder: Path, endpoint: str | None, timeout: floa
             wanted.repository, wanted.filename, local_dir=folder, endpoint=endpoint, etag_timeout=timeout, token=False
         )
     except (OSError, ValueError, failures.HTTPError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelUnavailable(
-            f"{wanted.filename} could not be downloaded from the model hub ({wanted.repository}): {reason} Where there "
-            "is no network, put the file on this machine and set MODEL to its path."
+            f"{wanted.filename} could not be downloaded from the model hub ({wanted.repository}): "
+            f"{first_line(error)} Where there is no network, put the file on this machine and set MODEL to its path."
         ) from error

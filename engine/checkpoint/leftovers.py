@@ -30,7 +30,9 @@ def sweep_partial(place: Path) -> None:
 def _is_over(path: Path) -> bool:
     """Whether the process that wrote it is gone, or has not written for long where that can't be known."""
     name = _NAME.fullmatch(path.name)
-    if name is not None and name["host"] in (None, _host()) and os.name == "posix" and int(name["pid"]) != os.getpid():
+    if name is None:  # somebody else's folder
+        return False
+    if name["host"] in (None, _host()) and os.name == "posix" and int(name["pid"]) != os.getpid():
         return not _is_alive(int(name["pid"]))
     with contextlib.suppress(OSError):
         return time.time() - max(one.stat().st_mtime for one in (path, *path.rglob("*"))) > STALE_SECONDS

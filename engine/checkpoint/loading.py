@@ -16,11 +16,10 @@ from pathlib import Path
 from domain import ModelUnavailable
 from domain.frozen import frozen
 from engine.checkpoint.archive import Archive, open_archive
-from engine.checkpoint.conversion import make_plan, write_model
+from engine.checkpoint.conversion import RECORD, make_plan, write_model
 from engine.checkpoint.hyperparameters import V1_INFERENCE, Hyperparameters, read_hyperparameters
 from engine.checkpoint.published import KNOWN_NAMES
 
-_RECORD = "source.json"
 _RECORD_VERSION = 1
 
 
@@ -52,10 +51,11 @@ def hyperparameters_of(path: Path, archive: Archive | None = None) -> Hyperparam
     return V1_INFERENCE
 
 
-def ensure_converted(path: Path, *, weights: str = "ema", cache: Path | None = None) -> Path:
+def ensure_converted(path: Path, *, weights: str = "ema", cache: Path | None = None, sha256: str | None = None) -> Path:
     """The diffusers folder of a checkpoint file, made beside it (or in `cache`) at the first call, reused afterwards.
 
-    Raises ModelUnavailable with one sentence for a file that is missing, damaged, unsafe or of another kind.
+    `sha256` spares hashing a file whose hash was checked already. Raises ModelUnavailable with one sentence for a file
+    that is missing, damaged, unsafe or of another kind.
     """
     path = path.resolve()
     numbers = hyperparameters_of(path)
@@ -65,10 +65,10 @@ def ensure_converted(path: Path, *, weights: str = "ema", cache: Path | None = N
         return known
     archive = open_archive(path)
     plan = make_plan(archive, hyperparameters_of(path, archive), weights)
-    sha256 = hash_file(path)
+    sha256 = sha256 or hash_file(path)
     folder = place / f"{path.stem}-{sha256[:12]}-{plan.weights.replace(' ', '-')}"
     source = _source(path, sha256, weights, plan.weights, numbers)
-    if (folder / _RECORD).is_file() and read_source(folder) == source:
+    if (folder / RECORD).is_file() and read_source(folder) == source:
         return folder
     if folder.exists():  # the same file with other hyper-parameters, or touched since
         folder = folder.with_name(f"{folder.name}-{_digest(source)[:8]}")
@@ -89,7 +89,7 @@ def convert(path: Path, folder: Path, *, weights: str = "ema") -> Path:
 def read_source(folder: Path) -> Source | None:
     """Which checkpoint a folder was converted from; None for any other folder."""
     try:
-        return Source(**json.loads((folder / _RECORD).read_text(encoding="utf-8")))
+        return Source(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -104,7 +104,7 @@ def _find_converted(path: Path, place: Path, weights: str, numbers: Hyperparamet
     """An earlier conversion of this very file: same size and time of change, same choice, same hyper-parameters."""
     if not path.is_file():
         return None
-    for record in sorted(place.glob(f"*/{_RECORD}")):
+    for record in sorted(place.glob(f"*/{RECORD}")):
         source = read_source(record.parent)
         if source is not None and source == _source(path, source.sha256, weights, source.weights, numbers):
             return record.parent

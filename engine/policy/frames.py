@@ -19,7 +19,7 @@ CLOSE = 1
 
 _REACH = {"near": NEAR, "close": CLOSE}
 
-_MOST_HITS = 30
+_MAX_HITS = 30
 """How many hits of a group are tried: a limit for texts that repeat one word."""
 
 
@@ -65,12 +65,12 @@ def _meet(rule: Rule, found: Groups) -> Firing | None:
 
 def _choose(groups: Sequence[Sequence[Hit]], *, reach: int | None) -> tuple[Hit, ...] | None:
     """One hit of each group, none sharing a word with another, and within reach of the first; None if there is none."""
-    for anchor in groups[0][:_MOST_HITS]:
+    for anchor in groups[0][:_MAX_HITS]:
         chosen = [anchor]
         for group in groups[1:]:
             fitting = (
                 hit
-                for hit in group[:_MOST_HITS]
+                for hit in group[:_MAX_HITS]
                 if all(_gap(hit, other) >= 0 for other in chosen) and (reach is None or _gap(anchor, hit) <= reach)
             )
             hit = next(fitting, None)

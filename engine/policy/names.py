@@ -15,7 +15,7 @@ from engine.policy.tokens import Token
 
 CRAFT = "craft"
 _RARE_RANK = 8_000
-_MOST_WORDS = 4
+_MAX_WORDS = 4
 _BEFORE_NAMES = frozenset(("by", "artist", "photographer", "painter", "director"))
 _NAMES_BEFORE_HIT = 3
 GIVEN_NAME = "given_name"
@@ -38,7 +38,7 @@ def _is_in_name(tokens: Sequence[Token], hit: Hit, given: Collection[int]) -> bo
         (token.start, token.end) for token in tokens[hit.first : hit.last + 1]
     }  # the other half of a parted word too
     others = [at for at, token in enumerate(tokens) if token.tag == hit.tag and (token.start, token.end) not in own]
-    return 0 < len(others) < _MOST_WORDS and all(at in given or _is_rare(tokens[at].text) for at in others)
+    return 0 < len(others) < _MAX_WORDS and all(at in given or _is_rare(tokens[at].text) for at in others)
 
 
 def _is_rare(word: str) -> bool:

@@ -18,7 +18,7 @@ AMBIGUOUS = "b.ambiguous"
 """The group of words on clause b's axes that mostly mean something else: alone they are a suspicion, no evidence."""
 
 
-_MOST_APART = 250
+_MAX_APART = 250
 """In longer texts phrases parted by commas are not looked for: it costs a search of its own."""
 
 
@@ -106,7 +106,7 @@ class Reader:
 
     def _apart(self, tokens: list[Token]) -> Groups:
         """The phrases that stand there once the commas between one-word tags are gone."""
-        if len(tokens) > _MOST_APART:
+        if len(tokens) > _MAX_APART:
             return {}
         sizes = Counter(token.tag for token in tokens)
         alone = [sizes[token.tag] == 1 for token in tokens]

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from domain import ModelIdentity, ModelProfile, ModelUnavailable
 from engine.checkpoint.diffusers_folder import check_supported, read_config
-from engine.checkpoint.download import fetch
+from engine.checkpoint.download import fetch, first_line
 from engine.checkpoint.loading import ensure_converted, hash_file, read_source
 from engine.checkpoint.published import FILES, hub_name
 from engine.request.schedulers import SCHEDULERS
@@ -98,6 +98,7 @@ def find_folder(model: str | None, weights: str = "ema", cache: Path | None = No
     name = hub_name(model)
     if name is not None and not path.exists():
         path = fetch(name, cache or DOWNLOADS)
+        return ensure_converted(path, weights=weights, cache=cache, sha256=FILES[name].sha256)
     if path.is_file():
         return ensure_converted(path, weights=weights, cache=cache)
     return _check_folder(path)
@@ -172,7 +173,7 @@ def _load_part(folder: Path, name: str, kind: Any, dtype: str) -> Any:
     try:
         part, info = kind.from_pretrained(folder, subfolder=name, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ModelUnavailable(f"The {name} in {folder} can't be loaded: {_first_line(error)}") from error
+        raise ModelUnavailable(f"The {name} in {folder} can't be loaded: {first_line(error)}") from error
     for problem, keys in (("lacks", info["missing_keys"]), ("has mis-shaped", info["mismatched_keys"])):
         if keys:
             names = sorted(key if isinstance(key, str) else str(key[0]) for key in keys)
@@ -208,15 +209,11 @@ def _load_tokenizer(folder: Path) -> Any:
     try:
         tokenizer = kind.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
     except (OSError, ValueError, TypeError) as error:
-        raise ModelUnavailable(f"The tokenizer in {folder} can't be loaded: {_first_line(error)}") from error
+        raise ModelUnavailable(f"The tokenizer in {folder} can't be loaded: {first_line(error)}") from error
     positions = read_config(folder / "text_encoder/config.json").get("max_position_embeddings", 77)
     if tokenizer.model_max_length > positions:  # a folder that doesn't say gives a number beyond all bounds
         tokenizer.model_max_length = positions
     return tokenizer
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def make_profile(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engine.request.schedulers import SCHEDULERS, Scheduler, canonical
 from engine.sampling import solver_formulas as formulas
-from engine.sampling.solver_formulas import REMEMBERED, Call, Schedule
+from engine.sampling.solver_formulas import Call, Schedule
 
 Config = tuple[tuple[str, Any], ...]
 Floats = NDArray[np.float32]
@@ -46,7 +46,6 @@ class SolverTable:
     clean: Floats
     levels: tuple[tuple[float, float], ...]
     start: float
-    is_ancestral: bool
 
     @property
     def calls(self) -> int:
@@ -149,7 +148,6 @@ def _table(name: str, config: Config, steps: int, begin: int) -> SolverTable:
         clean=np.array([call.clean for call in calls], np.float32),
         levels=(*(call.level for call in calls), (1.0, 0.0)),
         start=float(scheduler.init_noise_sigma) if begin == 0 else s / math.hypot(a, s),
-        is_ancestral=any(bool(call.x[REMEMBERED + 1]) for call in calls),
     )
 
 

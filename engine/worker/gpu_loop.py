@@ -123,7 +123,7 @@ class GpuLoop:
         if self._decoder.is_due(expecting := self._expecting_more()):
             budget = 2 * self._batcher.step_seconds if len(self._batcher) else float("inf")
             self._collect(self._decoder.decode(budget, expecting))
-        elif not len(self._batcher) and self._idle_work is not None and self._idle_work.is_due:
+        elif not len(self._batcher) and self._idle_work is not None and self._has_idle_work():
             self._idle_work.do_some()
         self._throughput.end_turn(self._clock() - started)
 

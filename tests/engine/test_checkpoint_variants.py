@@ -254,13 +254,13 @@ def test_what_stopped_conversions_left_is_swept_and_running_ones_are_not(tmp_pat
         leftover(tmp_path, f"wd-ema.partial-{gone}"),
         leftover(tmp_path, f"wd-raw.partial-{host}-{gone}-abc_12"),
         leftover(tmp_path, f"far.partial-elsewhere-{os.getpid()}-x", STALE_SECONDS + 60),
-        leftover(tmp_path, "old.partial-nonsense", STALE_SECONDS + 60),
     ]
     kept = [
         leftover(tmp_path, f"wd.partial-{os.getppid()}"),
         leftover(tmp_path, f"wd.partial-{host}-{os.getpid()}-y"),
         leftover(tmp_path, f"far.partial-elsewhere-{gone}-x"),
         leftover(tmp_path, "wd-ema"),
+        leftover(tmp_path, "novel.partial-draft", STALE_SECONDS + 60),
     ]
     sweep_partial(tmp_path)
     assert not any(path.exists() for path in over)
