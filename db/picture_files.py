@@ -20,6 +20,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from db.copies import copy
 from db.files import sync_folder
 from db.picture_folder import find_months
 from db.problems import DatabaseError, explain
@@ -56,6 +57,8 @@ class PictureFiles:
         # Blobs that are written and whose row is not: no sweep may take them for left over.
         self._held: set[BlobPlace] = set()
         self._deleting = asyncio.Lock()
+        # Whether a backup is being made: what is erased now is deleted after it.
+        self.is_being_copied = False
 
     def path_of(self, month: str) -> Path:
         return self.folder / f"{month}.sqlite3"
@@ -124,7 +127,11 @@ class PictureFiles:
     async def undisturbed(self) -> AsyncGenerator[None]:
         """Nothing is deleted within the block: a backup copies the rows first and then what they name."""
         async with self._deleting:
-            yield
+            self.is_being_copied = True
+            try:
+                yield
+            finally:
+                self.is_being_copied = False
 
     async def delete(self, month: str, keys: Sequence[int]) -> None:
         """Delete blobs that no row names so that no byte of them is in the files. Raises DatabaseError."""
@@ -220,6 +227,11 @@ async def _connect(path: Path) -> aiosqlite.Connection:
 
 def _prepare(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_nlink > 1:
+        # A backup that is opened where it lies shares this file with other backups, and must not change theirs.
+        alone = path.with_name(path.name + ".alone")
+        copy(path, alone)
+        alone.replace(path)
 
 
 def _remove(path: Path) -> None:

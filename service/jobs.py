@@ -139,8 +139,11 @@ class Jobs:
 
     async def delete_erased(self) -> None:
         """Delete the bytes of erased pictures now. What fails is noted, and done again with the retention."""
+        database = self._context.database
+        if database.pictures.is_being_copied:
+            return  # nobody waits for a backup, which does this at its end
         try:
-            await picture_sweep.collect(self._context.database)
+            await picture_sweep.collect(database)
         except STORAGE_ERRORS:
             log.exception("the bytes of an erased picture can't be deleted now; it is tried again within the hour")
 
