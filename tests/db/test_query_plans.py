@@ -93,7 +93,9 @@ async def tell_of_picture_files(database: Database) -> None:
     database.pictures.release(await database.pictures.write(month_of(NOW), [b"left over"]))
     database.pictures.unswept.add(month_of(NOW))
     assert await picture_sweep.sweep(database) == 1
-    assert await jobs.fetch_pictures(database, gone + 1)
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE pictures SET blob_key = 1 WHERE job_id = ?", (gone + 1,))
+    assert [one.png for one in await jobs.fetch_pictures(database, gone + 1)] == [None]
     database.pictures.release(await database.pictures.write("2001-01", [b"the first of its file"]))
 
 
