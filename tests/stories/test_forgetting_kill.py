@@ -62,7 +62,8 @@ def content_of(path: Path) -> str:
 
 
 def in_files(path: Path, needle: bytes) -> bool:
-    return any(needle in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    files = [*path.parent.glob(f"{path.name}*"), *path.parent.glob("pictures/*")]
+    return any(needle in file.read_bytes() for file in files)
 
 
 def copied_into(path: Path, folder: str) -> Path:
