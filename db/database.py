@@ -65,9 +65,9 @@ class Database:
         await migrate(self._writer)
         await prove_writable(self._writer)
         await auto_vacuum.enable(self._writer, self.path)
-        owner = await fetch_one(self._writer, "SELECT value FROM meta WHERE key = ?", (picture_folder.OWNER_KEY,))
+        owner = await fetch_one(self._writer, picture_folder.SELECT_OWNER)
         assert owner is not None
-        self.pictures = PictureFiles(await asyncio.to_thread(picture_folder.claim, self.path, str(owner["value"])))
+        self.pictures = PictureFiles(await asyncio.to_thread(picture_folder.claim, self.path, str(owner["owner"])))
         for _ in range(READERS):
             reader = await _connect(self.path)
             self._readers.append(reader)

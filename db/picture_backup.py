@@ -15,7 +15,7 @@ from pathlib import Path
 
 from db.copies import copy, log_size, open_existing, require_room
 from db.files import sync_folder
-from db.picture_folder import OWNER_FILE, OWNER_KEY, find_months, own_folder
+from db.picture_folder import OWNER_FILE, SELECT_OWNER, find_months, own_folder
 from db.problems import DatabaseError
 
 FIRST_SCHEMA = 7
@@ -31,7 +31,7 @@ def owner_of(database: Path, *, untouched: bool = False) -> str | None:
     """
     try:
         with closing(_connect_untouched(database) if untouched else open_existing(database)) as connection:
-            row = connection.execute("SELECT value FROM meta WHERE key = ?", (OWNER_KEY,)).fetchone()
+            row = connection.execute(SELECT_OWNER).fetchone()
     except sqlite3.Error:
         return None
     return str(row[0]) if row else None

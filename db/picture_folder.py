@@ -17,8 +17,8 @@ from db.problems import DatabaseError
 SHARED = "pictures"
 OWN_SUFFIX = ".pictures"
 OWNER_FILE = "owner"
-# The row of `meta` whose value is in the owner file, too.
-OWNER_KEY = "pictures owner"
+# The one row of which this reads is in the owner file, too.
+SELECT_OWNER = "SELECT owner FROM picture_folder"
 MONTH_FILE = re.compile(r"(\d{4}-\d{2})\.sqlite3")
 # Lies beside the database while a restore exchanges the files.
 RESTORING_SUFFIX = ".restoring"
@@ -35,7 +35,7 @@ def own_folder(database: Path) -> Path:
 
 
 def locate(database: Path, owner: str | None) -> Path:
-    """Where the database's pictures are, or would be; changes nothing. `owner` is its own name in `meta`."""
+    """Where the database's pictures are, or would be; changes nothing. `owner` is its own name of `SELECT_OWNER`."""
     own, shared = own_folder(database), shared_folder(database)
     if own.is_dir():
         return own

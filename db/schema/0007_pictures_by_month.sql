@@ -41,5 +41,6 @@ BEGIN
     WHERE spend.job_id = NEW.job_id AND spend.kind = 'spend' AND -spend.amount / jobs.images > 0;
 END;
 
--- By this name the folder of picture files knows whose it is (db/picture_folder.py).
-INSERT INTO meta (key, value) VALUES ('pictures owner', lower(hex(randomblob(16))));
+-- One row: the name by which the folder of picture files knows whose it is (db/picture_folder.py).
+CREATE TABLE picture_folder (owner TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+INSERT INTO picture_folder (owner) VALUES (lower(hex(randomblob(16))));
