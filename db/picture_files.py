@@ -187,8 +187,9 @@ class PictureFiles:
         """Close what was not used for longest; a file that is in use may be one too many for a moment."""
         idle = [month for month in self._open if not self._locks[month].locked()]
         for month in idle[: max(len(self._open) - MAX_OPEN + 1, 0)]:
-            async with self._locks[month]:
-                await self._close_one(month)
+            if not self._locks[month].locked():  # waiting for one file while holding another could be for ever
+                async with self._locks[month]:
+                    await self._close_one(month)
 
     async def _close_one(self, month: str) -> None:
         connection = self._open.pop(month, None)

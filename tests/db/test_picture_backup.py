@@ -80,7 +80,7 @@ async def test_a_copied_data_folder_is_a_backup_too(tmp_path: Path) -> None:
 
 async def test_without_its_folder_a_backup_keeps_the_pictures_that_are_there(tmp_path: Path) -> None:
     path, copy, kept = await made(tmp_path)
-    alone = shutil.copy(copy, tmp_path / "alone.sqlite3")
+    alone = Path(shutil.copy(copy, tmp_path / "alone.sqlite3"))
     assert backup.restore(path, alone, START).months is None
     assert await shown(path) == {kept: PNG}
 
