@@ -87,6 +87,10 @@ def _restore(settings: Settings, backup: Path) -> int:
     except DatabaseError as error:
         return _fail(str(error))
     sys.stdout.write(f"{done.database} is now the state of {backup}, with {done.jobs} requests.\n")
+    if done.months is None:
+        sys.stdout.write("No folder with its pictures lies beside the backup: the pictures that were here stay.\n")
+    elif done.months:
+        sys.stdout.write(f"Its pictures are back, too (month files: {done.months}).\n")
     if done.set_aside is not None:
         sys.stdout.write(f"What was there before lies in {done.set_aside}.\n")
     return 0

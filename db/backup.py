@@ -1,14 +1,13 @@
-"""Backups by SQLite's own means, and bringing one back.
+"""Backups of the database with its pictures, and bringing one back.
 
-A copy is made through SQLite's backup interface (https://www.sqlite.org/backup.html), so it is one moment's state with
-everything that is committed, whoever writes meanwhile. A plain copy of the file would miss the write-ahead log, and a
-plain copy back would be undone by the log that lies there still.
+A backup is a file and, beside it, a folder of its name with the pictures. The rows are copied first: blobs are written
+before the rows that name them, so everything that is named is there when the picture files are copied after it. A plain
+copy back would be undone by the write-ahead log that lies there still.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 from collections.abc import Generator
@@ -17,44 +16,84 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from db import picture_backup
+from db.copies import LOG_SUFFIXES, copy, open_existing, require_room
 from db.database import SCHEMA, DatabaseError
 from db.files import sync_folder
+from db.picture_backup import names_pictures, owner_of
+from db.picture_folder import find_months, locate, own_folder, restore_marker
 from db.problems import explain
-
-LOG_SUFFIXES = ("-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did; `set_aside` is what was there before, None if there was nothing."""
+    """What a restore did; `set_aside` is what was there before, None if there was nothing.
+
+    `months` is how many picture files came with the backup; None if it has none beside it though its rows name some:
+    then the pictures that were there stayed.
+    """
 
     database: Path
     jobs: int
     set_aside: Path | None
+    months: int | None = 0
 
 
 def make_backup(database: Path, target: Path) -> int:
-    """Copy the database, which may be in use, to a new file; its size in bytes. Raises DatabaseError.
+    """Copy the database, which may be in use, to a new file and its pictures beside it; the size in bytes.
 
-    The file appears under its name when it is whole and on the disk.
+    The file appears under its name when everything is whole and on the disk. A database in use must delete no pictures
+    meanwhile (`PictureFiles.undisturbed`). Raises DatabaseError.
     """
-    with _copied(database, target, f"The backup {target} can't be written"):
-        pass
-    return target.stat().st_size
+    pictures = own_folder(target)
+    try:
+        with _copied(database, target, f"The backup {target} can't be written"):
+            size = picture_backup.back_up(locate(database, owner_of(database)), target)
+    except BaseException:
+        picture_backup.discard_partial(pictures)
+        raise
+    return target.stat().st_size + size
 
 
 def restore(database: Path, backup: Path, now: datetime) -> Restored:
     """Put a backup in the database's place; what was there is set aside first. Raises DatabaseError.
 
-    The caller holds the database's lock. A stop anywhere leaves the old or the new database, never a mixture; ids that
-    were given out after the backup are not given out again (db/ids.py).
+    The caller holds the database's lock. A stop anywhere leaves the old or the new database, or a note by which the bot
+    does not start until the restore is repeated; ids that were given out after the backup are not given out again
+    (db/ids.py).
     """
     database = database.resolve()
     jobs = _require_usable(database, backup)
-    with _copied(backup, database, f"The backup {backup} can't be put in the place of {database}"):
-        set_aside = _set_aside(database, now) if database.exists() else None
-        _drop_log(database)
-    return Restored(database, jobs, set_aside)
+    owner = owner_of(backup)
+    theirs, ours = locate(backup, owner), locate(database, owner_of(database, untouched=True) or owner)
+    has_folder = theirs != ours and bool(find_months(theirs))
+    stays = not has_folder and names_pictures(backup)
+    marker = restore_marker(database)
+    try:
+        with _copied(backup, database, f"The backup {backup} can't be put in the place of {database}"):
+            partial = picture_backup.prepare(theirs, ours) if has_folder else None
+            set_aside = _set_aside(database, now) if database.exists() else None
+            marker.write_text(str(backup), encoding="utf-8")
+            sync_folder(marker.parent)
+            if not stays:
+                _exchange(ours, partial, _kept_pictures(database, now))
+            _drop_log(database)
+    except DatabaseError:
+        picture_backup.discard_partial(ours)
+        raise
+    marker.unlink()
+    return Restored(database, jobs, set_aside, None if stays else len(find_months(theirs)) if has_folder else 0)
+
+
+def _exchange(ours: Path, partial: Path | None, kept: Path) -> None:
+    """The pictures that are there make place for those of the backup."""
+    if find_months(ours):
+        ours.replace(kept)
+    elif ours.is_dir():
+        shutil.rmtree(ours)
+    if partial is not None:
+        partial.replace(ours)
+    sync_folder(ours.parent)
 
 
 @contextmanager
@@ -63,8 +102,8 @@ def _copied(source: Path, target: Path, failure: str) -> Generator[None]:
     partial = target.with_name(target.name + ".partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _require_room(source, target.parent)
-        _copy(source, partial)
+        require_room([source], target.parent)
+        copy(source, partial)
         yield
         partial.replace(target)
         sync_folder(target.parent)
@@ -76,23 +115,6 @@ def _copied(source: Path, target: Path, failure: str) -> Generator[None]:
         partial.unlink(missing_ok=True)
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    with closing(_open(source)) as reader, closing(sqlite3.connect(target)) as writer:
-        reader.backup(writer)
-        # One file: the copy has no log of its own.
-        writer.execute("PRAGMA journal_mode = DELETE")
-    with target.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """An existing database; connecting by its name alone would make an empty one."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)
-    connection.execute("PRAGMA busy_timeout = 5000")
-    return connection
-
-
 def _require_usable(database: Path, backup: Path) -> int:
     """How many jobs the backup holds. Raises DatabaseError if it is no backup of this bot."""
     if not backup.is_file():
@@ -100,7 +122,7 @@ def _require_usable(database: Path, backup: Path) -> int:
     if database.exists() and backup.resolve() == database:
         raise DatabaseError(f"{backup} is the database itself; name a backup of it.")
     try:
-        with closing(_open(backup)) as connection:
+        with closing(open_existing(backup)) as connection:
             (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (jobs,) = connection.execute("SELECT count(*) FROM jobs").fetchone() if version else (0,)
@@ -117,15 +139,23 @@ def _require_usable(database: Path, backup: Path) -> int:
     return int(jobs)
 
 
+def _kept(database: Path, now: datetime) -> Path:
+    return database.with_name(f"{database.stem}-before-restore-{now:%Y%m%d-%H%M%S}{database.suffix}")
+
+
+def _kept_pictures(database: Path, now: datetime) -> Path:
+    return own_folder(_kept(database, now))
+
+
 def _set_aside(database: Path, now: datetime) -> Path:
     """A copy of the files as they are, log included: SQLite would throw the log of a damaged database away."""
-    kept = database.with_name(f"{database.stem}-before-restore-{now:%Y%m%d-%H%M%S}{database.suffix}")
-    _require_room(database, database.parent)
+    kept = _kept(database, now)
+    require_room([database], database.parent)
     for suffix in ("", *LOG_SUFFIXES):
         part = database.with_name(database.name + suffix)
         if part.exists():
             shutil.copy2(part, kept.with_name(kept.name + suffix))
-    with contextlib.suppress(sqlite3.Error), closing(_open(database)) as connection:
+    with contextlib.suppress(sqlite3.Error), closing(open_existing(database)) as connection:
         # Leaves no log behind whose loss would matter, should the process end before the exchange.
         connection.execute("PRAGMA journal_mode = DELETE")
     return kept
@@ -135,14 +165,3 @@ def _drop_log(database: Path) -> None:
     """A log that stays would be played into the restored file."""
     for suffix in LOG_SUFFIXES:
         database.with_name(database.name + suffix).unlink(missing_ok=True)
-
-
-def _require_room(source: Path, folder: Path) -> None:
-    log = source.with_name(source.name + "-wal")
-    needed = source.stat().st_size + (log.stat().st_size if log.exists() else 0)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise DatabaseError(
-            f"There is no room for a copy of {source} in {folder}: it needs {needed / 1e6:.1f} MB, and "
-            f"{free / 1e6:.1f} MB are free."
-        )

@@ -1,4 +1,4 @@
-"""One SQLite file: opening it, migrating it, and the only way to write to it.
+"""The main SQLite file: opening it, migrating it, and the only way to write to it. Pictures lie in files beside it.
 
 Why several connections: tasks on one connection share its transaction, so a reader would see (and a failing writer
 would undo) somebody else's half-done work. Writers take the lock and `BEGIN IMMEDIATE`; readers see committed rows
@@ -16,8 +16,9 @@ from typing import Any, Self
 
 import aiosqlite
 
-from db import auto_vacuum
-from db.problems import explain
+from db import auto_vacuum, picture_folder
+from db.picture_files import PictureFiles
+from db.problems import DatabaseError, explain
 
 SCHEMA = Path(__file__).parent / "schema"
 
@@ -29,10 +30,6 @@ SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 100, 0.05
 Parameters = Mapping[str, Any] | Iterable[Any]
 
 
-class DatabaseError(Exception):
-    """The database file can't be used; the text says why and what to do."""
-
-
 class Database:
     """The open file. Use as `async with Database(path) as database`."""
 
@@ -40,6 +37,8 @@ class Database:
         self.path = path
         # The schema that the file had when it was opened; 0: a new file.
         self.opened_schema = 0
+        # Where the pictures are; the folder is known once the file is open.
+        self.pictures = PictureFiles(picture_folder.shared_folder(path))
         self._lock = asyncio.Lock()
         self._writer: aiosqlite.Connection | None = None
         self._readers: list[aiosqlite.Connection] = []
@@ -59,12 +58,16 @@ class Database:
 
     async def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        picture_folder.require_no_restore(self.path)
         self._writer = await _connect(self.path)
         row = await fetch_one(self._writer, "PRAGMA user_version")
         self.opened_schema = int(row[0]) if row else 0
         await migrate(self._writer)
         await prove_writable(self._writer)
         await auto_vacuum.enable(self._writer, self.path)
+        owner = await fetch_one(self._writer, picture_folder.SELECT_OWNER)
+        assert owner is not None
+        self.pictures = PictureFiles(await asyncio.to_thread(picture_folder.claim, self.path, str(owner["owner"])))
         for _ in range(READERS):
             reader = await _connect(self.path)
             self._readers.append(reader)
@@ -79,6 +82,7 @@ class Database:
         self._readers, self._writer, self._idle = [], None, asyncio.LifoQueue()
         for connection in connections:
             await connection.close()
+        await self.pictures.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[aiosqlite.Connection]:

@@ -144,7 +144,7 @@ async def fetch_unfinished(database: Database) -> list[int]:
 
 
 async def erase_member(database: Database, user_id: int, now: datetime) -> None:
-    """Erase what a noted erasure covers. Call `Database.scrub` afterwards: the log still holds the erased bytes."""
+    """Erase what a noted erasure covers. Call `space.give_back` afterwards: files still hold the bytes."""
     row = await database.fetch_one("SELECT asked_at FROM erasures WHERE user_id = ?", (user_id,))
     if row is None:
         raise LookupError(f"no erasure of user {user_id} was noted")

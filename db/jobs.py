@@ -6,12 +6,13 @@ it may start from. Functions that write take an open transaction's connection, s
 
 from __future__ import annotations
 
-import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 
 import aiosqlite
 
+from db import pictures
 from db.codec import (
     decode_model,
     decode_request,
@@ -20,7 +21,7 @@ from db.codec import (
     to_seconds,
 )
 from db.database import Database, fetch_one
-from db.pictures import decode_check
+from db.picture_files import BlobPlace
 from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, parameters
 from db.rows import from_row, read_all
 from domain import (
@@ -137,8 +138,13 @@ async def start(connection: aiosqlite.Connection, job_id: int, now: datetime) ->
     return row is not None
 
 
-async def finish(connection: aiosqlite.Connection, result: Result, now: datetime) -> bool:
-    """Write the result and its pictures: done, or withheld if the picture check let none through."""
+async def finish(
+    connection: aiosqlite.Connection, result: Result, now: datetime, places: Mapping[int, BlobPlace] | None = None
+) -> bool:
+    """Write the result and its pictures: done, or withheld if the picture check let none through.
+
+    `places` says by position which pictures' bytes are in a month's file; others stay in their rows until moved.
+    """
     status = JobStatus.DONE if result.released else JobStatus.WITHHELD
     row = await fetch_one(
         connection,
@@ -155,11 +161,7 @@ async def finish(connection: aiosqlite.Connection, result: Result, now: datetime
     )
     if row is None:
         return False
-    await connection.executemany(
-        """INSERT INTO pictures (job_id, position, seed, width, height, png, verdict, scores)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        [_picture_row(result.job_id, position, picture) for position, picture in enumerate(result.pictures)],
-    )
+    await pictures.insert(connection, result, places or {})
     return True
 
 
@@ -201,11 +203,11 @@ async def show_again(connection: aiosqlite.Connection, job_id: int) -> int | Non
     """Let the delivered job be delivered once more whose message this one took over; its id, None if there is none."""
     row = await fetch_one(
         connection,
-        """UPDATE jobs SET status = 'done', delivered_at = NULL
+        f"""UPDATE jobs SET status = 'done', delivered_at = NULL
            WHERE id = (SELECT earlier.id FROM jobs AS later
                        JOIN jobs AS earlier ON earlier.message_id = later.message_id AND earlier.id < later.id
                        WHERE later.id = ? AND earlier.status = 'delivered'
-                         AND EXISTS (SELECT 1 FROM pictures WHERE job_id = earlier.id AND png IS NOT NULL)
+                         AND EXISTS (SELECT 1 FROM pictures WHERE job_id = earlier.id AND {pictures.IS_STORED})
                        ORDER BY earlier.id DESC LIMIT 1)
            RETURNING id""",
         (job_id,),
@@ -255,7 +257,7 @@ async def fetch_enterable(database: Database, guild_id: int, user_id: int, limit
     """A member's delivered jobs in a server of which pictures are stored, newest first."""
     rows = await database.fetch_all(
         f"""{_SELECT} WHERE jobs.user_id = ? AND jobs.guild_id = ? AND jobs.status = 'delivered'
-              AND EXISTS (SELECT 1 FROM pictures WHERE job_id = jobs.id AND png IS NOT NULL)
+              AND EXISTS (SELECT 1 FROM pictures WHERE job_id = jobs.id AND {pictures.IS_STORED})
             ORDER BY jobs.id DESC LIMIT ?""",
         (user_id, guild_id, limit),
     )
@@ -287,48 +289,26 @@ async def fetch_undelivered(database: Database) -> list[Job]:
 
 
 async def fetch_pictures(database: Database, job_id: int) -> list[Picture]:
-    rows = await database.fetch_all("SELECT * FROM pictures WHERE job_id = ? ORDER BY position", (job_id,))
-    return [_picture(row) for row in rows]
+    """The finished pictures; one that was withheld or erased has no file."""
+    return await pictures.fetch(database, job_id)
 
 
 async def erase_pictures(connection: aiosqlite.Connection, job_id: int) -> None:
     """Forget a job's pictures for good (its owner or a moderator deleted the message)."""
-    await connection.execute("UPDATE pictures SET png = NULL WHERE job_id = ?", (job_id,))
+    await pictures.erase(connection, job_id)
     await connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
     await connection.execute("DELETE FROM picture_hashes WHERE job_id = ?", (job_id,))
 
 
 async def erase_picture(connection: aiosqlite.Connection, job_id: int, position: int) -> bool:
-    """Forget one of a job's pictures for good; False if it was not stored any more."""
-    row = await fetch_one(
-        connection,
-        "UPDATE pictures SET png = NULL WHERE job_id = ? AND position = ? AND png IS NOT NULL RETURNING position",
-        (job_id, position),
-    )
+    """Forget one of a job's pictures for good; whether others are stored."""
     await connection.execute("DELETE FROM picture_hashes WHERE job_id = ? AND position = ?", (job_id, position))
-    return row is not None
+    return await pictures.erase_one(connection, job_id, position)
 
 
 async def count_open(connection: aiosqlite.Connection) -> int:
     row = await fetch_one(connection, "SELECT count(*) FROM jobs WHERE status IN ('queued', 'running')")
     return int(row[0]) if row else 0
-
-
-def _picture_row(job_id: int, position: int, picture: Picture) -> tuple[object, ...]:
-    return (
-        job_id,
-        position,
-        picture.seed,
-        picture.width,
-        picture.height,
-        picture.png,
-        picture.safety.verdict,
-        json.dumps(dict(picture.safety.scores)),
-    )
-
-
-def _picture(row: sqlite3.Row) -> Picture:
-    return from_row(Picture, row, safety=decode_check(row))
 
 
 def _job(row: sqlite3.Row) -> Job:

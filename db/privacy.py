@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from db.database import Database
+from db.pictures import IS_STORED
 
 # Table → (what a member calls it, the rows that are theirs).
 HELD: dict[str, tuple[str, str]] = {
@@ -59,8 +60,9 @@ def _without_files(row: dict[str, Any]) -> dict[str, Any]:
 async def list_pictures(database: Database, user_id: int) -> list[tuple[int, int, int]]:
     """(job, position, bytes) of every stored picture of the member, oldest first."""
     rows = await database.fetch_all(
-        """SELECT job_id, position, length(png) AS size FROM pictures JOIN jobs ON jobs.id = pictures.job_id
-           WHERE jobs.user_id = ? AND png IS NOT NULL ORDER BY job_id, position""",
+        f"""SELECT job_id, position, coalesce(bytes, length(png)) AS size
+           FROM pictures JOIN jobs ON jobs.id = pictures.job_id
+           WHERE jobs.user_id = ? AND {IS_STORED} ORDER BY job_id, position""",
         (user_id,),
     )
     return [(row["job_id"], row["position"], row["size"]) for row in rows]

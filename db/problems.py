@@ -5,6 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+
+class DatabaseError(Exception):
+    """A file of the database can't be used; the text says why and what to do."""
+
+
 _UNKNOWN = (
     "can't be opened ({error}). Check that DATABASE names a readable and writable SQLite file in a writable folder."
 )

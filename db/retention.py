@@ -12,6 +12,7 @@ from db.agreements import PENDING_KEPT
 from db.batches import Sweep, delete, update
 from db.codec import to_seconds
 from db.database import Database
+from db.pictures import FORGET, IS_STORED
 from domain.settings import DEFAULT_RETENTION_DAYS
 
 # Ledger rows count for at most a day; before that an erasure would refill the member's allowance.
@@ -51,7 +52,7 @@ _JOBS_DUE = _due("jobs", "finished_at", _JOBS_KEPT)
 _FORGET_JOBS = (
     "DELETE FROM picture_hashes WHERE job_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM job_inputs WHERE job_id IN (SELECT value FROM json_each(:ids))",
-    "UPDATE pictures SET png = NULL WHERE png IS NOT NULL AND job_id IN (SELECT value FROM json_each(:ids))",
+    f"UPDATE pictures SET {FORGET} WHERE {IS_STORED} AND job_id IN (SELECT value FROM json_each(:ids))",
     """UPDATE jobs SET request = json_set(request, '$.prompt', '', '$.negative_prompt', ''), forgotten_at = :now
        WHERE id IN (SELECT value FROM json_each(:ids))""",
 )
@@ -102,7 +103,7 @@ _FORGET = (
 async def forget_old(database: Database, now: datetime) -> int:
     """Apply every server's retention and the bot's own periods; returns how many rows changed.
 
-    Call `Database.scrub` afterwards if there were any: the write-ahead log still holds the forgotten bytes.
+    Call `space.give_back` afterwards if there were any: picture files and the log still hold the forgotten bytes.
     """
     moments = {
         "now": to_seconds(now),

@@ -1,9 +1,10 @@
-"""Giving disk space back: what was erased leaves the file, a few pages at a time."""
+"""Giving disk space back: what was erased leaves the files, a few pages or pictures at a time."""
 
 from __future__ import annotations
 
 from time import perf_counter
 
+from db import picture_sweep
 from db.batches import TARGET_SECONDS
 from db.database import Database
 
@@ -11,7 +12,10 @@ FIRST_PAGES, MAX_PAGES = 32, 4096
 
 
 async def give_back(database: Database) -> int:
-    """Move free pages out of the file in small transactions, then empty the log; how many bytes the file lost."""
+    """Move free pages out of the main file in small transactions, then empty the log; how many bytes the file lost.
+
+    Erased pictures leave the month files last, so that one which can't be written (DatabaseError) keeps nothing else.
+    """
     before, pages = await _free_pages(database), FIRST_PAGES
     left = before
     while left > 0:
@@ -26,6 +30,7 @@ async def give_back(database: Database) -> int:
             break
         left = now_left
     await database.scrub()
+    await picture_sweep.collect(database)
     row = await database.fetch_one("PRAGMA page_size")
     return (before - left) * (int(row[0]) if row else 0)
 

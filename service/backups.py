@@ -10,6 +10,7 @@ from db import audit, backup
 from db.database import DatabaseError
 from domain.errors import UserError
 from service.context import Context, Topic
+from service.jobs import Jobs
 
 FOLDER = "backups"
 
@@ -29,17 +30,21 @@ class Backup:
 class Backups:
     """Copies lie in a folder beside the database; nobody else writes or deletes there."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, jobs: Jobs) -> None:
         self._context = context
+        self._jobs = jobs
 
     async def make(self, actor_id: int) -> Backup:
         """Write one, and a line about it in the owner's audit log. Raises BackupFailed."""
         database, now = self._context.database.path, self._context.now()
         target = database.parent / FOLDER / f"{database.stem}-{now:%Y%m%d-%H%M%S}{database.suffix}"
         try:
-            size = await asyncio.to_thread(backup.make_backup, database, target)
+            async with self._context.database.pictures.undisturbed():
+                size = await asyncio.to_thread(backup.make_backup, database, target)
         except DatabaseError as error:
             raise BackupFailed(str(error)) from error
+        finally:
+            await self._jobs.delete_erased()
         async with self._context.writing(Topic.AUDIT) as connection:
             await audit.record(connection, None, actor_id, "backup.make", "everywhere", {"bytes": size}, now)
         return Backup(target, size)

@@ -9,12 +9,15 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 from db import decisions, jobs, picture_hashes
+from db.picture_files import BlobPlace, month_of
+from db.picture_sweep import written
 from domain import (
     Job,
     JobCancelled,
@@ -119,7 +122,7 @@ class Dispatch:
         try:
             result = await asyncio.wrap_future(future)
             hashes = await asyncio.to_thread(_fingerprints, result)
-            await self._health.until_written(f"storing picture {job_id}", lambda: self._finish(result, hashes))
+            await self._store(result, hashes)
         except NotFound:  # its member erased everything while it was being painted
             log.info("job %d was erased while it was being painted", job_id)
         except Exception as error:  # noqa: BLE001 - the border; what is unexpected is logged
@@ -132,13 +135,28 @@ class Dispatch:
             f"storing the end of picture {job_id}", lambda: self._jobs.end(job_id, status, outcome)
         )
 
-    async def _finish(self, result: Result, hashes: list[tuple[int, bytes]]) -> None:
+    async def _store(self, result: Result, hashes: list[tuple[int, bytes]]) -> None:
+        """The picture files first, then the rows that name them; each is tried again until it is written."""
+        name = f"storing picture {result.job_id}"
+        database = self._context.database
+        pngs = {position: one.png for position, one in enumerate(result.pictures) if one.png is not None}
+        async with AsyncExitStack() as stack:
+
+            async def write() -> list[BlobPlace]:
+                month = month_of(self._context.now())
+                return await stack.enter_async_context(written(database, month, list(pngs.values())))
+
+            places = await self._health.until_written(name, write) if pngs else []
+            named = dict(zip(pngs, places, strict=True))
+            await self._health.until_written(name, lambda: self._finish(result, hashes, named))
+
+    async def _finish(self, result: Result, hashes: list[tuple[int, bytes]], places: Mapping[int, BlobPlace]) -> None:
         job = await self._jobs.fetch(result.job_id)
         origin = Origin(user_id=job.user_id, place=job.place)
         now = self._context.now()
         withheld = [picture.safety for picture in result.pictures if not picture.safety.is_safe]
         async with self._context.writing() as connection:
-            if not await jobs.finish(connection, result, now):
+            if not await jobs.finish(connection, result, now, places):
                 return
             await picture_hashes.store(connection, job.id, hashes)
             for report in withheld:

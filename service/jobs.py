@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import Protocol
 
 import aiosqlite
 
-from db import audit, challenges, jobs, pictures, prompt_channels, starboard
+from db import audit, challenges, jobs, picture_sweep, pictures, prompt_channels, starboard
 from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
 from service.context import Context, Topic
+from service.health import STORAGE_ERRORS
+
+log = logging.getLogger(__name__)
 
 
 class Cancellable(Protocol):
@@ -131,6 +135,7 @@ class Jobs:
                 await self.cancel(job_id, user_id, is_moderator=is_moderator)
         async with self._context.writing(*((Topic.AUDIT,) if user_id != job.user_id else ())) as connection:
             await self.erase_in(connection, job, user_id)
+        await self.delete_erased()
         return job
 
     async def erase_one(self, job_id: int, number: int, user_id: int, *, is_moderator: bool = False) -> bool:
@@ -139,27 +144,39 @@ class Jobs:
         The message is shown again without it, whatever happens to this process.
         """
         job = await self._fetch_own(job_id, user_id, is_moderator)
-        pictures = await self.fetch_pictures(job_id)
-        if not any(picture.png is not None for at, picture in enumerate(pictures, 1) if at != number):
-            await self.erase(job_id, user_id, is_moderator=is_moderator)
-            return False
-        topics = (Topic.AUDIT,) if user_id != job.user_id else ()
-        async with self._context.writing(*topics) as connection:
-            if await jobs.erase_picture(connection, job_id, number - 1):
+        async with self._context.writing(*((Topic.AUDIT,) if user_id != job.user_id else ())) as connection:
+            are_others_left = await jobs.erase_picture(connection, job_id, number - 1)
+            if not are_others_left:
+                await self.erase_in(connection, job, user_id)
+            else:
                 await jobs.show_anew(connection, job_id)
                 if user_id != job.user_id:
                     now = self._context.now()
                     await audit.record_about_job(connection, job_id, user_id, "job.delete_one", now)
+        await self.delete_erased()
         self._context.topics.announce(Topic.JOBS, job_id)
-        return True
+        return are_others_left
 
     async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
-        """Erase an ended job's pictures in the caller's transaction; whoever is not its member is written down."""
+        """Erase an ended job's pictures in the caller's transaction; whoever is not its member is written down.
+
+        `delete_erased` after the commit deletes the bytes.
+        """
         now = self._context.now()
         await jobs.erase_pictures(connection, job.id)
         await jobs.mark_delivered(connection, job.id, None, now)
         if user_id != job.user_id:
             await audit.record_about_job(connection, job.id, user_id, "job.delete", now)
+
+    async def delete_erased(self) -> None:
+        """Delete the bytes of erased pictures now. What fails is noted, and done again with the retention."""
+        database = self._context.database
+        if database.pictures.is_being_copied:
+            return  # nobody waits for a backup, which does this at its end
+        try:
+            await picture_sweep.collect(database)
+        except STORAGE_ERRORS:
+            log.exception("the bytes of an erased picture can't be deleted now; it is tried again within the hour")
 
     async def _fetch_own(self, job_id: int, user_id: int, is_moderator: bool) -> Job:
         job = await self.fetch(job_id)

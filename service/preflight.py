@@ -15,6 +15,7 @@ from pathlib import Path
 from db.database import DatabaseError
 from db.integrity import find_damage
 from db.opening import opened_alone
+from db.picture_folder import find_months
 from domain import Place, Request, SafetyLevel, SafetyVerdict, Task, UserError
 from domain.findings import Finding, Health
 from engine.policy import RULE_SET, approve
@@ -32,9 +33,10 @@ async def check_database(path: Path, now: datetime) -> list[Finding]:
     try:
         async with opened_alone(path, now) as database:
             version = await database.fetch_schema_version()
+            files = [path, *find_months(database.pictures.folder).values()]
     except DatabaseError as error:
         return [Finding(name="database", words=str(error), health=Health.FAIL), check_disk(path.parent)]
-    damage = await asyncio.to_thread(find_damage, path)
+    damage = [f"{one.name}: {line}" for one in files for line in await asyncio.to_thread(find_damage, one)]
     return [Finding(name="database", words=f"{path}, schema {version}"), _integrity(damage), check_disk(path.parent)]
 
 

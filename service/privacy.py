@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from db import erasure, pictures, privacy, retention, space
+from db import erasure, picture_sweep, pictures, privacy, retention, space
 from service.context import Context
 from service.jobs import Jobs
 
@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # Forgetting is not urgent; once an hour is often enough for periods of days.
 FORGET_EVERY = timedelta(hours=1)
+# While pictures of an older bot are moved, the main file gives space back after so many.
+GIVE_BACK_EVERY = 200
 # Room for an archive's own structure beside each picture, in bytes.
 ENTRY_OVERHEAD = 256
 
@@ -97,7 +99,21 @@ class Privacy:
         if changed or guild_ids or unfinished or self._forgot_at is None:
             await space.give_back(database)
             log.info("retention: %d rows changed, %d left servers erased", changed, len(guild_ids))
+        await picture_sweep.collect(database)
+        await picture_sweep.sweep(database)
+        await self._move_pictures()
         self._forgot_at = now
+
+    async def _move_pictures(self) -> None:
+        """What an older bot left in rows goes into the files of its months, and the main file becomes smaller."""
+        database, moved = self._context.database, 0
+        while count := await picture_sweep.move_some(database):
+            moved += count
+            if moved % GIVE_BACK_EVERY < count:
+                await space.give_back(database)
+        if moved:
+            await space.give_back(database)
+            log.info("%d pictures were moved into the files of their months", moved)
 
     async def note_departure(self, guild_id: int) -> None:
         """The bot was removed from a server."""

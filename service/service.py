@@ -68,7 +68,7 @@ class Service:
         self.starboards = Starboards(context)
         self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit, backend.profile)
         self.privacy = Privacy(context, self.jobs)
-        self.backups = Backups(context)
+        self.backups = Backups(context, self.jobs)
         self.owner = Owner(context, self.jobs, self.deliveries)
         self._admission = Admission(context, backend, self.terms, limits)
 

@@ -159,8 +159,8 @@ class Owner(GroupCog, group_name="owner"):
         await interaction.response.defer(ephemeral=True, thinking=True)
         made = await self.bot.service.backups.make(owner_id)
         await interaction.followup.send(
-            f"Backup written: `{made.path}` ({made.bytes / 1e6:.1f} MB). Copy it to another machine; "
-            "`python bot.py --restore FILE` brings it back (docs/running.md says how).",
+            f"Backup written: `{made.path}` ({made.bytes / 1e6:.1f} MB). Copy it, and the folder of its name beside "
+            "it, to another machine; `python bot.py --restore FILE` brings both back (docs/running.md says how).",
             ephemeral=True,
         )
 

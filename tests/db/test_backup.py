@@ -14,6 +14,7 @@ from db import backup, jobs, pictures
 from db.database import Database, DatabaseError
 from db.ids import EPOCH, IDS_PER_SECOND
 from db.opening import opened_alone
+from db.picture_files import month_of
 from tests.support.people import MEMBER, OTHER
 from tests.support.requests import NOW
 from tests.support.traces import PNG, live, paint
@@ -28,8 +29,9 @@ async def paint_once(path: Path, user_id: int, now: datetime = START) -> int:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """The database's files in a folder."""
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.startswith("bot")}
+    """The database's files in a folder, those of its pictures included."""
+    files = [file for file in folder.iterdir() if file.name.startswith("bot")] + [*(folder / "pictures").iterdir()]
+    return {file.name: file.read_bytes() for file in files}
 
 
 async def job_ids(path: Path) -> list[int]:
@@ -52,8 +54,9 @@ async def test_a_backup_of_a_running_database_is_whole(tmp_path: Path) -> None:
         async with database.transaction() as connection:
             await connection.execute("UPDATE jobs SET seconds = 99")
             size = backup.make_backup(database.path, target)
-    assert size == target.stat().st_size
-    assert [path.name for path in target.parent.iterdir()] == ["copy.sqlite3"]
+    month = target.parent / "copy.pictures" / f"{month_of(NOW)}.sqlite3"
+    assert size == target.stat().st_size + month.stat().st_size
+    assert sorted(path.name for path in target.parent.iterdir()) == ["copy.pictures", "copy.sqlite3"]
     async with Database(target) as copy:
         assert await pictures.fetch_picture(copy, 1, 0) == PNG
         job = await jobs.fetch(copy, 1)

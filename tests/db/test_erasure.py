@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import appeals, batches, challenges, decisions, erasure, jobs, pictures, privacy, retention, strikes
+from db import appeals, batches, challenges, decisions, erasure, jobs, pictures, privacy, retention, space, strikes
 from db.database import Database
 from domain import Action, Verdict
 from domain.cases import CaseKind
@@ -27,7 +27,7 @@ async def note(database: Database, user_id: int) -> None:
 async def erase(database: Database, user_id: int) -> None:
     await note(database, user_id)
     await erasure.erase_member(database, user_id, NOW)
-    await database.scrub()
+    await space.give_back(database)
 
 
 async def count(database: Database, sql: str) -> int:
@@ -118,7 +118,7 @@ async def refuse(database: Database, minute: int, *, erase_after: bool) -> bool:
 async def test_erasing_between_refusals_saves_nobody_from_strikes(database: Database, every: int) -> None:
     struck = [await refuse(database, 2 * turn, erase_after=turn % every == every - 1) for turn in range(6)]
     assert struck == [False, False, True, True, True, True]
-    await database.scrub()
+    await space.give_back(database)
     assert not in_files(database, WORDS)
     assert await count(database, "decisions") == 6
     await retention.forget_old(database, NOW + timedelta(days=2))
@@ -167,7 +167,7 @@ async def test_an_erasure_that_nobody_noted_is_refused(database: Database) -> No
 
 async def test_an_erasure_is_many_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(6):
-        await paint(database, MEMBER)
+        await paint(database, MEMBER, in_row=True)
     monkeypatch.setattr(batches, "MAX_BYTES", 2 * len(PNG))
     await note(database, MEMBER)
     left: list[int] = []
@@ -185,7 +185,7 @@ async def test_an_erasure_is_many_transactions(database: Database, monkeypatch: 
 async def test_a_job_of_several_large_pictures_goes_picture_by_picture(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = await paint(database, MEMBER)
+    job_id = await paint(database, MEMBER, in_row=True)
     async with database.transaction() as connection:
         for position in (1, 2):
             await connection.execute(
@@ -214,7 +214,7 @@ async def test_a_server_that_was_left_is_erased_in_time(database: Database) -> N
         await erasure.note_departure(connection, GUILD, NOW)
     assert await erasure.erase_departed(database, NOW + timedelta(days=29)) == []
     assert await erasure.erase_departed(database, NOW + timedelta(days=31)) == [GUILD]
-    await database.scrub()
+    await space.give_back(database)
     assert not in_files(database, WORDS)
     assert await erasure.fetch_guild_ids(database) == set()
     assert people_left(database.path, MEMBER) <= {"agreements.user_id"}

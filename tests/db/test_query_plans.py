@@ -10,26 +10,27 @@ from datetime import timedelta
 
 import pytest
 
-from db import appeals, batches, challenges, decisions, erasure, jobs, quotas, retention, strikes
+from db import appeals, batches, challenges, decisions, erasure, jobs, picture_sweep, quotas, retention, strikes
 from db.database import Database
+from db.picture_files import month_of
 from domain import Action, Verdict
 from domain.quotas import Asker, QuotaDefaults, QuotaRule
 from domain.settings import GuildSettings
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW, ORIGIN, REQUEST
 from tests.support.statements import VALUES, Recording, call, public_functions, recorded, sending_places
-from tests.support.traces import live
+from tests.support.traces import live, paint
 
 REFUSAL = Verdict(action=Action.REFUSE, clause="adult")
-# One row a server, a channel, a value, or an erasure under way.
+# One row a server, a channel, a value, or an erasure under way (of a member, or of bytes).
 SMALL_TABLES = {
     "meta", "place_settings", "guild_agreements", "approval_channels", "prompt_channels", "starboards", "departures",
-    "erasures", "audit_posts",
+    "erasures", "audit_posts", "erased_blobs",
 }  # fmt: skip
 # Partial indexes of what is waiting: reading all of it is what the statement is for.
 WORK_LISTS = {
     "jobs_open", "jobs_undelivered", "cases_unshown", "cases_untold", "cases_held", "decisions_unstored",
-    "challenges_due", "challenges_unreported", "challenge_entries_unposted", "starred_open",
+    "challenges_due", "challenges_unreported", "challenge_entries_unposted", "starred_open", "pictures_in_rows",
 }  # fmt: skip
 
 
@@ -77,6 +78,25 @@ async def tell_the_rest(database: Database) -> None:
     async with database.transaction() as connection:
         await erasure.note_departure(connection, GUILD, NOW)
     await erasure.erase_departed(database, NOW + timedelta(days=400))
+    await tell_of_picture_files(database)
+
+
+async def tell_of_picture_files(database: Database) -> None:
+    """An erased picture beside one that stays, one in its row, and a blob that a stop left over."""
+    gone = await paint(database, MEMBER)
+    await paint(database, OTHER)
+    await paint(database, OTHER, in_row=True)
+    async with database.transaction() as connection:
+        await jobs.erase_pictures(connection, gone)
+    await picture_sweep.collect(database)
+    await picture_sweep.move_some(database)
+    database.pictures.release(await database.pictures.write(month_of(NOW), [b"left over"]))
+    database.pictures.unswept.add(month_of(NOW))
+    assert await picture_sweep.sweep(database) == 1
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE pictures SET blob_key = 1 WHERE job_id = ?", (gone + 1,))
+    assert [one.png for one in await jobs.fetch_pictures(database, gone + 1)] == [None]
+    database.pictures.release(await database.pictures.write("2001-01", [b"the first of its file"]))
 
 
 def whole_reads(connection: sqlite3.Connection, sql: str, values: object, growing: set[str]) -> list[str]:
@@ -99,7 +119,8 @@ async def test_no_statement_reads_a_growing_table_from_end_to_end(database: Data
     recording = await tour(database)
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
-        growing = tables_of(connection) - SMALL_TABLES
+        connection.execute("CREATE TEMP TABLE blobs (key INTEGER PRIMARY KEY, png BLOB NOT NULL)")  # of a month's file
+        growing = {*tables_of(connection), "blobs"} - SMALL_TABLES
         sent = {
             sql: values
             for sql, values in recording.statements.items()

@@ -37,6 +37,8 @@ def make_released(path: Path, version: int) -> None:
         )
         if version >= 3:
             connection.execute("INSERT INTO erasures (user_id, asked_at) VALUES (5, 6)")
+        if version >= 6:
+            connection.execute("UPDATE erasures SET erased_at = 6")
 
 
 async def schema_of(database: Database) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ async def test_retention_takes_words_and_pictures_of_the_servers_that_chose_it(d
     await keep_for(database, 30)
     assert await retention.forget_old(database, NOW + timedelta(days=29)) == 0
     assert await retention.forget_old(database, NOW + timedelta(days=31)) > 0
-    await database.scrub()
+    await space.give_back(database)
     assert not in_files(database, WORDS)
     assert not in_files(database, PNG[:34])
     job = await jobs.fetch(database, old)
@@ -54,7 +54,7 @@ async def test_who_chose_nothing_keeps_pictures_for_a_year(database: Database, i
     assert await is_worded(database, job_id)
     assert in_files(database, PNG[:64])
     await retention.forget_old(database, NOW + timedelta(days=366))
-    await database.scrub()
+    await space.give_back(database)
     assert not in_files(database, WORDS)
     assert not in_files(database, PNG[:34])
 
@@ -86,7 +86,7 @@ async def test_what_an_appeal_said_is_forgotten_with_its_server_s_pictures(datab
     await retention.forget_old(database, NOW + timedelta(days=1))
     assert in_files(database, WORDS)
     await retention.forget_old(database, NOW + timedelta(days=3))
-    await database.scrub()
+    await space.give_back(database)
     assert not in_files(database, WORDS)
 
 
@@ -114,8 +114,8 @@ async def test_a_refused_request_that_nobody_appealed_goes_after_its_period(data
 
 async def test_space_that_was_erased_leaves_the_file(database: Database) -> None:
     for number in range(4):
-        await paint(database, MEMBER, png=PNG + bytes(500_000) + bytes([number]))
-    await database.scrub()
+        await paint(database, MEMBER, png=PNG + bytes(500_000) + bytes([number]), in_row=True)
+    await space.give_back(database)
     before = database.path.stat().st_size
     assert before > 2_000_000
     await retention.forget_old(database, NOW + timedelta(days=366))

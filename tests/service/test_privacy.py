@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from db import erasure, guild_settings, jobs, pictures, privacy
+from db import erasure, guild_settings, jobs, pictures, privacy, space
 from service.context import Context
 from service.jobs import Jobs
 from service.privacy import Privacy
@@ -24,8 +24,8 @@ def use_case(context: Context) -> Privacy:
 
 async def test_an_erasure_leaves_no_word_in_the_files_and_a_smaller_file(use_case: Privacy, context: Context) -> None:
     await live(context.database, MEMBER)
-    await paint(context.database, MEMBER, png=PNG + bytes(2_000_000))
-    await context.database.scrub()
+    await paint(context.database, MEMBER, png=PNG + bytes(2_000_000), in_row=True)
+    await space.give_back(context.database)
     before = context.database.path.stat().st_size
     assert await use_case.erase_member(MEMBER) == []
     assert not in_files(context.database, WORDS)
@@ -51,7 +51,7 @@ async def test_an_interrupted_erasure_is_finished_by_the_next_start(use_case: Pr
 
 async def test_others_write_while_a_member_s_many_pictures_are_erased(use_case: Privacy, context: Context) -> None:
     for _ in range(12):
-        await paint(context.database, MEMBER, png=PNG + bytes(300_000))
+        await paint(context.database, MEMBER, png=PNG + bytes(300_000), in_row=True)
     left: list[int] = []
 
     async def write() -> None:

@@ -51,7 +51,11 @@ async def test_a_restored_bot_never_shows_a_member_somebody_else_s_picture(
     done = await asyncio.to_thread(restore, stage, backup)
     assert done.returncode == 0, done.stderr
     assert "What was there before lies in" in done.stdout
+    assert "Its pictures are back, too (month files: 1)." in done.stdout
     async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+        job = await stage.service.jobs.find_by_message(old.id)
+        assert job is not None
+        assert [one.png is not None for one in await stage.service.jobs.fetch_pictures(job.id)] == [True]
         await stage.picture(stage.ben, prompt="1boy, a secret of ben")
         answer = stage.ana.answer(await stage.ana.click(lost, "Again"))
         assert "not stored any more" in answer.content

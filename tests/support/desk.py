@@ -11,6 +11,8 @@ import pytest
 
 from db import jobs as job_rows
 from db.database import Database
+from db.picture_files import month_of
+from db.picture_sweep import written
 from domain import Job, Origin, Picture, PromptRefused, Result, SafetyReport, SafetyVerdict
 from service import Service, Topic
 from tests.support.idle_backend import IdleBackend
@@ -48,8 +50,11 @@ class Desk:
         safety = SafetyReport(verdict=SafetyVerdict.SAFE, scores={"x": 0.1})
         picture = Picture(seed=seed, width=512, height=512, png=png, safety=safety)
         result = Result(job_id=job.id, request=job.request, model=PROFILE.identity, pictures=(picture,), seconds=1.0)
-        async with self.database.transaction() as connection:
-            await job_rows.finish(connection, result, self.now)
+        async with (
+            written(self.database, month_of(self.now), [png]) as (place,),
+            self.database.transaction() as connection,
+        ):
+            await job_rows.finish(connection, result, self.now, {0: place})
             if message_id is not None:
                 await job_rows.mark_delivered(connection, job.id, message_id, self.now)
         return await self.jobs.fetch(job.id)

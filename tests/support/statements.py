@@ -59,6 +59,9 @@ PLUMBING = {
     "lock.py",
     "opening.py",
     "files.py",
+    "copies.py",
+    "picture_folder.py",
+    "picture_backup.py",
 }
 SENDERS = {"execute", "executemany", "execute_fetchall", "fetch_all", "fetch_one", "_rows"}
 

@@ -23,6 +23,8 @@ from db import (
 )
 from db.codec import encode_request
 from db.database import Database, fetch_one
+from db.picture_files import month_of
+from db.picture_sweep import written
 from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport, SafetyVerdict, Verdict
 from domain.cases import CaseKind
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
@@ -35,19 +37,23 @@ PNG = b"\x89PNG picture bytes nobody else has" * 400
 
 
 def in_files(database: Database | Path, wanted: str | bytes) -> bool:
-    """Whether the bytes are anywhere in the files of the database (or of the one at this path)."""
+    """Whether the bytes are anywhere in the files of the database (or of the one at this path), or of its pictures."""
     needle = wanted.encode() if isinstance(wanted, str) else wanted
     path = database if isinstance(database, Path) else database.path
-    return any(needle in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    files = [*path.parent.glob(f"{path.name}*"), *path.parent.glob("*pictures/*")]
+    return any(needle in file.read_bytes() for file in files)
 
 
 def origin(user_id: int) -> Origin:
     return Origin(user_id=user_id, place=Place(guild_id=GUILD, channel_id=CHANNEL))
 
 
-async def paint(database: Database, user_id: int, request: Request = REQUEST, png: bytes = PNG) -> int:
+async def paint(
+    database: Database, user_id: int, request: Request = REQUEST, png: bytes = PNG, *, in_row: bool = False
+) -> int:
+    """A delivered job with its picture in the month's file, or (`in_row`) where older bots kept it; the job's id."""
     verdict = Verdict(action=Action.ALLOW)
-    async with database.transaction() as connection:
+    async with written(database, month_of(NOW), [png]) as (place,), database.transaction() as connection:
         row = await fetch_one(
             connection,
             """INSERT INTO jobs (user_id, guild_id, channel_id, request, images, created_at)
@@ -60,7 +66,7 @@ async def paint(database: Database, user_id: int, request: Request = REQUEST, pn
         painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=SafetyVerdict.SAFE))
         model = ModelIdentity(name="tiny", sha256="00")
         result = Result(job_id=job_id, request=request, model=model, pictures=(painting,), seconds=1.0)
-        await jobs.finish(connection, result, NOW)
+        await jobs.finish(connection, result, NOW, {} if in_row else {0: place})
         await jobs.mark_delivered(connection, job_id, 55, NOW)
     return job_id
 

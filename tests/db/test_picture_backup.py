@@ -1,0 +1,175 @@
+"""Backups with their pictures: whole, cheap where nothing changed, and back again without mixing two states."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from db import backup, jobs, picture_backup, picture_sweep, pictures
+from db.database import Database, DatabaseError
+from db.picture_files import month_of
+from tests.support.people import MEMBER, OTHER
+from tests.support.requests import NOW
+from tests.support.traces import PNG, paint
+
+START = NOW + timedelta(days=300)
+MONTH = f"{month_of(NOW)}.sqlite3"
+LATER_PNG = b"\x89PNG painted after the backup" * 300
+
+
+async def made(folder: Path) -> tuple[Path, Path, int]:
+    """A database, its backup in another folder, and the id of the job in both."""
+    path, copy = folder / "bot.sqlite3", folder / "backups" / "copy.sqlite3"
+    async with Database(path) as database:
+        job_id = await paint(database, MEMBER)
+        async with database.pictures.undisturbed():
+            backup.make_backup(path, copy)
+    return path, copy, job_id
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+async def shown(path: Path) -> dict[int, bytes | None]:
+    """Job → its picture, after the sweeps of a start."""
+    async with Database(path) as database:
+        await picture_sweep.collect(database)
+        await picture_sweep.sweep(database)
+        rows = await database.fetch_all("SELECT id FROM jobs ORDER BY id")
+        return {row["id"]: await pictures.fetch_picture(database, row["id"], 0) for row in rows}
+
+
+async def test_a_restore_brings_erased_pictures_back_and_sets_later_ones_aside(tmp_path: Path) -> None:
+    path, copy, kept = await made(tmp_path)
+    async with Database(path) as database:
+        later = await paint(database, OTHER, png=LATER_PNG)
+        async with database.transaction() as connection:
+            await jobs.erase_pictures(connection, kept)
+        await picture_sweep.collect(database)
+    done = backup.restore(path, copy, START)
+    assert (done.jobs, done.months) == (1, 1)
+    assert await shown(path) == {kept: PNG}
+    assert done.set_aside is not None
+    assert await shown(done.set_aside) == {kept: None, later: LATER_PNG}
+    # And there again: what was set aside is a backup like any other.
+    backup.restore(path, done.set_aside, START + timedelta(seconds=1))
+    assert await shown(path) == {kept: None, later: LATER_PNG}
+
+
+async def test_a_restore_to_a_new_machine_brings_the_pictures(tmp_path: Path) -> None:
+    _path, copy, kept = await made(tmp_path)
+    new = tmp_path / "new" / "bot.sqlite3"
+    backup.restore(new, copy, START)
+    assert await shown(new) == {kept: PNG}
+    assert (new.parent / "pictures" / MONTH).exists()
+
+
+async def test_a_copied_data_folder_is_a_backup_too(tmp_path: Path) -> None:
+    path, _copy, kept = await made(tmp_path)
+    old = shutil.copytree(tmp_path, tmp_path.with_suffix(".old"))
+    async with Database(path) as database:
+        await paint(database, OTHER)
+    backup.restore(path, old / "bot.sqlite3", START)
+    assert await shown(path) == {kept: PNG}
+
+
+async def test_without_its_folder_a_backup_keeps_the_pictures_that_are_there(tmp_path: Path) -> None:
+    path, copy, kept = await made(tmp_path)
+    alone = Path(shutil.copy(copy, tmp_path / "alone.sqlite3"))
+    assert backup.restore(path, alone, START).months is None
+    assert await shown(path) == {kept: PNG}
+
+
+async def test_a_damaged_database_gets_its_pictures_from_the_backup(tmp_path: Path) -> None:
+    path, copy, kept = await made(tmp_path)
+    path.write_bytes(b"no database at all" * 1000)
+    (tmp_path / "pictures" / MONTH).write_bytes(b"no pictures at all" * 1000)
+    backup.restore(path, copy, START)
+    assert await shown(path) == {kept: PNG}
+
+
+async def test_a_backup_with_damaged_pictures_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    path, copy, kept = await made(tmp_path)
+    (copy.with_suffix(".pictures") / MONTH).write_bytes(b"no pictures at all" * 1000)
+    with pytest.raises(DatabaseError):
+        backup.restore(path, copy, START)
+    assert names_in(tmp_path) == ["backups", "bot.sqlite3", "pictures"]
+    assert await shown(path) == {kept: PNG}
+
+
+@pytest.mark.parametrize("step", ["pictures aside", "pictures back"])
+async def test_a_restore_that_stops_half_way_is_refused_until_it_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path, copy, kept = await made(tmp_path)
+    original = Path.replace
+
+    def stop(self: Path, target: Path) -> Path:
+        if (step == "pictures aside" and self.name == "pictures.partial") or self.name == "bot.sqlite3.partial":
+            raise KeyboardInterrupt
+        return original(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop)
+        with pytest.raises(KeyboardInterrupt):
+            backup.restore(path, copy, START)
+    with pytest.raises(DatabaseError, match="stopped half-way"):
+        await shown(path)
+    backup.restore(path, copy, START + timedelta(seconds=1))
+    assert await shown(path) == {kept: PNG}
+
+
+async def test_what_did_not_change_is_shared_with_the_backup_before(tmp_path: Path) -> None:
+    path, copy, kept = await made(tmp_path)
+    month, second = tmp_path / "pictures" / MONTH, copy.with_name("second.sqlite3")
+    third, fourth = copy.with_name("third.sqlite3"), copy.with_name("fourth.sqlite3")
+    os.utime(month, (1e9, 1e9))  # not written since long ago
+    backup.make_backup(path, second)
+    backup.make_backup(path, third)
+    async with Database(path) as database:
+        later = await paint(database, OTHER, png=LATER_PNG)
+    backup.make_backup(path, fourth)
+    files = [one.with_suffix(".pictures") / MONTH for one in (second, third, fourth)]
+    assert files[0].samefile(files[1])
+    assert not files[1].samefile(files[2])
+    assert not files[1].samefile(month)
+    assert await shown(fourth) == {kept: PNG, later: LATER_PNG}
+    # A backup that is opened where it lies changes no other one.
+    async with Database(third) as database:
+        async with database.transaction() as connection:
+            await jobs.erase_pictures(connection, kept)
+        await picture_sweep.collect(database)
+    assert await shown(second) == {kept: PNG}
+
+
+async def test_a_backup_of_before_month_files_comes_back_without_the_files_of_now(tmp_path: Path) -> None:
+    path, copy = tmp_path / "bot.sqlite3", tmp_path / "copy.sqlite3"
+    async with Database(path) as database:
+        kept = await paint(database, MEMBER, in_row=True)
+    backup.make_backup(path, copy)
+    async with Database(path) as database:
+        later = await paint(database, OTHER, png=LATER_PNG)
+    done = backup.restore(path, copy, START)
+    assert await shown(path) == {kept: PNG}
+    assert done.set_aside is not None
+    assert await shown(done.set_aside) == {kept: PNG, later: LATER_PNG}
+
+
+async def test_a_backup_without_room_for_its_pictures_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copy, _kept = await made(tmp_path)
+    target = copy.with_name("second.sqlite3")
+
+    def refuse(*_: object) -> None:
+        raise DatabaseError("There is no room")
+
+    monkeypatch.setattr(picture_backup, "require_room", refuse)
+    with pytest.raises(DatabaseError, match="no room"):
+        backup.make_backup(path, target)
+    assert names_in(copy.parent) == ["copy.pictures", "copy.sqlite3"]
