@@ -38,9 +38,8 @@ class PickButton(JobButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<number>[1
     prefix = "job:pick"
 
     def __init__(self, row_id: int, number: int, *, is_chosen: bool = False) -> None:
-        super().__init__(row_id)
+        super().__init__(row_id, number)
         self.number = number
-        self.item.custom_id = f"{self.prefix}:{row_id}:{number}"
         if is_chosen:
             self.item.style = discord.ButtonStyle.primary
 
