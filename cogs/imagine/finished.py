@@ -27,6 +27,7 @@ from cogs.imagine.buttons import AgainButton, DeleteAllButton, DeleteButton, del
 from cogs.imagine.cards import Finished, finished_card, shown_numbers
 from cogs.imagine.form import EditButton, StartButton
 from cogs.imagine.picture_buttons import DetailsButton, SendButton, UpscaleButton, VaryButton
+from cogs.imagine.regions import RegionButton
 from domain import Job, JobStatus, NotFound, Picture
 
 Rows = tuple[list[RowButton], ...]
@@ -129,6 +130,8 @@ def finished_rows(shown: Finished) -> Rows:
         with_job.append(DeleteButton(job.id))
     if job.guild_id is not None:
         with_job.append(ReportButton(job.id))
+    # Where a row has room: a row takes five.
+    (picker if len(numbers) > 1 else with_job).append(RegionButton(job.id, number))
     can_appeal = job.guild_id is not None and any(picture.is_withheld for picture in shown.pictures)
     appeal: list[RowButton] = [PictureAppealButton(job.id)] if can_appeal else []
     return (picker if len(numbers) > 1 else [], with_picture, with_job, appeal)
