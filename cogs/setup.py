@@ -17,7 +17,7 @@ from cogs.community.hall_of_fame import HallOfFame
 from cogs.community.starboard import Starboard
 from cogs.core.bot import Bot
 from cogs.core.errors import reply_error
-from cogs.imagine import buttons, finished, form, picture_buttons, progress
+from cogs.imagine import buttons, finished, form, picture_buttons, progress, regions
 from cogs.imagine.command import Imagine
 from cogs.imagine.delivery import Delivery
 from cogs.imagine.form import Remix
@@ -49,6 +49,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *picture_buttons.BUTTONS,
     *finished.BUTTONS,
     *form.BUTTONS,
+    *regions.BUTTONS,
     *terms.BUTTONS,
     *appeals.BUTTONS,
     *reports.BUTTONS,

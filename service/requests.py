@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import replace
 
 from domain import SEED_LIMIT, InvalidRequest, Job, ModelProfile, NotFound, Picture, Request
 from domain.details import Details
+from domain.regions import Region
 from engine.images.metadata import parameters
+from engine.images.regions import region_mask, region_preview
 from engine.request.cost import millicredits_for
 from engine.request.settings_text import read_settings, write_settings
 from service.jobs import Jobs
@@ -15,6 +18,8 @@ from service.jobs import Jobs
 UPSCALE_FACTORS = (1.5, 2.0)
 SUBTLE, STRONG = 0.35, 0.6
 """Strengths of a variation: hair and mood change, or the composition too."""
+REGION_STRENGTH = 0.8
+"""Of painting in a region alone: the rest holds the picture together, so what is there may become another thing."""
 
 
 class Requests:
@@ -51,6 +56,17 @@ class Requests:
         if job.request.upscale > 1:  # a start picture is fitted to the request's size
             return replace(request, width=job.request.width, height=job.request.height)
         return request
+
+    async def in_region(self, job: Job, number: int, region: Region) -> Request:
+        """One of the job's pictures, painted on only in the region. Raises NotFound if that is erased."""
+        request = await self.started(job, number)
+        mask = await asyncio.to_thread(region_mask, region, (request.width, request.height))
+        return replace(request, mask_image=mask, strength=REGION_STRENGTH, seed=_new_seed())
+
+    async def preview_region(self, job: Job, number: int, region: Region) -> bytes:
+        """The picture with the region tinted, as WebP. Raises NotFound if it is erased."""
+        png = await self.fetch_file(job, number)
+        return await asyncio.to_thread(region_preview, png, region, self._profile.display_scale)
 
     def settings_line(self, request: Request) -> str:
         """Everything but words and files, as a line that people read and change."""

@@ -118,14 +118,15 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
     emoji: str | None = None
     style = discord.ButtonStyle.secondary
 
-    def __init__(self, row_id: int) -> None:
+    def __init__(self, row_id: int, *more: object) -> None:
+        """`more` follows the row in the custom_id: discord.py compares the whole with the template at once."""
         self.row_id = row_id
         super().__init__(
             ui.Button(
                 label=self.label,
                 emoji=self.emoji,
                 style=self.style,
-                custom_id=f"{self.prefix}:{row_id}",
+                custom_id=":".join(map(str, (self.prefix, row_id, *more))),
             )
         )
 

@@ -32,11 +32,9 @@ class PictureButton(JobButton, template=r"picture:(?P<row_id>[0-9]+)(?::(?P<numb
     None where a job has one picture, and under messages of before pictures were told apart.
     """
 
-    def __init__(self, row_id: int, number: int | None = None) -> None:
-        super().__init__(row_id)
+    def __init__(self, row_id: int, number: int | None = None, *more: object) -> None:
+        super().__init__(row_id, *(() if number is None else (number, *more)))
         self.number = number
-        if number is not None:
-            self.item.custom_id = f"{self.prefix}:{row_id}:{number}"
 
     @classmethod
     async def from_custom_id(

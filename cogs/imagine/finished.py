@@ -28,6 +28,7 @@ from cogs.imagine.buttons import AgainButton, DeleteAllButton, DeleteButton, del
 from cogs.imagine.cards import Finished, finished_card, shown_numbers
 from cogs.imagine.form import EditButton, StartButton
 from cogs.imagine.picture_buttons import DetailsButton, SendButton, UpscaleButton, VaryButton
+from cogs.imagine.regions import RegionButton
 from domain import Job, JobStatus, NotFound, Picture
 
 Rows = tuple[list[RowButton], ...]
@@ -39,9 +40,8 @@ class PickButton(JobButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<number>[1
     prefix = "job:pick"
 
     def __init__(self, row_id: int, number: int, *, is_chosen: bool = False) -> None:
-        super().__init__(row_id)
+        super().__init__(row_id, number)
         self.number = number
-        self.item.custom_id = f"{self.prefix}:{row_id}:{number}"
         if is_chosen:
             self.item.style = discord.ButtonStyle.primary
 
@@ -130,6 +130,8 @@ def finished_rows(shown: Finished) -> Rows:
         with_job.append(DeleteButton(job.id))
     if job.guild_id is not None:
         with_job.append(ReportButton(job.id))
+    # Where a row has room: a row takes five.
+    (picker if len(numbers) > 1 else with_job).append(RegionButton(job.id, number))
     can_appeal = job.guild_id is not None and any(picture.is_withheld for picture in shown.pictures)
     appeal: list[RowButton] = [PictureAppealButton(job.id)] if can_appeal else []
     return (picker if len(numbers) > 1 else [], with_picture, with_job, appeal)

@@ -38,17 +38,22 @@ class StartButton(PictureButton, template=r"job:start:(?P<row_id>[0-9]+)(?::(?P<
         await open_form(interaction, job, await interaction.client.service.requests.started(job, number), number)
 
 
-async def open_form(interaction: Interaction, job: Job, request: Request, number: int | None = None) -> None:
-    """The form for a picture that is made from `job`, or from one of its pictures."""
+async def open_form(
+    interaction: Interaction, job: Job, request: Request, number: int | None = None, *, mask: str | None = None
+) -> None:
+    """The form for a picture that is made from `job`, or from one of its pictures; `mask` names its mask."""
     settings = interaction.client.service.requests.settings_line(request)
-    await interaction.response.send_modal(PictureForm(job, request, settings, number))
+    await interaction.response.send_modal(PictureForm(job, request, settings, number, mask))
 
 
 class PictureForm(Modal, title="Change the picture"):
     """Nothing typed is lost: what can't be painted is answered with the sentence, and the form opens again filled."""
 
-    def __init__(self, job: Job, request: Request, settings: str, number: int | None = None) -> None:
-        super().__init__(custom_id=f"job:edited:{job.id}:{number or 0}")
+    def __init__(
+        self, job: Job, request: Request, settings: str, number: int | None = None, mask: str | None = None
+    ) -> None:
+        # Discord's library keeps one open form for each custom_id: another mask is another form.
+        super().__init__(custom_id=f"job:edited:{job.id}:{number or 0}:{mask or ''}")
         self.job, self.request, self.number = job, request, number
         self.prompt = self.ask(
             "Prompt",
@@ -84,7 +89,7 @@ class PictureForm(Modal, title="Change the picture"):
         if number is not None:
             start = f"picture {number} of that message"
         self.start_picture = self._ask_file("start_picture", "Start picture", f"Empty: {start}.")
-        mask = "the mask of before" if request.mask_image is not None else "the whole picture changes"
+        mask = mask or "the mask of before" if request.mask_image is not None else "the whole picture changes"
         self.mask = self._ask_file("mask", "Mask: paint where it is white", f"Empty: {mask}.")
 
     def _ask_file(self, name: str, text: str, description: str) -> ui.FileUpload[Any]:

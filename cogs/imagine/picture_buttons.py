@@ -62,9 +62,8 @@ class ChoiceButton(PictureButton, template=r"job:choice:(?P<row_id>[0-9]+):(?P<n
     """One of the choices in a private answer; `percent` is its strength or factor."""
 
     def __init__(self, row_id: int, number: int, percent: int, label: str | None = None) -> None:
-        super().__init__(row_id, number)
+        super().__init__(row_id, number, percent)
         self.percent = percent
-        self.item.custom_id = f"{self.prefix}:{row_id}:{number}:{percent}"
         self.item.label = label or f"{percent} %"
 
     @classmethod

@@ -40,7 +40,7 @@ async def test_a_message_lives_through_waiting_painting_and_finished(stage: Stag
     assert previews
     assert len(message.attachments) == 2
     assert labels_of(message) == [
-        *("1", "2"),
+        *("1", "2", "Edit region 1"),
         *("Upscale 1", "Vary 1", "Use as start 1", "Send me 1", "Details 1"),
         *("Again", "Edit", "Delete 1", "Delete all", "Report"),
     ]
