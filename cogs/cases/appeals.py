@@ -60,7 +60,7 @@ class AppealModal(Modal, title="Appeal to the moderators"):
     """What the member wants to say."""
 
     def __init__(self, decision_id: int) -> None:
-        super().__init__(custom_id=f"appeal:send:{decision_id}")
+        super().__init__()
         self.decision_id = decision_id
         self.statement = self.ask(
             "Why is this a mistake?",

@@ -77,7 +77,7 @@ class AllowHereModal(Modal, title="Allow here from now on"):
     """Which phrase; filled in with what the policy found."""
 
     def __init__(self, case_id: int, phrase: str) -> None:
-        super().__init__(custom_id=f"case:allow:{case_id}")
+        super().__init__()
         self.case_id = case_id
         self.phrase = self.ask(
             "Phrase",
@@ -114,7 +114,7 @@ class BlockModal(Modal, title="Block this member"):
     """Why; the member reads it."""
 
     def __init__(self, case_id: int) -> None:
-        super().__init__(custom_id=f"case:blocked:{case_id}")
+        super().__init__()
         self.case_id = case_id
         self.reason = self.ask(
             "Reason",

@@ -29,7 +29,7 @@ class ReportModal(Modal, title="Report this picture"):
     """What is wrong with the picture."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(custom_id=f"report:send:{job_id}")
+        super().__init__()
         self.job_id = job_id
         self.reason = self.ask(
             "What is wrong with it?",

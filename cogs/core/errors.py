@@ -26,6 +26,7 @@ from domain import UserError
 log = logging.getLogger(__name__)
 
 MAX_ROW_ID = 2**63 - 1
+FORM_SECONDS = 6 * 3600.0
 
 Field = TypeVar(
     "Field", ui.TextInput[Any], ui.Select[Any], ui.RoleSelect[Any], ui.ChannelSelect[Any], ui.FileUpload[Any]
@@ -81,7 +82,14 @@ class View(ui.View):
 
 
 class Modal(ui.Modal):
-    """A modal whose errors become sentences. Subclasses say in `act` what happens when it is sent."""
+    """A modal whose errors become sentences. Subclasses say in `act` what happens when it is sent.
+
+    Each has a custom_id of its own: discord.py would take the form of whoever opened the same one last, and forget it
+    with the first that is sent. One that nobody sends is forgotten after a while.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(timeout=FORM_SECONDS)
 
     def ask(self, text: str, field: Field, description: str | None = None) -> Field:
         """Add a field below what is asked for, and return it; its value is there once the modal is sent."""

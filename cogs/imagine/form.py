@@ -53,7 +53,7 @@ class PictureForm(Modal, title="Change the picture"):
         self, job: Job, request: Request, settings: str, number: int | None = None, mask: str | None = None
     ) -> None:
         # Discord's library keeps one open form for each custom_id: another mask is another form.
-        super().__init__(custom_id=f"job:edited:{job.id}:{number or 0}:{mask or ''}")
+        super().__init__()
         self.job, self.request, self.number = job, request, number
         self.prompt = self.ask(
             "Prompt",

@@ -108,7 +108,7 @@ class StrengthModal(Modal, title="Vary the picture"):
     """How much may change, as a number."""
 
     def __init__(self, job: Job, number: int) -> None:
-        super().__init__(custom_id=f"job:strength:{job.id}:{number}")
+        super().__init__()
         self.job, self.number = job, number
         self.strength = self.ask(
             "How much may change?",

@@ -162,7 +162,7 @@ class PaintingForm(Modal, title="Painting in this server"):
     """Select menus, each showing what holds now."""
 
     def __init__(self, settings: GuildSettings, presets: Mapping[str, str]) -> None:
-        super().__init__(custom_id="settings:painting")
+        super().__init__()
         options = _options({NO_PRESET: "The model's own"}, settings.preset or NO_PRESET)
         options += [
             Option(label=name, description=description[:100], value=name, default=name == settings.preset)
@@ -200,7 +200,7 @@ class StartPictureForm(Modal, title="Painting on from pictures"):
     """Everyone, some roles, moderators, nobody."""
 
     def __init__(self, settings: GuildSettings) -> None:
-        super().__init__(custom_id="settings:start")
+        super().__init__()
         self.who = ui.Select[Any](custom_id="who", options=_options(WHO_WORDS, settings.image_to_image))
         self.roles = ui.RoleSelect[Any](
             custom_id="roles",
@@ -221,7 +221,7 @@ class ChannelsForm(Modal, title="Audit, review, language, keeping"):
     """Where the bot tells moderators what happens, and how long pictures stay."""
 
     def __init__(self, settings: GuildSettings) -> None:
-        super().__init__(custom_id="settings:channels")
+        super().__init__()
         self.audit = _channel_select("audit", settings.audit_channel_id)
         self.review = _channel_select("review", settings.review_channel_id)
         self.language = ui.Select[Any](custom_id="language", options=_options(LANGUAGE_NAMES, settings.language))
@@ -250,7 +250,7 @@ class LevelForm(Modal, title="Policy of a channel"):
     """A channel and its level."""
 
     def __init__(self, channel_id: int, chosen: ChannelSettings) -> None:
-        super().__init__(custom_id="settings:level")
+        super().__init__()
         self.channel = ui.ChannelSelect[Any](
             custom_id="channel",
             default_values=[discord.Object(channel_id)],

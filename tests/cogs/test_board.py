@@ -9,6 +9,7 @@ import pytest
 from cogs.core.bot import EDIT_INTERVAL_SECONDS
 from cogs.imagine.progress import Progress
 from sandbox.world.things import Message
+from tests.support.cards import text_of, title_of
 from tests.support.stage import FAST_EDITS_SECONDS, Stage, is_delivered
 
 LIVE_EDIT = "/webhooks/{application_id}/{token}/messages/{message_id}"
@@ -35,7 +36,7 @@ def live_edits(stage: Stage) -> int:
 
 
 def shown_step(message: Message) -> int:
-    found = re.search(r"step (\d+) of", message.embeds[0]["description"])
+    found = re.search(r"step (\d+) of", text_of(message))
     return int(found[1]) if found else 0
 
 
@@ -58,12 +59,12 @@ async def test_a_place_in_the_queue_is_corrected_as_it_moves(stage: Stage, clock
     stage.backend.pause()
     first = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl"))
     second = stage.ben.answer(await stage.ben.slash(stage.paintings, "imagine", prompt="1boy"))
-    assert second.embeds[0]["title"] == "Waiting: 1 picture before yours"
+    assert title_of(second) == "Waiting: 1 picture before yours"
     await stage.ana.click(first, "Cancel")
-    await stage.ana.until(lambda: first.embeds[0]["title"] == "Cancelled")
-    assert second.embeds[0]["title"] == "Waiting: 1 picture before yours"
+    await stage.ana.until(lambda: title_of(first) == "Cancelled")
+    assert title_of(second) == "Waiting: 1 picture before yours"
     clock.now += FAST_EDITS_SECONDS
-    await stage.ben.until(lambda: second.embeds[0]["title"] == "Next in line")
+    await stage.ben.until(lambda: title_of(second) == "Next in line")
 
 
 def test_on_discord_an_interval_is_two_and_a_half_seconds() -> None:

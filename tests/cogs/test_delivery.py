@@ -15,6 +15,7 @@ from sandbox.rest.limits import CUT, Fault
 from sandbox.world import changes
 from sandbox.world.things import Message
 from service import Topic
+from tests.support.cards import title_of
 from tests.support.stage import Stage, is_delivered, make_stage
 
 CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")
@@ -108,7 +109,7 @@ async def test_a_picture_that_fails_the_check_is_never_shown_and_costs_nothing(
         await stage.agree(stage.ana)
         asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile", steps=50)
         message = stage.ana.answer(asked)
-        await stage.ana.until(lambda: message.embeds[0].get("title") == "Picture withheld" or None)
+        await stage.ana.until(lambda: title_of(message) == "Picture withheld" or None)
         assert message.attachments == []
         await stage.until_status(1, JobStatus.WITHHELD)
         assert [painting.png for painting in await stage.service.jobs.fetch_pictures(1)] == [None]

@@ -17,8 +17,9 @@ from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Person
 from sandbox.world import changes
+from sandbox.world.layout import walk
 from sandbox.world.things import Interaction, Message
-from tests.support.cards import text_of, titled
+from tests.support.cards import labels_of, text_of, titled
 from tests.support.challenges import choose_picture
 from tests.support.refusals import LIFTABLE
 from tests.support.review import review_cards
@@ -34,9 +35,7 @@ class Presses:
     ids: set[str] = field(default_factory=set[str])
 
     async def press(self, who: Person, message: Message, label: str) -> Interaction:
-        self.ids |= {
-            one["custom_id"] for row in message.components for one in row["components"] if one.get("label") == label
-        }
+        self.ids |= {one["custom_id"] for one in walk(message.components) if one.get("label") == label}
         return await who.click(message, label)
 
     async def says(self, who: Person, message: Message, label: str, words: str) -> None:
@@ -197,12 +196,24 @@ async def hold_two(stage: Stage) -> list[Message]:
 async def press_pictures(stage: Stage, presses: Presses, left: Left) -> None:
     await presses.press(stage.ana, left.waiting, "Cancel")
     await stage.ana.until(lambda: "Cancelled" in text_of(left.waiting))
-    for label in ("Again", "Vary"):
-        await presses.says(stage.ana, left.pictures[0], label, "picture")
+    await presses.says(stage.ana, left.pictures[0], "Again", "picture")
+    await press_choices(stage, presses, left.pictures[0])
     await presses.opens(stage.ana, left.pictures[0], "Edit")
     await presses.opens(stage.ben, left.pictures[0], "Report")
     await presses.press(stage.ana, left.pictures[4], "Delete")
     await stage.ana.until(lambda: left.pictures[4].id not in stage.server.world.messages)
+
+
+async def press_choices(stage: Stage, presses: Presses, picture: Message) -> None:
+    """What asks back privately, and each of its answers."""
+    for label, choices in {"Vary": ("Subtle", "Strong", "Another"), "Upscale": ("1.5×", "2×")}.items():
+        for choice in choices:
+            asked = stage.ana.answer(await presses.press(stage.ana, picture, label))
+            found = next(one for one in labels_of(asked) if one and one.startswith(choice))
+            await presses.press(stage.ana, asked, found)
+    await presses.opens(stage.ana, picture, "Use as start")
+    await presses.says(stage.ana, picture, "Details", "Paste this")
+    await presses.press(stage.ana, picture, "Send me")
 
 
 async def press_terms(stage: Stage, presses: Presses, left: Left) -> None:

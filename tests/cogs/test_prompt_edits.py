@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.cards import text_of
 from tests.support.prompt_channels import (
     answer_to,
     answers_to,
@@ -29,7 +30,7 @@ async def test_a_message_edited_while_it_waits_is_painted_once(open_stage: Stage
     said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
     waiting = await answer_to(open_stage, said)
     await open_stage.ana.edit(said, "1girl, umbrella")
-    await open_stage.ana.until(lambda: "umbrella" in waiting.embeds[0]["description"])
+    await open_stage.ana.until(lambda: "umbrella" in text_of(waiting))
     open_stage.backend.resume()
     picture = await picture_for(open_stage, said)
     assert request_of(picture)["prompt"] == "1girl, umbrella"

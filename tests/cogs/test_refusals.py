@@ -20,6 +20,7 @@ from sandbox import Fault
 from sandbox.people.person import NoAnswer
 from sandbox.world.things import Message
 from sandbox.world.world import default_world
+from tests.support.cards import text_of
 from tests.support.discord_errors import refusal
 from tests.support.stage import Stage, is_delivered, make_stage, restarted
 
@@ -79,8 +80,8 @@ async def test_a_file_that_is_not_taken_is_replaced_by_the_reason(stage: Stage, 
     message = await ask(stage)
     stage.server.faults.append(Fault(*EDIT, status=400, code=code, times=1))
     stage.backend.resume()
-    await stage.ana.until(lambda: words in str(message.embeds) or None)
-    assert "nothing was charged" not in str(message.embeds).casefold()
+    await stage.ana.until(lambda: words in text_of(message) or None)
+    assert "nothing was charged" not in text_of(message).casefold()
     assert waiting(stage) == []
     await stage.until_status(1, JobStatus.DELIVERED)
 
@@ -89,9 +90,9 @@ async def test_a_picture_that_is_too_large_at_every_size_says_so_and_that_it_was
     message = await ask(stage)
     stage.server.faults.append(Fault(*EDIT, status=413, times=5))
     stage.backend.resume()
-    await stage.ana.until(lambda: "is ready" in str(message.embeds) or None)
-    assert "too large" in str(message.embeds)
-    assert "charged" not in str(message.embeds)
+    await stage.ana.until(lambda: "is ready" in text_of(message) or None)
+    assert "too large" in text_of(message)
+    assert "charged" not in text_of(message)
 
 
 async def test_a_message_that_can_not_be_edited_any_more_is_replaced(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from engine.sampling.model import LoadedModel
 from sandbox.people.person import Refused
 from sandbox.world import changes
 from sandbox.world.things import THREAD, Interaction, Message
-from tests.support.cards import fields_of, labels_of
+from tests.support.cards import fields_of, labels_of, title_of
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
 from tests.support.review import refused, review_cards
 from tests.support.stage import Stage, is_delivered, make_stage, restarted
@@ -248,7 +248,7 @@ async def test_in_approval_mode_a_picture_appears_after_a_moderators_yes(review:
     message, card = await waiting_picture(review)
     review.server.on_call = None
     assert shown == []  # no preview either
-    await review.ana.until(lambda: message.embeds[0]["title"] == "Waiting for a moderator")
+    await review.ana.until(lambda: title_of(message) == "Waiting for a moderator")
     assert not is_delivered(message)
     await decide(review, card, "Show it")
     await review.ana.until(lambda: is_delivered(message))
@@ -258,7 +258,7 @@ async def test_in_approval_mode_a_no_withholds_the_picture(review: Stage) -> Non
     await approval_on(review)
     message, card = await waiting_picture(review)
     await decide(review, card, "Don't show it")
-    await review.ana.until(lambda: message.embeds[0]["title"] == "Picture withheld")
+    await review.ana.until(lambda: title_of(message) == "Picture withheld")
     assert not is_delivered(message)
     row = await review.database.fetch_one("SELECT status FROM jobs")
     assert row is not None
@@ -276,7 +276,7 @@ async def test_a_picture_of_an_archived_thread_waits_for_the_yes_that_its_channe
     shown: set[str] = set()
     review.server.on_call = lambda _, __: shown.update(one.filename for one in message.attachments)
     review.backend.resume()
-    await review.ana.until(lambda: is_delivered(message) or message.embeds[0]["title"] == "Waiting for a moderator")
+    await review.ana.until(lambda: is_delivered(message) or title_of(message) == "Waiting for a moderator")
     review.server.on_call = None
     assert shown == set()
     assert not is_delivered(message)

@@ -63,9 +63,12 @@ async def test_a_server_that_chose_german_reads_german_in_public_and_english_in_
     await stage.ana.until(lambda: "Es wurde nichts berechnet." in text_of(waiting))
     stage.backend.resume()
     picture = await stage.picture(stage.ana, steps=4)
-    assert "Größe:" in text_of(picture)
+    assert "**Größe**" in text_of(picture)
     assert "KI-generiert" in text_of(picture)
-    assert labels_of(picture) == ["Noch einmal", "Variieren", "Ändern", "Löschen", "Melden"]
+    assert labels_of(picture) == [
+        *("Vergrößern", "Variieren", "Als Startbild", "Schick mir", "Details"),
+        *("Noch einmal", "Ändern", "Löschen", "Melden", "Bereich ändern"),
+    ]
     await stage.mira.slash(stage.paintings, "challenge start", theme="Schnee", ends="3d")
     await stage.bot.background.run_all()
     (announcement,) = titled(stage, "Wettbewerb: Schnee")

@@ -105,7 +105,10 @@ async def test_the_first_picture_arrives_after_consent_without_typing_it_again(s
     await stage.delivered()
     assert stage.sees(stage.ben, shown)
     assert [one.content_type for one in shown.attachments] == ["image/png"]
-    assert labels(shown) == ["Again", "Vary", "Edit", "Delete", "Report"]
+    assert labels(shown) == [
+        *("Upscale", "Vary", "Use as start", "Send me", "Details"),
+        *("Again", "Edit", "Delete", "Report", "Edit region"),
+    ]
     info = read_png(await shown.attachments[0].read())
     assert info is not None
     assert info.request["prompt"] == "1girl, lighthouse"

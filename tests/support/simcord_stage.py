@@ -30,6 +30,7 @@ from domain import Result, UserError
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
+from sandbox.world.layout import BUTTON, texts, walk
 from settings import Settings
 
 SETTLE_SECONDS = 60.0
@@ -102,6 +103,7 @@ def answer(result: InteractionResult) -> ResponseMessage:
 def text_of(message: ResponseMessage) -> str:
     """Everything that a message says."""
     parts = [message.content]
+    parts += texts(message.components)
     for embed in message.embeds:
         parts += [embed.title or "", embed.description or "", embed.footer.text or ""]
         parts += [f"{one.name}: {one.value}" for one in embed.fields]
@@ -109,7 +111,7 @@ def text_of(message: ResponseMessage) -> str:
 
 
 def labels(message: ResponseMessage) -> list[str]:
-    return [button["label"] for row in message.components for button in row["components"]]
+    return [one["label"] for one in walk(message.components) if one["type"] == BUTTON]
 
 
 class PatientEnv(Env):
