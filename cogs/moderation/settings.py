@@ -87,6 +87,8 @@ def panel_card(panel: ServerPanel) -> discord.Embed:
     embed.add_field(name="Language", value=LANGUAGE_NAMES[settings.language])
     embed.add_field(name="Moderators' roles", value=_roles(settings.moderator_role_ids) or "none but Discord's own")
     words = LEVEL_WORDS[panel.channel.level]
+    if panel.channel.spoiler:
+        words += "\nPictures stand behind spoilers"
     if panel.needs_approval:
         words += "\nPictures wait here for a moderator's ✅ (`/review approval`)"
     embed.add_field(name="This channel", value=words, inline=False)
@@ -261,15 +263,18 @@ class LevelForm(Modal, title="Policy of a channel"):
             for level, words in LEVEL_WORDS.items()
         ]
         self.level = ui.Select[Any](custom_id="level", options=options)
+        covers = _options({"no": "No", "yes": "Yes, everybody clicks first"}, "yes" if chosen.spoiler else "no")
+        self.spoiler = ui.Select[Any](custom_id="spoiler", options=covers)
         self.ask("Channel", self.channel)
         self.ask("How strictly it is judged", self.level)
+        self.ask("Pictures behind spoilers", self.spoiler)
 
     async def act(self, interaction: Interaction) -> None:
         channel, level = self.channel.values[0], self.level.values[0]
         guild = interaction.guild
         if level == ChannelLevel.ADULT:
             require_age_restricted((guild.get_channel(channel.id) if guild is not None else None) or channel)
-        await save(interaction, channel_id=channel.id, level=level)
+        await save(interaction, channel_id=channel.id, level=level, spoiler=self.spoiler.values[0] == "yes")
 
 
 def _options(labels: Mapping[Any, str], *chosen: str) -> list[Option]:
