@@ -211,14 +211,15 @@ async def _transaction(connection: aiosqlite.Connection) -> AsyncGenerator[None]
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path, isolation_level=None)
     try:
-        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        # Fetched to the end: a statement that still has a row to give keeps a later commit from happening.
+        await connection.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         # What is deleted makes the file smaller at once; it takes effect before the first table.
-        await connection.execute("PRAGMA auto_vacuum = FULL")
+        await connection.execute_fetchall("PRAGMA auto_vacuum = FULL")
         # A backup may read a whole month while pictures are written into it.
-        await connection.execute("PRAGMA journal_mode = WAL")
+        await connection.execute_fetchall("PRAGMA journal_mode = WAL")
         # The row that names a blob must not outlive it in a power cut.
-        await connection.execute("PRAGMA synchronous = FULL")
-        await connection.execute("PRAGMA secure_delete = ON")
+        await connection.execute_fetchall("PRAGMA synchronous = FULL")
+        await connection.execute_fetchall("PRAGMA secure_delete = ON")
         await connection.execute("CREATE TABLE IF NOT EXISTS blobs (key INTEGER PRIMARY KEY, png BLOB NOT NULL) STRICT")
     except BaseException:
         await connection.close()

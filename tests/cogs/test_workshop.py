@@ -20,9 +20,13 @@ from tests.support.cards import choose, fields_of, gallery_of, labels_of, text_o
 from tests.support.stage import Stage, is_delivered, make_stage
 
 
-def pixels(file: Attachment) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    with Image.open(io.BytesIO(file.data)) as image:
-        return np.asarray(image.convert("RGB"))
+def difference(one: Attachment, other: Attachment) -> int:
+    """The largest of any pixel, of 255 levels. Other rows in a batch may move the last bits (REPRODUCIBLE=false)."""
+    arrays: list[np.ndarray[tuple[int, ...], np.dtype[np.int16]]] = []
+    for file in (one, other):
+        with Image.open(io.BytesIO(file.data)) as image:
+            arrays.append(np.asarray(image.convert("RGB"), np.int16))
+    return int(np.abs(arrays[0] - arrays[1]).max())
 
 
 def seeds_of(files: Sequence[Attachment]) -> list[int]:
@@ -78,7 +82,7 @@ async def test_details_pasted_into_imagine_give_the_same_pixels(stage: Stage) ->
     assert block is not None
     again = await stage.picture(stage.ben, prompt=block[1])
     assert seeds_of(again.attachments) == [8]
-    assert np.array_equal(pixels(again.attachments[0]), pixels(message.attachments[1]))
+    assert difference(again.attachments[0], message.attachments[1]) <= 2
 
 
 async def test_the_form_gives_the_same_pixels_and_says_what_it_does_not_know(stage: Stage) -> None:
@@ -87,7 +91,7 @@ async def test_the_form_gives_the_same_pixels_and_says_what_it_does_not_know(sta
     same = stage.ben.answer(await stage.ben.submit(opened))
     await stage.ben.until(lambda: is_delivered(same))
     for mine, other in zip(same.attachments, message.attachments, strict=True):
-        assert np.array_equal(pixels(mine), pixels(other))
+        assert difference(mine, other) <= 2
     wrong = await stage.ben.submit(await stage.ben.click(message, "Edit"), settings="Stps: 5")
     assert "Did you mean steps" in stage.ben.answer(wrong).content
 
