@@ -189,13 +189,20 @@ async def withhold(connection: aiosqlite.Connection, job_id: int, outcome: Outco
     return row is not None
 
 
-async def mark_delivered(connection: aiosqlite.Connection, job_id: int, message_id: int | None, now: datetime) -> None:
-    """Its message shows the end: a done job becomes delivered, another end keeps its name."""
+async def mark_delivered(
+    connection: aiosqlite.Connection, job_id: int, message_id: int | None, now: datetime, stored: int | None = None
+) -> None:
+    """Its message shows the end: a done job becomes delivered, another end keeps its name.
+
+    With `stored` only if that many pictures are stored still: else the message shows one that was erased meanwhile.
+    """
     await connection.execute(
-        """UPDATE jobs SET delivered_at = ?, message_id = coalesce(?, message_id),
-                           status = CASE status WHEN 'done' THEN 'delivered' ELSE status END
-           WHERE id = ? AND delivered_at IS NULL AND status NOT IN ('queued', 'running')""",
-        (to_seconds(now), message_id, job_id),
+        f"""UPDATE jobs SET delivered_at = :now, message_id = coalesce(:message_id, message_id),
+                            status = CASE status WHEN 'done' THEN 'delivered' ELSE status END
+            WHERE id = :id AND delivered_at IS NULL AND status NOT IN ('queued', 'running')
+              AND (:stored IS NULL
+                   OR :stored = (SELECT count(*) FROM pictures WHERE job_id = :id AND {pictures.IS_STORED}))""",
+        {"now": to_seconds(now), "message_id": message_id, "id": job_id, "stored": stored},
     )
 
 

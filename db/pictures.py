@@ -56,6 +56,12 @@ async def fetch_first(database: Database, job_id: int) -> bytes | None:
     return next(iter((await _read(database, rows)).values()), None)
 
 
+async def count_stored(database: Database, job_id: int) -> int:
+    """How many files of the job are stored."""
+    row = await database.fetch_one(f"SELECT count(*) FROM pictures WHERE job_id = ? AND {IS_STORED}", (job_id,))
+    return int(row[0]) if row else 0
+
+
 async def is_stored(database: Database, job_id: int) -> bool:
     """Whether a file of the job is stored."""
     row = await database.fetch_one(f"SELECT 1 FROM pictures WHERE job_id = ? AND {IS_STORED} LIMIT 1", (job_id,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from db import appeals, jobs, prompt_channels
+from db import appeals, jobs, pictures, prompt_channels
 from domain import Job, ModelProfile, Outcome, OutcomeCode, Picture, SafetyLevel, Upload
 from domain.prompt_channels import PromptMessage
 from domain.settings import ChannelLevel
@@ -35,10 +35,17 @@ class Deliveries:
             await jobs.attach_message(connection, job_id, message_id)
         self._context.topics.announce(Topic.JOBS, job_id)
 
-    async def mark_delivered(self, job_id: int, message_id: int | None) -> None:
-        """The job's end was shown in this message, or (None) never will be."""
+    async def count_stored(self, job_id: int) -> int:
+        """How many of the job's pictures there are to be shown."""
+        return await pictures.count_stored(self._context.database, job_id)
+
+    async def mark_delivered(self, job_id: int, message_id: int | None, stored: int | None = None) -> None:
+        """The job's end was shown in this message, or (None) never will be.
+
+        With `stored`, how many pictures were there before: if one was erased meanwhile, the job is to be shown again.
+        """
         async with self._context.writing() as connection:
-            await jobs.mark_delivered(connection, job_id, message_id, self._context.now())
+            await jobs.mark_delivered(connection, job_id, message_id, self._context.now(), stored)
         self._context.topics.announce(Topic.JOBS, job_id)
 
     async def judge_place_again(self, job: Job, channel_id: int, *, age_restricted: bool) -> Job:

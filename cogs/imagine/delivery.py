@@ -129,11 +129,12 @@ class Delivery(Cog):
         if await self._holds(job, channel):
             await self._showing.show_held(job)
             return
+        stored = await self.bot.service.deliveries.count_stored(job.id)
         try:
             message_id = await self._showing.show(job, search=self._may_have_message(job))
         except discord.HTTPException as error:
             message_id = await self._after_refusal(job, error)
-        await self.bot.service.deliveries.mark_delivered(job.id, message_id)
+        await self.bot.service.deliveries.mark_delivered(job.id, message_id, stored)
 
     def _may_have_message(self, job: Job) -> bool:
         """Whether a message may show the job of which its row does not know."""
