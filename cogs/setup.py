@@ -22,9 +22,10 @@ from cogs.imagine.command import Imagine
 from cogs.imagine.delivery import Delivery
 from cogs.imagine.form import Remix
 from cogs.imagine.progress import Progress
-from cogs.member import privacy, terms
+from cogs.member import privacy, refusals, terms
 from cogs.member.info import Info
 from cogs.member.privacy import Privacy
+from cogs.member.refusals import Refusals
 from cogs.member.terms import Terms
 from cogs.moderation import lookup, settings
 from cogs.moderation.audit import Audit
@@ -51,6 +52,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *form.BUTTONS,
     *terms.BUTTONS,
     *appeals.BUTTONS,
+    *refusals.BUTTONS,
     *reports.BUTTONS,
     *decide.BUTTONS,
     *prompt_buttons.BUTTONS,
@@ -63,7 +65,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
 async def setup(bot: Bot) -> None:
     """Add everything; what only works with a service is left out where there is none (`--commands`)."""
     bot.tree.error(reply_error)
-    bot.remedies |= {PromptRefused: appeals.refusal_answer, ConsentRequired: terms.consent_answer}
+    bot.remedies |= {PromptRefused: refusals.refusal_answer, ConsentRequired: terms.consent_answer}
     bot.add_dynamic_items(*BUTTONS)
     for cog in _commands(bot):
         await bot.add_cog(cog)
@@ -84,6 +86,7 @@ def _commands(bot: Bot) -> tuple[commands.Cog, ...]:
         Remix(bot),
         Info(bot),
         Terms(bot),
+        Refusals(bot),
         Review(bot),
         Report(bot),
         WhoMadeThis(bot),

@@ -31,6 +31,7 @@ from service.privacy import Privacy
 from service.prompt_channels import PromptChannels
 from service.queue import Queue
 from service.quotas import Quotas
+from service.refusals import Refusals
 from service.requests import Requests
 from service.settings import ServerSettings
 from service.starboard import Starboards
@@ -63,6 +64,7 @@ class Service:
         self.strikes = Strikes(context)
         self.audit = AuditLog(context)
         self.cases = Cases(context, self.jobs, self.submit)
+        self.refusals = Refusals(context, self.jobs)
         self.lookup = Lookup(context, self.jobs)
         self.challenges = Challenges(context)
         self.starboards = Starboards(context)

@@ -13,6 +13,7 @@ from cogs.core.job_button import JobButton, PictureButton
 from cogs.imagine.attachments import read_attachment
 from cogs.imagine.submit import submit
 from domain import Job, JobSource, NotFound, Request
+from domain.refusals import Draft
 
 MENU = "Remix"
 MAX_PROMPT_CHARACTERS = 1000
@@ -41,22 +42,28 @@ class StartButton(PictureButton, template=r"job:start:(?P<row_id>[0-9]+)(?::(?P<
 async def open_form(interaction: Interaction, job: Job, request: Request, number: int | None = None) -> None:
     """The form for a picture that is made from `job`, or from one of its pictures."""
     settings = interaction.client.service.requests.settings_line(request)
-    await interaction.response.send_modal(PictureForm(job, request, settings, number))
+    await interaction.response.send_modal(PictureForm(Draft(request, settings, job.id, number), number))
+
+
+async def show_draft(interaction: Interaction, draft: Draft) -> None:
+    """The form for a request that was not accepted, filled in as it was."""
+    await interaction.response.send_modal(PictureForm(draft))
 
 
 class PictureForm(Modal, title="Change the picture"):
     """Nothing typed is lost: what can't be painted is answered with the sentence, and the form opens again filled."""
 
-    def __init__(self, job: Job, request: Request, settings: str, number: int | None = None) -> None:
-        super().__init__(custom_id=f"job:edited:{job.id}:{number or 0}")
-        self.job, self.request, self.number = job, request, number
+    def __init__(self, draft: Draft, number: int | None = None) -> None:
+        super().__init__(custom_id=f"job:edited:{draft.parent_id or 0}:{number or 0}")
+        self.draft, self.request = draft, draft.request
+        request, settings = draft.request, draft.settings
         self.prompt = self.ask(
             "Prompt",
             ui.TextInput[Any](
                 custom_id="prompt",
                 style=discord.TextStyle.paragraph,
                 default=request.prompt,
-                max_length=MAX_PROMPT_CHARACTERS,
+                max_length=_room_for(request.prompt),
             ),
         )
         self.negative_prompt = self.ask(
@@ -66,7 +73,7 @@ class PictureForm(Modal, title="Change the picture"):
                 style=discord.TextStyle.paragraph,
                 default=request.negative_prompt or None,
                 required=False,
-                max_length=MAX_PROMPT_CHARACTERS,
+                max_length=_room_for(request.negative_prompt),
             ),
         )
         self.settings = self.ask(
@@ -95,8 +102,8 @@ class PictureForm(Modal, title="Change the picture"):
             interaction,
             self._read(interaction),
             source=JobSource.EDIT,
-            parent_id=self.job.id,
-            parent_number=self.number,
+            parent_id=self.draft.parent_id,
+            parent_number=self.draft.parent_number,
         )
 
     async def _read(self, interaction: Interaction) -> Request:
@@ -104,6 +111,11 @@ class PictureForm(Modal, title="Change the picture"):
         return interaction.client.service.requests.changed(
             self.request, self.prompt.value, self.negative_prompt.value, self.settings.value, (files[0], files[1])
         )
+
+
+def _room_for(words: str) -> int:
+    """Discord refuses a form whose own words are too long for it; those of prompt channels may be longer."""
+    return max(MAX_PROMPT_CHARACTERS, len(words))
 
 
 class Remix(Cog):
