@@ -17,11 +17,12 @@ from cogs.community.hall_of_fame import HallOfFame
 from cogs.community.starboard import Starboard
 from cogs.core.bot import Bot
 from cogs.core.errors import reply_error
-from cogs.imagine import buttons, finished, form, picture_buttons, progress
+from cogs.imagine import buttons, finished, form, picture_buttons, progress, unpainted
 from cogs.imagine.command import Imagine
 from cogs.imagine.delivery import Delivery
 from cogs.imagine.form import Remix
 from cogs.imagine.progress import Progress
+from cogs.imagine.submit import Unpainted
 from cogs.member import privacy, refusals, terms
 from cogs.member.info import Info
 from cogs.member.privacy import Privacy
@@ -50,6 +51,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *picture_buttons.BUTTONS,
     *finished.BUTTONS,
     *form.BUTTONS,
+    *unpainted.BUTTONS,
     *terms.BUTTONS,
     *appeals.BUTTONS,
     *refusals.BUTTONS,
@@ -65,7 +67,11 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
 async def setup(bot: Bot) -> None:
     """Add everything; what only works with a service is left out where there is none (`--commands`)."""
     bot.tree.error(reply_error)
-    bot.remedies |= {PromptRefused: refusals.refusal_answer, ConsentRequired: terms.consent_answer}
+    bot.remedies |= {
+        PromptRefused: refusals.refusal_answer,
+        ConsentRequired: terms.consent_answer,
+        Unpainted: unpainted.unpainted_answer,
+    }
     bot.add_dynamic_items(*BUTTONS)
     for cog in _commands(bot):
         await bot.add_cog(cog)

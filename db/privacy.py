@@ -18,6 +18,7 @@ HELD: dict[str, tuple[str, str]] = {
         "decision_id IN (SELECT id FROM decisions WHERE user_id = :user_id)",
     ),
     "pending_requests": ("requests waiting for your agreement", "user_id = :user_id"),
+    "drafts": ("requests that were not accepted, kept for a day", "user_id = :user_id"),
     "agreements": ("agreements to the terms", "user_id = :user_id"),
     "cases": ("appeals, reports and approvals", "user_id = :user_id OR opened_by = :user_id"),
     "allowances": ("permissions after an appeal", "user_id = :user_id"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -11,7 +12,7 @@ from cogs.core.bot import Cog, Interaction
 from cogs.core.errors import Modal, RowButton
 from cogs.core.job_button import JobButton, PictureButton
 from cogs.imagine.attachments import read_attachment
-from cogs.imagine.submit import submit
+from cogs.imagine.submit import Typed, submit
 from domain import Job, JobSource, NotFound, Request
 from domain.refusals import Draft
 
@@ -104,7 +105,11 @@ class PictureForm(Modal, title="Change the picture"):
             source=JobSource.EDIT,
             parent_id=self.draft.parent_id,
             parent_number=self.draft.parent_number,
+            typed=Typed(self._with_words(), self.settings.value),
         )
+
+    def _with_words(self) -> Request:
+        return replace(self.request, prompt=self.prompt.value, negative_prompt=self.negative_prompt.value)
 
     async def _read(self, interaction: Interaction) -> Request:
         files = [await read_attachment(next(iter(one.values), None)) for one in (self.start_picture, self.mask)]

@@ -6,20 +6,14 @@ import pytest
 
 from cogs.core.text import marked
 from sandbox.world.layout import walk
-from sandbox.world.things import Interaction, Message
+from sandbox.world.things import Message
 from tests.support import placeholder_policy
 from tests.support.cards import fields_of, labels_of, text_of
+from tests.support.forms import form_of
 from tests.support.prompt_channels import answer_to, prompts
 from tests.support.refusals import FORBIDDEN, LICENSED, LIFTABLE
 from tests.support.review import refused
 from tests.support.stage import Stage, restarted
-
-
-def form_of(opened: Interaction) -> dict[str, str]:
-    """What stands in the text fields of a form, by custom_id."""
-    assert opened.modal is not None
-    fields = [one["component"] for one in opened.modal["components"] if one["component"]["type"] == 4]
-    return {one["custom_id"]: one.get("value", "") for one in fields}
 
 
 def offered(message: Message) -> list[dict[str, str]]:
