@@ -17,14 +17,16 @@ from cogs.community.hall_of_fame import HallOfFame
 from cogs.community.starboard import Starboard
 from cogs.core.bot import Bot
 from cogs.core.errors import reply_error
-from cogs.imagine import buttons, finished, form, picture_buttons, progress, regions
+from cogs.imagine import buttons, finished, form, picture_buttons, progress, regions, unpainted
 from cogs.imagine.command import Imagine
 from cogs.imagine.delivery import Delivery
 from cogs.imagine.form import Remix
 from cogs.imagine.progress import Progress
-from cogs.member import privacy, terms
+from cogs.imagine.submit import Unpainted
+from cogs.member import privacy, refusals, terms
 from cogs.member.info import Info
 from cogs.member.privacy import Privacy
+from cogs.member.refusals import Refusals
 from cogs.member.terms import Terms
 from cogs.moderation import lookup, settings
 from cogs.moderation.audit import Audit
@@ -50,8 +52,10 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *finished.BUTTONS,
     *form.BUTTONS,
     *regions.BUTTONS,
+    *unpainted.BUTTONS,
     *terms.BUTTONS,
     *appeals.BUTTONS,
+    *refusals.BUTTONS,
     *reports.BUTTONS,
     *decide.BUTTONS,
     *prompt_buttons.BUTTONS,
@@ -64,7 +68,11 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
 async def setup(bot: Bot) -> None:
     """Add everything; what only works with a service is left out where there is none (`--commands`)."""
     bot.tree.error(reply_error)
-    bot.remedies |= {PromptRefused: appeals.refusal_answer, ConsentRequired: terms.consent_answer}
+    bot.remedies |= {
+        PromptRefused: refusals.refusal_answer,
+        ConsentRequired: terms.consent_answer,
+        Unpainted: unpainted.unpainted_answer,
+    }
     bot.add_dynamic_items(*BUTTONS)
     for cog in _commands(bot):
         await bot.add_cog(cog)
@@ -85,6 +93,7 @@ def _commands(bot: Bot) -> tuple[commands.Cog, ...]:
         Remix(bot),
         Info(bot),
         Terms(bot),
+        Refusals(bot),
         Review(bot),
         Report(bot),
         WhoMadeThis(bot),

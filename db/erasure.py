@@ -46,6 +46,7 @@ _BEFORE_JOBS = (
     delete("cases", _mine("opened_at")),
     update("cases", "opened_by = 0, statement = ''", "opened_by = :user_id"),
     delete("pending_requests", _mine("created_at")),
+    delete("drafts", _mine("created_at")),
     delete("refused_requests", f"decision_id IN (SELECT id FROM decisions WHERE {_DECISIONS})"),
     delete("decisions", f"{_DECISIONS} AND NOT ({_COUNTS})"),
     update(
@@ -101,6 +102,7 @@ _ERASE_GUILD = (
     delete("allowances", "guild_id = :guild_id"),
     delete("cases", "guild_id = :guild_id"),
     delete("pending_requests", "json_extract(origin, '$.place.guild_id') = :guild_id"),
+    delete("drafts", "json_extract(origin, '$.place.guild_id') = :guild_id"),
     delete("decisions", "guild_id = :guild_id"),
 )
 _ERASE_GUILD_AFTER_JOBS = (

@@ -14,7 +14,12 @@ from db.pictures import IS_STORED
 HELD: dict[str, tuple[str, str]] = {
     "jobs": ("pictures you asked for", "user_id = :user_id"),
     "decisions": ("decisions of the policy on your prompts", "user_id = :user_id"),
+    "refused_requests": (
+        "refused requests, kept for a week",
+        "decision_id IN (SELECT id FROM decisions WHERE user_id = :user_id)",
+    ),
     "pending_requests": ("requests waiting for your agreement", "user_id = :user_id"),
+    "drafts": ("requests that were not accepted, kept for a day", "user_id = :user_id"),
     "agreements": ("agreements to the terms", "user_id = :user_id"),
     "cases": ("appeals, reports and approvals", "user_id = :user_id OR opened_by = :user_id"),
     "allowances": ("permissions after an appeal", "user_id = :user_id"),

@@ -12,6 +12,7 @@ from db.agreements import PENDING_KEPT
 from db.batches import Sweep, delete, update
 from db.codec import to_seconds
 from db.database import Database
+from db.drafts import DRAFTS_KEPT
 from db.pictures import FORGET, IS_STORED
 from domain.settings import DEFAULT_RETENTION_DAYS
 
@@ -97,6 +98,7 @@ _FORGET = (
          AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.actor_id = erasures.user_id)""",
     delete("refused_requests", f"created_at < :refused_since AND {_NOT_APPEALED}"),
     delete("pending_requests", "created_at < :pending_since"),
+    delete("drafts", "created_at < :drafts_since"),
 )
 
 
@@ -111,6 +113,7 @@ async def forget_old(database: Database, now: datetime) -> int:
         "named_since": to_seconds(now - AUDIT_NAMES_KEPT),
         "refused_since": to_seconds(now - REFUSED_KEPT),
         "pending_since": to_seconds(now - PENDING_KEPT),
+        "drafts_since": to_seconds(now - DRAFTS_KEPT),
     }
     changed = 0
     for sweep in await _due_sweeps(database, _JOBS_DUE, moments["now"]):

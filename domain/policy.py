@@ -22,7 +22,7 @@ class Verdict:
     """The policy's decision on one prompt, with everything a moderator needs to understand it.
 
     `clause` is a letter of the licence's Attachment A ("a" to "k") or a house rule's name; `reason` is the sentence for
-    the member, which never repeats forbidden words; `spans` are offsets into the prompt, for moderators only;
+    the member, which never repeats forbidden words; `spans` are offsets into the prompt, for member and moderators;
     `strict_picture` asks the picture check for its strictest thresholds (an age word in an otherwise harmless prompt).
     """
 

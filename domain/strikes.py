@@ -30,13 +30,14 @@ class Refusal:
 
 @frozen
 class Strike:
-    """One strike; a lifted one counts no more."""
+    """One strike; a lifted one counts no more. `decision_id` is the refusal that it is for, while that is stored."""
 
     id: int
     user_id: int
     clause: str | None
     created_at: datetime
     expires_at: datetime
+    decision_id: int | None = None
     lifted_by: int | None = None
     lifted_at: datetime | None = None
 

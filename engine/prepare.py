@@ -111,6 +111,30 @@ def complete(options: RequestOptions, profile: ModelProfile) -> Request:
     )
 
 
+def as_far_as_possible(options: RequestOptions, profile: ModelProfile) -> Request:
+    """The options as a request to be changed, not to be painted: what can't be completed stays as it was typed."""
+    try:
+        return complete(options, profile)
+    except InvalidRequest:
+        width, height = profile.shapes.get(options.shape or "square", profile.shapes["square"])
+        return Request(
+            prompt=options.prompt,
+            negative_prompt=options.negative_prompt,
+            width=options.width or width,
+            height=options.height or height,
+            num_inference_steps=options.num_inference_steps or profile.num_inference_steps,
+            guidance_scale=options.guidance_scale or profile.guidance_scale,
+            scheduler=options.scheduler or profile.scheduler,
+            seed=secrets.randbelow(SEED_LIMIT) if options.seed is None else options.seed,
+            images=options.images,
+            preset=options.preset,
+            init_image=options.init_image,
+            mask_image=options.mask_image,
+            strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
+            upscale=options.upscale,
+        )
+
+
 def _size(options: RequestOptions, profile: ModelProfile) -> tuple[int, int]:
     """Pixels: explicit numbers, or the shape's, or the model's square."""
     if options.shape is not None and (options.width is not None or options.height is not None):

@@ -112,7 +112,9 @@ class Admission:
         return await self._accept(prepared, judged, found, penalty, also, first)
 
     def _prepare(self, wanted: Request | RequestOptions, place: Place, found: Circumstances) -> Prepared:
-        return prepare(self._backend, _with_defaults(wanted, found.settings), place, allowances_of(found))
+        if isinstance(wanted, RequestOptions):
+            wanted = with_defaults(wanted, found.settings)
+        return prepare(self._backend, wanted, place, allowances_of(found))
 
     def _require_open(self, origin: Origin, found: Circumstances) -> None:
         """Raise NotAllowed or QueueFull where nobody, or not this member, may ask for pictures now."""
@@ -214,14 +216,12 @@ def _as_moderator(origin: Origin, settings: GuildSettings) -> Origin:
     return replace(origin, is_moderator=origin.is_moderator or has_role)
 
 
-def _with_defaults(wanted: Request | RequestOptions, settings: GuildSettings) -> Request | RequestOptions:
+def with_defaults(options: RequestOptions, settings: GuildSettings) -> RequestOptions:
     """Options with the server's shape and preset where the member chose none, by an option or in the prompt."""
-    if not isinstance(wanted, RequestOptions):
-        return wanted
-    wanted = read_inline(wanted)
-    has_size = wanted.width is not None or wanted.height is not None
-    shape = wanted.shape or (None if has_size else settings.shape)
-    return replace(wanted, shape=shape, preset=wanted.preset or settings.preset)
+    options = read_inline(options)
+    has_size = options.width is not None or options.height is not None
+    shape = options.shape or (None if has_size else settings.shape)
+    return replace(options, shape=shape, preset=options.preset or settings.preset)
 
 
 def _penalty(origin: Origin, found: Circumstances, now: datetime) -> Penalty:

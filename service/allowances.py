@@ -13,8 +13,12 @@ from domain.circumstances import Circumstances
 from domain.settings import GuildSettings
 from domain.strikes import Penalty, Rung
 from engine.policy import Allowances, is_appealable
+from engine.policy.allowances import LENGTH
 from engine.policy.wording import grounds
 from service.context import Context, Topic
+
+# Refusals of which no request is kept.
+UNKEPT_CLAUSES = (*decisions.UNSTORED_CLAUSES, LENGTH)
 
 
 def allowances_of(circumstances: Circumstances) -> Allowances:
@@ -36,12 +40,13 @@ async def fetch_allowances_of_job(database: Database, guild_id: int | None, user
 async def write_refusal(
     context: Context, refusal: PromptRefused, request: Request, origin: Origin, settings: GuildSettings
 ) -> PromptRefused:
-    """Record the refusal, and the strike if it is one; what moderators may let through later is kept as asked."""
+    """Record the refusal, and the strike if it is one. The request is kept as asked: its member may change it, and
+    moderators may let it through later."""
     now, verdict = context.now(), refusal.verdict
     in_server = origin.place.guild_id is not None
     async with context.writing(Topic.DECISIONS) as connection:
         decision_id = await decisions.record_prompt(connection, verdict, request, origin, now)
-        if in_server and is_appealable(verdict):
+        if verdict.clause not in UNKEPT_CLAUSES:
             await appeals.keep_refused(connection, decision_id, request, origin, now)
         penalty = await strikes.record(connection, decision_id, settings, now, is_moderator=origin.is_moderator)
     if penalty is not None:

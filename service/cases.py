@@ -33,15 +33,6 @@ class Cases:
 
     # ---- appeals ---------------------------------------------------------------------------------------------------
 
-    async def explain(self, decision_id: int, user_id: int) -> Grounds:
-        """Why a member's message was refused. Raises NotFound, or NotAllowed for anybody else."""
-        grounds = await fetch_grounds(self._context.database, decision_id)
-        if grounds is None:
-            raise NotFound("This decision is not stored any more.")
-        if grounds.user_id != user_id:
-            raise NotAllowed("Only the author of the message can read this.")
-        return grounds
-
     async def require_appealable(self, decision_id: int, user_id: int, guild_id: int | None) -> int:
         """The decision's id. Raises NotFound or NotAllowed, saying why there is nothing to appeal."""
         grounds = await fetch_grounds(self._context.database, decision_id)

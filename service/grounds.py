@@ -26,7 +26,7 @@ async def fetch_picture_grounds(database: Database, job_id: int) -> Grounds | No
 def explain(grounds: Grounds) -> Grounds:
     """The grounds with their rule in words, and what moderators may do.
 
-    They may never look at clause b and at rules of tier "hard" again: nothing is kept of those. A phrase can be allowed
+    They may never look at clause b and at rules of tier "hard" again. A phrase can be allowed
     for good only where a house rule refused a prompt.
     """
     verdict = Verdict(action=Action.REFUSE, clause=grounds.clause, tier=grounds.tier)

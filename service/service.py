@@ -22,6 +22,7 @@ from service.challenges import Challenges
 from service.context import Context, Listener, Topic, Topics, utc_now
 from service.deliveries import Deliveries
 from service.dispatch import Dispatch
+from service.drafts import Drafts
 from service.health import Health
 from service.jobs import Jobs
 from service.limits import Limits
@@ -31,6 +32,7 @@ from service.privacy import Privacy
 from service.prompt_channels import PromptChannels
 from service.queue import Queue
 from service.quotas import Quotas
+from service.refusals import Refusals
 from service.requests import Requests
 from service.settings import ServerSettings
 from service.starboard import Starboards
@@ -63,6 +65,8 @@ class Service:
         self.strikes = Strikes(context)
         self.audit = AuditLog(context)
         self.cases = Cases(context, self.jobs, self.submit)
+        self.refusals = Refusals(context, self.jobs)
+        self.drafts = Drafts(context, self.jobs, backend.profile)
         self.lookup = Lookup(context, self.jobs)
         self.challenges = Challenges(context)
         self.starboards = Starboards(context)

@@ -10,26 +10,13 @@ from typing import Any
 import discord
 from discord import ui
 
-from cogs.core.bot import Answer, Interaction
-from cogs.core.errors import Modal, RowButton, View, row_of
-from domain import PromptRefused
+from cogs.core.bot import Interaction
+from cogs.core.errors import Modal, RowButton
 
 NO_CHANNEL = (
     " This server's moderators have not chosen a review channel yet; your appeal is kept and shown to them as soon as "
     "they do."
 )
-
-
-def refusal_answer(interaction: Interaction, error: PromptRefused) -> Answer:
-    """Why a prompt was refused, with the Appeal button where a server's moderators may look at it again."""
-    if error.decision_id is None or not error.is_appealable or interaction.guild_id is None:
-        return Answer(content=str(error))
-    return Answer(content=str(error), view=appeal_view(error.decision_id))
-
-
-def appeal_view(decision_id: int) -> View:
-    """The Appeal button of a refused prompt."""
-    return row_of(AppealButton(decision_id))
 
 
 class AppealButton(RowButton, template=r"appeal:prompt:(?P<row_id>[0-9]+)"):

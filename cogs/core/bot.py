@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import discord
@@ -169,7 +169,7 @@ class GroupCog(Cog, commands.GroupCog):
 
 Interaction = discord.Interaction[Bot]
 # What a person gets instead of an error's bare sentence.
-Remedy = Callable[[Interaction, Any], Answer]
+Remedy = Callable[[Interaction, Any], Awaitable[Answer]]
 
 
 def _require_final(error: discord.HTTPException) -> None:

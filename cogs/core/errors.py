@@ -36,12 +36,21 @@ Field = TypeVar(
 async def reply_error(interaction: Interaction, error: BaseException, /) -> None:
     """Tell the person, privately, what went wrong; unknown errors show a reference that the log shows too."""
     original = getattr(error, "original", error)
-    remedy = interaction.client.remedies.get(type(original)) if isinstance(original, UserError) else None
-    answer = remedy(interaction, original) if remedy else Answer(content=_sentence_for(original))
+    answer = await _remedy_for(interaction, original) or Answer(content=_sentence_for(original))
     try:
         await _answer(interaction, answer)
     except LOST as failure:
         log.warning("could not tell user %d about an error: %s", interaction.user.id, failure)
+
+
+async def _remedy_for(interaction: Interaction, original: BaseException) -> Answer | None:
+    """What the error's class has beside its sentence; without it, whatever goes wrong there, the sentence is said."""
+    remedy = interaction.client.remedies.get(type(original)) if isinstance(original, UserError) else None
+    try:
+        return await remedy(interaction, original) if remedy else None
+    except Exception:
+        log.exception("no remedy for %s", type(original).__name__)
+        return None
 
 
 async def _answer(interaction: Interaction, answer: Answer) -> None:

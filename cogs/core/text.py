@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import discord
@@ -26,6 +27,39 @@ def inert(text: str, limit: int = 1000) -> str:
         kept -= max((len(shown) - limit) // 4, 1)
         shown = _escape(flat[:kept] + "…")
     return shown
+
+
+def marked(text: str, spans: Sequence[tuple[int, int]], limit: int) -> str:
+    """The text as `inert` shows it, bold and underlined where `spans` (start, end) are; cut at `limit` as there."""
+    kept = len(text)
+    while len(shown := _with_marks(text[:kept], spans) + ("…" if kept < len(text) else "")) > limit:
+        kept -= max((len(shown) - limit) // 4, 1)
+    return shown.strip()
+
+
+def _with_marks(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    parts, done = list[str](), 0
+    for start, end in _joined(spans):
+        first, last = max(start, 0), min(end, len(text))
+        if text[first:last].strip():
+            parts += [_flat(text[done:first]), f"**__{_flat(text[first:last]).strip()}__**"]
+            done = last
+    return "".join([*parts, _flat(text[done:])])
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order, those that overlap or touch as one: marks within marks would end each other."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _flat(text: str) -> str:
+    return _escape(re.sub(r"\s+", " ", text))
 
 
 def _escape(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import discord
@@ -11,7 +12,7 @@ from discord.app_commands import Choice, Range
 from cogs.core.bot import Cog, Interaction
 from cogs.core.checks import matching
 from cogs.imagine.attachments import read_attachment
-from cogs.imagine.submit import submit
+from cogs.imagine.submit import Typed, submit
 from domain import SEED_LIMIT, JobSource, RequestOptions
 
 MAX_PROMPT_CHARACTERS = 1000
@@ -61,26 +62,27 @@ class Imagine(Cog):
     ) -> None:
         """Paint a picture from words"""
 
-        async def read() -> RequestOptions:
-            return RequestOptions(
-                prompt=prompt,
-                negative_prompt=negative_prompt,
-                shape=shape,
-                width=width,
-                height=height,
-                num_inference_steps=steps,
-                guidance_scale=guidance_scale,
-                scheduler=scheduler,
-                seed=seed,
-                images=images,
-                preset=preset,
-                init_image=await read_attachment(start_picture),
-                mask_image=await read_attachment(mask),
-                strength=strength,
-                upscale=upscale,
-            )
+        typed = RequestOptions(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            shape=shape,
+            width=width,
+            height=height,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            seed=seed,
+            images=images,
+            preset=preset,
+            strength=strength,
+            upscale=upscale,
+        )
 
-        await submit(interaction, read(), source=JobSource.SLASH)
+        async def read() -> RequestOptions:
+            files = [await read_attachment(one) for one in (start_picture, mask)]
+            return replace(typed, init_image=files[0], mask_image=files[1])
+
+        await submit(interaction, read(), source=JobSource.SLASH, typed=Typed(typed))
 
     @imagine.autocomplete("scheduler")
     async def suggest_scheduler(self, _: Interaction, current: str) -> list[Choice[str]]:

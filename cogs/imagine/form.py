@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -11,8 +12,9 @@ from cogs.core.bot import Cog, Interaction
 from cogs.core.errors import Modal, RowButton
 from cogs.core.job_button import JobButton, PictureButton
 from cogs.imagine.attachments import read_attachment
-from cogs.imagine.submit import submit
+from cogs.imagine.submit import Typed, submit
 from domain import Job, JobSource, NotFound, Request
+from domain.refusals import Draft
 
 MENU = "Remix"
 MAX_PROMPT_CHARACTERS = 1000
@@ -43,25 +45,29 @@ async def open_form(
 ) -> None:
     """The form for a picture that is made from `job`, or from one of its pictures; `mask` names its mask."""
     settings = interaction.client.service.requests.settings_line(request)
-    await interaction.response.send_modal(PictureForm(job, request, settings, number, mask))
+    draft = Draft(request, settings, job.id, number)
+    await interaction.response.send_modal(PictureForm(draft, number, mask))
+
+
+async def show_draft(interaction: Interaction, draft: Draft) -> None:
+    """The form for a request that was not accepted, filled in as it was."""
+    await interaction.response.send_modal(PictureForm(draft))
 
 
 class PictureForm(Modal, title="Change the picture"):
     """Nothing typed is lost: what can't be painted is answered with the sentence, and the form opens again filled."""
 
-    def __init__(
-        self, job: Job, request: Request, settings: str, number: int | None = None, mask: str | None = None
-    ) -> None:
-        # Discord's library keeps one open form for each custom_id: another mask is another form.
+    def __init__(self, draft: Draft, number: int | None = None, mask: str | None = None) -> None:
         super().__init__()
-        self.job, self.request, self.number = job, request, number
+        self.draft, self.request = draft, draft.request
+        request, settings = draft.request, draft.settings
         self.prompt = self.ask(
             "Prompt",
             ui.TextInput[Any](
                 custom_id="prompt",
                 style=discord.TextStyle.paragraph,
                 default=request.prompt,
-                max_length=MAX_PROMPT_CHARACTERS,
+                max_length=_room_for(request.prompt),
             ),
         )
         self.negative_prompt = self.ask(
@@ -71,7 +77,7 @@ class PictureForm(Modal, title="Change the picture"):
                 style=discord.TextStyle.paragraph,
                 default=request.negative_prompt or None,
                 required=False,
-                max_length=MAX_PROMPT_CHARACTERS,
+                max_length=_room_for(request.negative_prompt),
             ),
         )
         self.settings = self.ask(
@@ -100,15 +106,24 @@ class PictureForm(Modal, title="Change the picture"):
             interaction,
             self._read(interaction),
             source=JobSource.EDIT,
-            parent_id=self.job.id,
-            parent_number=self.number,
+            parent_id=self.draft.parent_id,
+            parent_number=self.draft.parent_number,
+            typed=Typed(self._with_words(), self.settings.value),
         )
+
+    def _with_words(self) -> Request:
+        return replace(self.request, prompt=self.prompt.value, negative_prompt=self.negative_prompt.value)
 
     async def _read(self, interaction: Interaction) -> Request:
         files = [await read_attachment(next(iter(one.values), None)) for one in (self.start_picture, self.mask)]
         return interaction.client.service.requests.changed(
             self.request, self.prompt.value, self.negative_prompt.value, self.settings.value, (files[0], files[1])
         )
+
+
+def _room_for(words: str) -> int:
+    """Discord refuses a form whose own words are too long for it; those of prompt channels may be longer."""
+    return max(MAX_PROMPT_CHARACTERS, len(words))
 
 
 class Remix(Cog):

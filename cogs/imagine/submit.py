@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cogs.core.answers import LOST
 from cogs.core.bot import Interaction
 from cogs.core.channels import origin_of, require_permissions
 from cogs.imagine.progress import Progress
-from domain import JobSource, Origin, Request, RequestOptions
+from domain import ConsentRequired, JobSource, Origin, PromptRefused, Request, RequestOptions, UserError
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,23 @@ Wanted = Request | RequestOptions
 PATIENCE_SECONDS = 1.5
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a member typed; `settings` is their line of settings, where that could not be read."""
+
+    wanted: Wanted
+    settings: str | None = None
+
+
+class Unpainted(UserError):
+    """What could not be painted, with its words; `draft_id` is where they are kept."""
+
+    def __init__(self, error: UserError, wanted: Wanted, draft_id: int) -> None:
+        super().__init__(str(error))
+        self.prompt, self.negative_prompt = wanted.prompt, wanted.negative_prompt
+        self.draft_id = draft_id
+
+
 async def submit(
     interaction: Interaction,
     wanted: Wanted | Coroutine[Any, Any, Wanted],
@@ -29,19 +47,36 @@ async def submit(
     source: JobSource,
     parent_id: int | None = None,
     parent_number: int | None = None,
+    typed: Typed | None = None,
 ) -> None:
-    """Submit a request and show its message. Raises UserError.
+    """Submit a request and show its message. Raises UserError, mostly as Unpainted, which keeps the words.
 
     A request that takes time to put together (a download, a look into the database) is given as a coroutine: Discord's
-    patience has begun already.
+    patience has begun already; `typed` is what it is put together from, for where that fails.
     """
+    origin = origin_of(interaction, source, parent_id, parent_number)
 
     async def submit_in_order() -> None:
-        built = await wanted if isinstance(wanted, Coroutine) else wanted
-        require_permissions(interaction)
-        await _submit(interaction, built, origin_of(interaction, source, parent_id, parent_number))
+        kept = typed
+        try:
+            built = await wanted if isinstance(wanted, Coroutine) else wanted
+            kept = Typed(built)
+            require_permissions(interaction)
+            await _submit(interaction, built, origin)
+        except (ConsentRequired, PromptRefused):
+            raise  # these keep the request themselves
+        except UserError as error:
+            raise await _keeping(interaction, error, kept, origin) from error
 
     await in_time(interaction, submit_in_order())
+
+
+async def _keeping(interaction: Interaction, error: UserError, typed: Typed | None, origin: Origin) -> UserError:
+    """The error with the words kept; as it is where there are none, or none that may be repeated."""
+    if typed is None or not typed.wanted.prompt.strip():
+        return error
+    draft_id = await interaction.client.service.drafts.keep(typed.wanted, origin, typed.settings)
+    return error if draft_id is None else Unpainted(error, typed.wanted, draft_id)
 
 
 async def submit_kept(interaction: Interaction, request: Request, origin: Origin) -> None:

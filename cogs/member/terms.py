@@ -34,7 +34,7 @@ def licence_file(text: str) -> discord.File:
     return discord.File(io.BytesIO(text.encode()), LICENCE_FILENAME, description="The model's full licence")
 
 
-def consent_answer(interaction: Interaction, error: ConsentRequired) -> Answer:
+async def consent_answer(interaction: Interaction, error: ConsentRequired) -> Answer:
     """The terms, with a button that goes on with the very request that was asked."""
     card = terms_card(interaction.client.service.terms.text, "Before your first picture")
     return Answer(embed=card, view=row_of(AgreeButton(error.pending_id), LicenceButton(error.pending_id)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import discord
 from discord import app_commands
 from discord.app_commands import Range
@@ -9,7 +11,9 @@ from discord.app_commands import Range
 from cogs.core.bot import Cog, GroupCog, Interaction
 from cogs.core.checks import require_manager, require_moderator, taking
 from cogs.core.colours import BLUE
+from cogs.core.errors import View
 from cogs.core.text import NOBODY, plural
+from cogs.member.refusals import buttons_of
 from domain.settings import GuildSettings
 from domain.strikes import LadderTrial, Rung, StrikeNews, StrikeRecord
 from service import Topic
@@ -17,6 +21,8 @@ from service import Topic
 Count = Range[int, 0, 100]
 
 MAX_LISTED = 10
+# Discord's limit for the rows of buttons below a message.
+MAX_ROWS = 5
 
 RUNG_WORDS = {
     Rung.NONE: "Nothing has happened.",
@@ -76,7 +82,27 @@ class Strikes(Cog):
             await require_moderator(interaction)
         user_id = (member or interaction.user).id
         record = await self.bot.service.strikes.fetch_record(interaction.guild_id or 0, user_id)
-        await interaction.response.send_message(embed=strikes_card(record), ephemeral=True)
+        view = await _ways_out(interaction, record) if user_id == interaction.user.id else None
+        given: dict[str, Any] = {} if view is None else {"view": view}
+        await interaction.response.send_message(embed=strikes_card(record), **given, ephemeral=True)
+
+
+async def _ways_out(interaction: Interaction, record: StrikeRecord) -> View | None:
+    """Edit and Appeal, a row for each of the newest strikes of which something is left to do; numbered as listed."""
+    shown = record.live[-MAX_LISTED:]
+    view, rows = View(), 0
+    for number, strike in reversed(list(enumerate(shown, start=1))):
+        if strike.decision_id is None or rows == MAX_ROWS:
+            continue
+        refused = await interaction.client.service.refusals.find(strike.decision_id, interaction.user.id)
+        buttons = buttons_of(refused) if refused is not None and refused.is_appealable else []
+        for button in buttons:
+            if len(shown) > 1:
+                button.item.label = f"{button.label} {number}"
+            button.item.row = rows
+            view.add_item(button)
+        rows += bool(buttons)
+    return view if rows else None
 
 
 @app_commands.guild_only()
@@ -141,9 +167,9 @@ def strikes_card(record: StrikeRecord) -> discord.Embed:
     until = f" It ends {discord.utils.format_dt(penalty.until, 'R')}." if penalty.until else ""
     embed.description = f"<@{record.user_id}>: {RUNG_WORDS[penalty.rung]}{until}"
     lines = [
-        f"{discord.utils.format_dt(strike.created_at, 'f')}, rule {strike.clause or 'of this server'}, "
+        f"{number}. {discord.utils.format_dt(strike.created_at, 'f')}, rule {strike.clause or 'of this server'}, "
         f"expires {discord.utils.format_dt(strike.expires_at, 'R')}"
-        for strike in record.live[-MAX_LISTED:]
+        for number, strike in enumerate(record.live[-MAX_LISTED:], start=1)
     ]
     if lines:
         embed.add_field(name="Strikes", value="\n".join(lines), inline=False)

@@ -62,6 +62,7 @@ class Left:
     refusals: list[Message]
     why: Message
     withheld: Message
+    refused_list: Message
     cards: dict[str, Message]
     held: list[Message]
     announcement: Message
@@ -134,6 +135,7 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
         refusals=refusals,
         why=why,
         withheld=withheld,
+        refused_list=ana.answer(await ana.slash(here, "appeal")),
         cards=dict(zip(CARDS, review_cards(stage), strict=True)),
         held=held,
         announcement=announcement,
@@ -229,6 +231,9 @@ async def press_terms(stage: Stage, presses: Presses, left: Left) -> None:
 async def press_cases(stage: Stage, presses: Presses, left: Left) -> None:
     mira, ana = stage.mira, stage.ana
     await presses.opens(ana, left.refusals[0], "Appeal")
+    await presses.opens(ana, left.refusals[0], "Edit")
+    presses.ids.add("refused:choose")
+    await ana.select(left.refused_list, "refused:choose", menu_of(left.refused_list)[0])
     await presses.opens(ana, left.withheld, "Appeal")
     await presses.says(ana, left.why, "Why?", "gore")
     labels = {
@@ -275,6 +280,11 @@ async def press_the_rest(stage: Stage, presses: Presses, left: Left) -> None:
     rows = await stage.database.fetch_all("SELECT status FROM jobs WHERE user_id = ?", (stage.ben.id,))
     assert rows == []
     assert JobStatus.CANCELLED in {(await stage.service.jobs.fetch(job_id)).status for job_id in await job_ids(stage)}
+
+
+def menu_of(message: Message) -> list[str]:
+    """What a message's menu offers."""
+    return [option["value"] for one in walk(message.components) for option in one.get("options", [])]
 
 
 async def job_ids(stage: Stage) -> list[int]:

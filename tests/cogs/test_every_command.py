@@ -63,6 +63,7 @@ CASES = (
     Case("imagine", "all", "picture", lambda _: {"prompt": "1girl, smile", "steps": 4}, private=False),
     Case("quota me", "all", "left now"),
     Case("strikes", "all", "0 live strikes"),
+    Case("appeal", "all", "Nothing of yours was refused here"),
     Case("strikes", "moderators", "0 live strikes", lambda s: {"member": s.ben.id}),
     Case("challenges", "all", "Hall of fame"),
     Case("privacy show", "all", "What I have stored of you"),

@@ -111,7 +111,7 @@ async def test_a_strike_that_nobody_saw_in_public_is_told_to_its_author(open_sta
         hints.append(await answer_to(open_stage, said))
     assert not any("strike" in hint.content for hint in hints)
     why = open_stage.ana.answer(await open_stage.ana.click(hints[-1], "Why?"))
-    assert "You have 1 live strike" in why.content
+    assert "This counts as strike 1" in why.content
 
 
 async def test_a_channels_quota_and_level_are_set_with_it_and_hold_from_the_next_message(open_stage: Stage) -> None:

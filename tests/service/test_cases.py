@@ -94,17 +94,7 @@ async def test_what_no_moderator_may_change_can_not_be_appealed(
         decision_id = await decisions.record_prompt(connection, verdict, USUAL_REQUEST, ORIGIN, NOW)
     with pytest.raises(NotAllowed, match=f"This can't be appealed. .*{words}"):
         await desk.cases.appeal(decision_id, MEMBER, GUILD, "please")
-    assert not (await desk.cases.explain(decision_id, MEMBER)).is_appealable
-
-
-async def test_only_its_author_reads_why_a_message_was_refused(desk: Desk) -> None:
-    decision_id = await desk.refuse(LIFTABLE)
-    grounds = await desk.cases.explain(decision_id, MEMBER)
-    assert (grounds.clause_words, grounds.is_appealable, grounds.is_liftable) == ("House rule: gore", True, True)
-    with pytest.raises(NotAllowed, match="Only the author"):
-        await desk.cases.explain(decision_id, OTHER)
-    with pytest.raises(NotFound, match="not stored any more"):
-        await desk.cases.explain(decision_id + 1, MEMBER)
+    assert not (await desk.service.refusals.fetch(decision_id, MEMBER)).is_appealable
 
 
 async def test_a_withheld_picture_is_appealed_by_its_job(desk: Desk) -> None:

@@ -1,0 +1,42 @@
+"""Refusals as their own member reads them again, and requests that wait for their member to change them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.cases import Case
+from domain.frozen import frozen
+from domain.requests import Request
+
+
+@frozen
+class Refused:
+    """One refusal, for its member alone. `text` is what they read; the words are None where nothing may be shown again.
+
+    `marks` are (start, end) of what met the rule, in `prompt`. `is_editable`: the request is kept, so that a form can
+    open with it. `case` is the member's appeal, if there is one.
+    """
+
+    id: int
+    text: str
+    decided_at: datetime
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    marks: tuple[tuple[int, int], ...] = ()
+    is_appealable: bool = False
+    is_editable: bool = False
+    case: Case | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a form opens with: a request that was not accepted, and its settings as a line.
+
+    `parent_id` and `parent_number` name the picture that it was made from.
+    """
+
+    request: Request
+    settings: str
+    parent_id: int | None = None
+    parent_number: int | None = None

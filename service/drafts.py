@@ -1,0 +1,58 @@
+"""Requests that were not accepted: what was typed is kept for its member, unless clause b forbids to keep it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from db import drafts, guild_settings
+from domain import InvalidRequest, ModelProfile, NotAllowed, NotFound, Origin, Request, RequestOptions
+from domain.refusals import Draft
+from engine.policy import is_too_long, judge
+from engine.prepare import as_far_as_possible
+from engine.request.settings_text import write_settings
+from service.admission import with_defaults
+from service.context import Context
+from service.jobs import Jobs
+from service.refusals import require_same_place
+
+
+class Drafts:
+    """What a member may go on with after a sentence such as "this costs more than you have"."""
+
+    def __init__(self, context: Context, jobs: Jobs, profile: ModelProfile) -> None:
+        self._context = context
+        self._jobs = jobs
+        self._profile = profile
+
+    async def keep(self, wanted: Request | RequestOptions, origin: Origin, settings: str | None = None) -> int | None:
+        """Keep it for a day; the draft's id. None if these words may neither be kept nor repeated.
+
+        `settings` is the line as typed, where that could not be read. Many errors come before the policy has judged.
+        """
+        request = await self._complete(wanted, origin)
+        if is_too_long(request) or (await asyncio.to_thread(judge, request, origin.place)).clause == "b":
+            return None
+        async with self._context.writing() as connection:
+            line = write_settings(request) if settings is None else settings
+            return await drafts.keep(connection, request, line, origin, self._context.now())
+
+    async def fetch(self, draft_id: int, user_id: int, guild_id: int | None, channel_id: int) -> Draft:
+        """What the form opens with. Raises NotFound or NotAllowed."""
+        kept = await drafts.fetch(self._context.database, draft_id)
+        if kept is None:
+            raise NotFound("This request is not stored any more; its words still stand in the message above.")
+        request, settings, origin = kept
+        if origin.user_id != user_id:
+            raise NotAllowed("Only the member whose request this was can change it.")
+        require_same_place(request, origin, guild_id, channel_id)
+        parent = await self._jobs.find(origin.parent_id) if origin.parent_id is not None else None
+        return Draft(request, settings, parent.id if parent else None, origin.parent_number if parent else None)
+
+    async def _complete(self, wanted: Request | RequestOptions, origin: Origin) -> Request:
+        if not isinstance(wanted, RequestOptions):
+            return wanted
+        settings = await guild_settings.load(self._context.database, origin.place.guild_id or 0)
+        with contextlib.suppress(InvalidRequest):  # settings inside the prompt that can't be read stay in it
+            wanted = with_defaults(wanted, settings)
+        return as_far_as_possible(wanted, self._profile)

@@ -1,0 +1,124 @@
+"""What a refusal keeps for its member: the sentence, their own words with the place that met the rule, the request.
+
+Of clause b nothing is repeated. Nobody but the member who asked gets any of it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from db import appeals, guild_settings, strikes
+from db.strikes import penalty_of
+from domain import NotAllowed, NotFound, Origin, Request
+from domain.cases import Grounds, Subject
+from domain.refusals import Draft, Refused
+from engine.policy import wording
+from engine.request.settings_text import write_settings
+from service.allowances import strike_in_words
+from service.context import Context
+from service.grounds import explain, fetch_grounds
+from service.jobs import Jobs
+
+LISTED_FOR = timedelta(days=7)
+"""As long as a refused request is kept; see db/retention.py."""
+MAX_LISTED = 25
+
+
+class Refusals:
+    """Refusals, one at a time or those of the last days."""
+
+    def __init__(self, context: Context, jobs: Jobs) -> None:
+        self._context = context
+        self._jobs = jobs
+
+    async def fetch(self, decision_id: int, user_id: int) -> Refused:
+        """A member's refusal. Raises NotFound, or NotAllowed for anybody else."""
+        return await self._complete(await self._require_own(decision_id, user_id))
+
+    async def find(self, decision_id: int, user_id: int) -> Refused | None:
+        """A member's refusal, if it is stored and theirs."""
+        try:
+            return await self.fetch(decision_id, user_id)
+        except (NotAllowed, NotFound):
+            return None
+
+    async def fetch_recent(self, user_id: int, guild_id: int | None) -> list[Refused]:
+        """What was refused or withheld of a member in a server (None: in direct messages) lately, newest first."""
+        since = self._context.now() - LISTED_FOR
+        found = await appeals.fetch_refusals(self._context.database, user_id, guild_id, since, MAX_LISTED)
+        return [await self._complete(explain(grounds)) for grounds in found]
+
+    async def fetch_draft(self, decision_id: int, user_id: int, guild_id: int | None, channel_id: int) -> Draft:
+        """The refused request, for its form. Raises NotFound or NotAllowed."""
+        await self._require_own(decision_id, user_id)
+        kept = await appeals.fetch_refused(self._context.database, decision_id)
+        if kept is None:
+            raise NotFound("This request is not stored any more; its words may still stand in the message above.")
+        request, origin = kept
+        require_same_place(request, origin, guild_id, channel_id)
+        parent = await self._jobs.find(origin.parent_id) if origin.parent_id is not None else None
+        return Draft(
+            request=request,
+            settings=write_settings(request),
+            parent_id=parent.id if parent else None,
+            parent_number=origin.parent_number if parent else None,
+        )
+
+    async def _require_own(self, decision_id: int, user_id: int) -> Grounds:
+        grounds = await fetch_grounds(self._context.database, decision_id)
+        if grounds is None:
+            raise NotFound("This decision is not stored any more.")
+        if grounds.user_id != user_id:
+            raise NotAllowed("Only the author of the message can read this.")
+        return grounds
+
+    async def _complete(self, grounds: Grounds) -> Refused:
+        assert grounds.decided_at is not None
+        database = self._context.database
+        is_hidden = grounds.clause == "b"
+        is_appealable = grounds.is_appealable and grounds.guild_id is not None
+        return Refused(
+            id=grounds.id,
+            text=await self._text(grounds, appealable=is_appealable),
+            decided_at=grounds.decided_at,
+            prompt=None if is_hidden else grounds.prompt,
+            negative_prompt=None if is_hidden else grounds.negative_prompt,
+            marks=marks_of(grounds),
+            is_appealable=is_appealable,
+            is_editable=not is_hidden and await appeals.is_refused_kept(database, grounds.id),
+            case=await appeals.fetch_appeal(database, grounds.id),
+        )
+
+    async def _text(self, grounds: Grounds, *, appealable: bool) -> str:
+        """What the member read when it was refused: the same sentence, and the strike while that is live."""
+        if grounds.subject is Subject.PICTURE:
+            return f"A picture was withheld. {grounds.clause_words}"
+        sentence = wording.grounds(grounds.clause or "", appealable=appealable)
+        return f"{sentence} {await self._strike_in_words(grounds)}".strip()
+
+    async def _strike_in_words(self, grounds: Grounds) -> str:
+        database, now, guild_id = self._context.database, self._context.now(), grounds.guild_id
+        if guild_id is None:
+            return ""
+        live = [one for one in await strikes.fetch_all(database, guild_id, grounds.user_id) if one.is_live(now)]
+        number = next((number for number, one in enumerate(live, start=1) if one.decision_id == grounds.id), None)
+        if number is None:
+            return ""
+        settings = await guild_settings.load(database, guild_id)
+        return strike_in_words(penalty_of([one.created_at for one in live[:number]], settings, now))
+
+
+def marks_of(grounds: Grounds) -> tuple[tuple[int, int], ...]:
+    """Where the rule was met. Nothing is pointed at where clause b was as much as suspected."""
+    rules = (grounds.clause or "", *grounds.rules)
+    is_suspected = any("b" in rule.split(".")[:2] for rule in rules)
+    return () if is_suspected or grounds.prompt is None else grounds.spans
+
+
+def require_same_place(request: Request, origin: Origin, guild_id: int | None, channel_id: int) -> None:
+    """Raise NotAllowed in another server, and for a start picture in another channel: it may be from one for adults."""
+    place = origin.place
+    if place.guild_id != guild_id:
+        raise NotAllowed("This works in the server where you asked.")
+    if request.init_image is not None and channel_id not in (place.channel_id, origin.parent_channel_id):
+        raise NotAllowed(f"This has a start picture, so it opens only where you asked: in <#{place.channel_id}>.")
