@@ -17,7 +17,7 @@ from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Person
 from sandbox.world import changes
-from sandbox.world.layout import walk
+from sandbox.world.layout import STRING_SELECT, walk
 from sandbox.world.things import Interaction, Message
 from tests.support.cards import labels_of, text_of, titled
 from tests.support.challenges import choose_picture
@@ -58,6 +58,8 @@ class Left:
     set_up: Message
     agree_in_channel: Message
     pictures: list[Message]
+    several: Message
+    unpainted: Message
     waiting: Message
     refusals: list[Message]
     why: Message
@@ -104,6 +106,7 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
     zoe = await prepare(stage)
     ana, ben, mira, here = stage.ana, stage.ben, stage.mira, stage.paintings
     pictures = [await stage.picture(ana, steps=4) for _ in range(5)]
+    several = await stage.picture(ana, steps=4, images=2)
     await stage.picture(ben, steps=4)
     refusals = [await refuse(stage, ana, number) for number in range(4)]
     why = await ana_is_refused_in_public(stage)
@@ -131,6 +134,8 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
         set_up=mira.answer(await mira.slash(here, "setup")),
         agree_in_channel=in_channel,
         pictures=pictures,
+        several=several,
+        unpainted=ana.answer(await ana.slash(here, "imagine", prompt="1girl", scheduler="no such")),
         waiting=waiting,
         refusals=refusals,
         why=why,
@@ -200,7 +205,10 @@ async def press_pictures(stage: Stage, presses: Presses, left: Left) -> None:
     await stage.ana.until(lambda: "Cancelled" in text_of(left.waiting))
     await presses.says(stage.ana, left.pictures[0], "Again", "picture")
     await press_choices(stage, presses, left.pictures[0])
+    await press_region(stage, presses, left.pictures[0])
+    await press_one_of_several(stage, presses, left.several)
     await presses.opens(stage.ana, left.pictures[0], "Edit")
+    await presses.opens(stage.ana, left.unpainted, "Edit")
     await presses.opens(stage.ben, left.pictures[0], "Report")
     await presses.press(stage.ana, left.pictures[4], "Delete")
     await stage.ana.until(lambda: left.pictures[4].id not in stage.server.world.messages)
@@ -216,6 +224,22 @@ async def press_choices(stage: Stage, presses: Presses, picture: Message) -> Non
     await presses.opens(stage.ana, picture, "Use as start")
     await presses.says(stage.ana, picture, "Details", "Paste this")
     await presses.press(stage.ana, picture, "Send me")
+
+
+async def press_region(stage: Stage, presses: Presses, picture: Message) -> None:
+    asked = stage.ana.answer(await presses.press(stage.ana, picture, "Edit region"))
+    for region in ("left", "top"):
+        presses.ids |= {one["custom_id"] for one in walk(asked.components) if one["type"] == STRING_SELECT}
+        await stage.ana.select(asked, "Choose a region", region)
+        await presses.opens(stage.ana, asked, "Change the words and paint")
+        await presses.press(stage.ana, asked, "Other region")
+
+
+async def press_one_of_several(stage: Stage, presses: Presses, message: Message) -> None:
+    await presses.press(stage.ana, message, "2")
+    await stage.ana.until(lambda: "Delete 2" in labels_of(message))
+    await presses.press(stage.ana, message, "Delete 2")
+    await stage.ana.until(lambda: len(message.attachments) == 1)
 
 
 async def press_terms(stage: Stage, presses: Presses, left: Left) -> None:

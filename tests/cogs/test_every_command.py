@@ -115,7 +115,7 @@ CASES = (
     Case("owner audit", "owner", "queue.draining", lambda _: {"days": 1, "as_file": True}),
     Case("owner announce", "owner", "Said in 1 of 1 server", lambda _: {"text": "Back at eight."}),
 )
-MENUS = {"Report picture": "all", "Enter in challenge": "all", "Who made this?": "moderators"}
+MENUS = {"Remix": "all", "Report picture": "all", "Enter in challenge": "all", "Who made this?": "moderators"}
 
 
 def role(stage: Stage, name: str) -> int:
@@ -165,7 +165,7 @@ async def answered(stage: Stage, who: Person, asked: Interaction) -> Message:
     def said() -> Message | None:
         latest = [one for one in who.sees(stage.paintings) if one.only_for == who.id and one.id not in seen]
         first = stage.server.world.messages.get(asked.response_message_id or 0)
-        shown = first if first is not None and (first.content or first.embeds) else (latest or [None])[-1]
+        shown = first if first is not None and text_of(first).strip() else (latest or [None])[-1]
         return shown if shown is not None and (text_of(shown).strip() or shown.attachments) else None
 
     return await who.until(said)
@@ -275,6 +275,7 @@ async def test_a_client_shows_a_plain_member_no_command_that_is_for_others_alone
 
 async def test_the_apps_menus_answer_each_person_as_they_should(crowd: Stage) -> None:
     picture = await crowd.picture(crowd.ana, steps=4)
+    assert (await crowd.ben.menu(crowd.paintings, "Remix", picture)).modal is not None
     assert (await crowd.ben.menu(crowd.paintings, "Report picture", picture)).modal is not None
     asked = await crowd.ana.menu(crowd.paintings, "Enter in challenge", picture)
     assert "No challenge is running" in crowd.ana.answer(asked).content

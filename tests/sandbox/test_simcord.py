@@ -139,7 +139,7 @@ async def test_a_form_changes_the_words_and_keeps_the_seed(stage: SimStage) -> N
     message = await stage.picture(stage.ana, seed=3)
     form = await stage.ana.click(message, label="Edit")
     assert form.modal is not None
-    edited = answer(await stage.ana.submit_modal(form, {"prompt": "1boy, glasses", "seed": "3"}))
+    edited = answer(await stage.ana.submit_modal(form, {"prompt": "1boy, glasses", "settings": "Seed: 3"}))
     await stage.delivered()
     info = read_png(await edited.attachments[0].read())
     assert info is not None
