@@ -13,7 +13,7 @@ BELOW = {
     "worker": {"sampling", "images", "safety", "policy", "request"},
     "sampling": {"checkpoint", "request"},
     "images": {"request"},
-    "safety": set[str](),
+    "safety": {"request"},
     "policy": {"request"},
     "checkpoint": {"request"},
     "request": set[str](),
