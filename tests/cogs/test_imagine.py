@@ -19,6 +19,7 @@ from engine.policy.licence import TERMS_VERSION
 from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.world import changes
+from tests.support.cards import text_of
 from tests.support.stage import Stage, is_delivered, make_stage
 
 
@@ -104,7 +105,7 @@ async def test_a_file_that_cannot_be_painted_on_from_is_refused_at_no_cost(
     stage.server.world.upload_limit = 50 * 2**20
     asked = await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", **options)
     answer = stage.ana.answer(asked)
-    await stage.ana.until(lambda: sentence in answer.content or sentence in str(answer.embeds))
+    await stage.ana.until(lambda: sentence in text_of(answer))
     standing = await stage.service.quotas.standing(Asker(user_id=stage.ana.id))
     assert standing.used_hour == 0
     assert standing.open_jobs == 0

@@ -14,7 +14,7 @@ from engine.sampling.model import LoadedModel
 from sandbox.people.person import Refused
 from sandbox.world import changes
 from sandbox.world.things import THREAD, Interaction, Message
-from tests.support.cards import fields_of, labels_of, title_of
+from tests.support.cards import fields_of, labels_of, text_of, title_of
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
 from tests.support.review import refused, review_cards
 from tests.support.stage import Stage, is_delivered, make_stage, restarted
@@ -69,7 +69,7 @@ async def test_allow_once_paints_the_request_once(review: Stage) -> None:
     picture = await review.ana.until(
         lambda: next((m for m in review.ana.sees(review.paintings) if is_delivered(m)), None)
     )
-    assert f"<@{review.ana.id}>" in picture.content
+    assert f"<@{review.ana.id}>" in text_of(picture)
     assert "allowed your request" in letters(review)[-1]
     assert "allowed once" in card.embeds[0]["title"]
     assert labels_of(card) == []
