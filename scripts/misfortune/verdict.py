@@ -20,7 +20,7 @@ from tests.support.cards import text_of
 
 KINDS = ("lost", "doubled", "stuck", "credits", "untrue")
 BAD_ENDS = ("refused", "withheld", "failed", "cancelled")
-BUTTON = re.compile(r"job:(\w+):(\d+)")
+BUTTON = re.compile(r"job:([\w-]+):(\d+)(?::[\w-]+)*")
 NUMBER = re.compile(r"picture (\d+) ·")
 FREE = "nothing was charged"
 # Whether the bot ran into the fault at all, in the details of a round.
@@ -90,7 +90,7 @@ def read_state(database: Path) -> State:
         rows = connection.execute(
             """SELECT id, status, message_id, request_id, json_extract(request, '$.prompt'), parent_id, cost,
                       delivered_at IS NOT NULL,
-                      (SELECT count(*) FROM pictures WHERE job_id = jobs.id AND png IS NOT NULL),
+                      (SELECT count(*) FROM pictures WHERE job_id = jobs.id AND (png IS NOT NULL OR month IS NOT NULL)),
                       (SELECT coalesce(-sum(amount), 0) FROM ledger WHERE job_id = jobs.id AND kind = 'spend'),
                       (SELECT coalesce(sum(amount), 0) FROM ledger WHERE job_id = jobs.id AND kind = 'refund')
                FROM jobs ORDER BY id"""
