@@ -138,6 +138,23 @@ async def test_a_picture_deleted_before_a_kill_is_gone_from_its_message_after_th
         await stage.ana.until(lambda: seeds_of(message.attachments) == [7, 9])
 
 
+async def test_a_message_of_an_older_bot_is_finished_in_the_newer_components(
+    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
+) -> None:
+    async with make_stage(tmp_path, tiny_model, checker) as before:
+        await before.agree(before.ana)
+        before.backend.pause()
+        message = before.ana.answer(await before.ana.slash(before.paintings, "imagine", prompt="1girl", steps=4))
+        world = before.server.world
+    message.flags, message.embeds = 0, [{"title": "Next in line", "description": "1girl"}]
+    message.components = [
+        {"type": 1, "components": [{"type": 2, "style": 2, "label": "Cancel", "custom_id": "job:cancel:1"}]}
+    ]
+    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+        await stage.ana.until(lambda: is_delivered(message))
+        assert (message.embeds, message.is_v2, len(gallery_of(message))) == ([], True, 1)
+
+
 async def test_a_picture_is_sent_privately_as_it_was_painted(stage: Stage) -> None:
     message = await three(stage)
     await stage.ben.click(message, "Send me 1")
