@@ -11,6 +11,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_check_loads_the_picture_check_once(
 ) -> None:
     loaded: list[SafetyChecker] = []
 
-    def load() -> SafetyChecker:
+    def load(**_: Any) -> SafetyChecker:
         loaded.append(FixedScores())
         return loaded[-1]
 

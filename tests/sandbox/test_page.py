@@ -192,7 +192,7 @@ async def test_it_fits_a_phone(opened: Opened) -> None:
     await first_picture(page)
     await choose_imagine(page)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-    send = page.get_by_role("button", name="Send")
+    send = page.get_by_role("button", name="Send", exact=True)
     box = await send.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 390
