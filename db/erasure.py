@@ -2,7 +2,7 @@
 
 What drives an erasure is a row: `erasures` until its `erased_at` is set, `departures` until it is deleted last. Blocks
 and live strikes outlast it, because otherwise erasing would undo a moderator's decision; refusals of the last day stay
-as numbers without words, because otherwise erasing between two refusals would keep strikes away for ever; ledger rows
+as numbers without words, because otherwise erasing between two refusals would always keep strikes away; ledger rows
 and the audit log's names stay as long as they count (db/retention.py), and then lose the person.
 """
 

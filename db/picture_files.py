@@ -187,7 +187,7 @@ class PictureFiles:
         """Close what was not used for longest; a file that is in use may be one too many for a moment."""
         idle = [month for month in self._open if not self._locks[month].locked()]
         for month in idle[: max(len(self._open) - MAX_OPEN + 1, 0)]:
-            if not self._locks[month].locked():  # waiting for one file while holding another could be for ever
+            if not self._locks[month].locked():  # waiting for one file while holding another could have no end
                 async with self._locks[month]:
                     await self._close_one(month)
 

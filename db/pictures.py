@@ -44,6 +44,13 @@ async def fetch(database: Database, job_id: int) -> list[Picture]:
     return [_picture(row, pngs.get(row["position"])) for row in rows]
 
 
+async def fetch_at(database: Database, job_id: int, position: int) -> Picture | None:
+    """One of a job's pictures, as `fetch` gives all; None if the job has no such position."""
+    rows = await database.fetch_all("SELECT * FROM pictures WHERE job_id = ? AND position = ?", (job_id, position))
+    pngs = await _read(database, rows)
+    return _picture(rows[0], pngs.get(position)) if rows else None
+
+
 async def fetch_picture(database: Database, job_id: int, position: int) -> bytes | None:
     """One picture's file; None if it was withheld or erased."""
     rows = await database.fetch_all(f"{_PLACES} AND position = ?", (job_id, position))

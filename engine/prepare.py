@@ -86,22 +86,7 @@ def complete(options: RequestOptions, profile: ModelProfile) -> Request:
     options = read_inline(options)
     if options.strength is not None and options.init_image is None:
         raise InvalidRequest("A strength needs a start picture to go with it: it says how much of that may change.")
-    width, height = _size(options, profile)
-    request = Request(
-        prompt=options.prompt,
-        negative_prompt=options.negative_prompt,
-        width=width,
-        height=height,
-        num_inference_steps=profile.num_inference_steps,
-        guidance_scale=profile.guidance_scale,
-        scheduler=profile.scheduler,
-        seed=secrets.randbelow(SEED_LIMIT) if options.seed is None else options.seed,
-        images=options.images,
-        init_image=options.init_image,
-        mask_image=options.mask_image,
-        strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
-        upscale=options.upscale,
-    )
+    request = _with_defaults(options, profile, _size(options, profile))
     return apply_preset(
         request,
         options.preset,
@@ -117,22 +102,33 @@ def as_far_as_possible(options: RequestOptions, profile: ModelProfile) -> Reques
         return complete(options, profile)
     except InvalidRequest:
         width, height = profile.shapes.get(options.shape or "square", profile.shapes["square"])
-        return Request(
-            prompt=options.prompt,
-            negative_prompt=options.negative_prompt,
-            width=options.width or width,
-            height=options.height or height,
-            num_inference_steps=options.num_inference_steps or profile.num_inference_steps,
-            guidance_scale=options.guidance_scale or profile.guidance_scale,
-            scheduler=options.scheduler or profile.scheduler,
-            seed=secrets.randbelow(SEED_LIMIT) if options.seed is None else options.seed,
-            images=options.images,
+        request = _with_defaults(options, profile, (options.width or width, options.height or height))
+        return replace(
+            request,
+            num_inference_steps=options.num_inference_steps or request.num_inference_steps,
+            guidance_scale=options.guidance_scale or request.guidance_scale,
+            scheduler=options.scheduler or request.scheduler,
             preset=options.preset,
-            init_image=options.init_image,
-            mask_image=options.mask_image,
-            strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
-            upscale=options.upscale,
         )
+
+
+def _with_defaults(options: RequestOptions, profile: ModelProfile, size: tuple[int, int]) -> Request:
+    """The options in this size, with the model's own steps, guidance and scheduler."""
+    return Request(
+        prompt=options.prompt,
+        negative_prompt=options.negative_prompt,
+        width=size[0],
+        height=size[1],
+        num_inference_steps=profile.num_inference_steps,
+        guidance_scale=profile.guidance_scale,
+        scheduler=profile.scheduler,
+        seed=secrets.randbelow(SEED_LIMIT) if options.seed is None else options.seed,
+        images=options.images,
+        init_image=options.init_image,
+        mask_image=options.mask_image,
+        strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
+        upscale=options.upscale,
+    )
 
 
 def _size(options: RequestOptions, profile: ModelProfile) -> tuple[int, int]:

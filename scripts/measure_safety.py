@@ -28,7 +28,7 @@ Place = tuple[SafetyLevel, bool]
 def judge_folder(checker: SafetyChecker, folder: Path) -> tuple[dict[Place, list[SafetyReport]], float]:
     """For each kind of place a report on every picture in `folder` (not deeper), and the CPU milliseconds of one.
 
-    Each is judged anew: which of whole and busiest part a report tells of depends on the place's limits.
+    Each is judged again: which of whole and busiest part a report tells of depends on the place's limits.
     """
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
     reports: dict[Place, list[SafetyReport]] = {place: [] for place in PLACES}

@@ -69,7 +69,7 @@ def by_set(found: Iterable[Judged]) -> list[list[str]]:
 
 
 def by_length(found: Iterable[Judged]) -> list[list[str]]:
-    """The same for the harmless sets by number of words, with the clauses that refused."""
+    """Number of words, then rows and shares as in `by_set`, of the harmless sets; and the clauses that refused."""
     harmless = [one for one in found if one.name in HARMLESS]
     lines: list[list[str]] = []
     for low, high in pairwise(LENGTHS):

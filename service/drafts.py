@@ -14,7 +14,6 @@ from engine.request.settings_text import write_settings
 from service.admission import with_defaults
 from service.context import Context
 from service.jobs import Jobs
-from service.refusals import require_same_place
 
 
 class Drafts:
@@ -45,9 +44,7 @@ class Drafts:
         request, settings, origin = kept
         if origin.user_id != user_id:
             raise NotAllowed("Only the member whose request this was can change it.")
-        require_same_place(request, origin, guild_id, channel_id)
-        parent = await self._jobs.find(origin.parent_id) if origin.parent_id is not None else None
-        return Draft(request, settings, parent.id if parent else None, origin.parent_number if parent else None)
+        return await open_draft(self._jobs, request, settings, origin, guild_id, channel_id)
 
     async def _complete(self, wanted: Request | RequestOptions, origin: Origin) -> Request:
         if not isinstance(wanted, RequestOptions):
@@ -56,3 +53,19 @@ class Drafts:
         with contextlib.suppress(InvalidRequest):  # settings inside the prompt that can't be read stay in it
             wanted = with_defaults(wanted, settings)
         return as_far_as_possible(wanted, self._profile)
+
+
+async def open_draft(
+    jobs: Jobs, request: Request, settings: str, origin: Origin, guild_id: int | None, channel_id: int
+) -> Draft:
+    """What was kept, for its form. Raises NotAllowed where it may not be opened.
+
+    That is another server, and for a start picture another channel: it may be from one for adults.
+    """
+    place = origin.place
+    if place.guild_id != guild_id:
+        raise NotAllowed("This works in the server where you asked.")
+    if request.init_image is not None and channel_id not in (place.channel_id, origin.parent_channel_id):
+        raise NotAllowed(f"This has a start picture, so it opens only where you asked: in <#{place.channel_id}>.")
+    parent = await jobs.find(origin.parent_id) if origin.parent_id is not None else None
+    return Draft(request, settings, parent.id if parent else None, origin.parent_number if parent else None)

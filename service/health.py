@@ -27,7 +27,7 @@ STORAGE_ERRORS = (sqlite3.Error, DatabaseError, OSError)
 
 
 class Health:
-    """Problems by name. One that is solved is taken off the list by whoever noted it."""
+    """Problems by name. One that is solved is taken off the list by what noted it."""
 
     def __init__(self, clock: Callable[[], datetime], sleep: Sleep = asyncio.sleep) -> None:
         self._clock = clock

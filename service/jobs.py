@@ -73,6 +73,10 @@ class Jobs:
         """The file of the first picture that is stored."""
         return await pictures.fetch_first(self._context.database, job_id)
 
+    async def fetch_one_picture(self, job_id: int, number: int) -> Picture | None:
+        """One of a job's pictures, counted from 1; the others' files are not read."""
+        return await pictures.fetch_at(self._context.database, job_id, number - 1)
+
     async def find_by_message(self, message_id: int) -> Job | None:
         """The job whose own message this is."""
         return await jobs.fetch_by_message(self._context.database, message_id)
@@ -158,7 +162,7 @@ class Jobs:
         return are_others_left
 
     async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
-        """Erase an ended job's pictures in the caller's transaction; whoever is not its member is written down.
+        """Erase an ended job's pictures in the caller's transaction; somebody who is not its member is written down.
 
         `delete_erased` after the commit deletes the bytes.
         """

@@ -9,13 +9,14 @@ from datetime import timedelta
 
 from db import appeals, guild_settings, strikes
 from db.strikes import penalty_of
-from domain import NotAllowed, NotFound, Origin, Request
+from domain import NotAllowed, NotFound
 from domain.cases import Grounds, Subject
 from domain.refusals import Draft, Refused
 from engine.policy import wording
 from engine.request.settings_text import write_settings
 from service.allowances import strike_in_words
 from service.context import Context
+from service.drafts import open_draft
 from service.grounds import explain, fetch_grounds
 from service.jobs import Jobs
 
@@ -55,14 +56,7 @@ class Refusals:
         if kept is None:
             raise NotFound("This request is not stored any more; its words may still stand in the message above.")
         request, origin = kept
-        require_same_place(request, origin, guild_id, channel_id)
-        parent = await self._jobs.find(origin.parent_id) if origin.parent_id is not None else None
-        return Draft(
-            request=request,
-            settings=write_settings(request),
-            parent_id=parent.id if parent else None,
-            parent_number=origin.parent_number if parent else None,
-        )
+        return await open_draft(self._jobs, request, write_settings(request), origin, guild_id, channel_id)
 
     async def _require_own(self, decision_id: int, user_id: int) -> Grounds:
         grounds = await fetch_grounds(self._context.database, decision_id)
@@ -113,12 +107,3 @@ def marks_of(grounds: Grounds) -> tuple[tuple[int, int], ...]:
     rules = (grounds.clause or "", *grounds.rules)
     is_suspected = any("b" in rule.split(".")[:2] for rule in rules)
     return () if is_suspected or grounds.prompt is None else grounds.spans
-
-
-def require_same_place(request: Request, origin: Origin, guild_id: int | None, channel_id: int) -> None:
-    """Raise NotAllowed in another server, and for a start picture in another channel: it may be from one for adults."""
-    place = origin.place
-    if place.guild_id != guild_id:
-        raise NotAllowed("This works in the server where you asked.")
-    if request.init_image is not None and channel_id not in (place.channel_id, origin.parent_channel_id):
-        raise NotAllowed(f"This has a start picture, so it opens only where you asked: in <#{place.channel_id}>.")

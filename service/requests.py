@@ -15,9 +15,8 @@ from engine.request.cost import millicredits_for
 from engine.request.settings_text import read_settings, write_settings
 from service.jobs import Jobs
 
-UPSCALE_FACTORS = (1.5, 2.0)
-SUBTLE, STRONG = 0.35, 0.6
-"""Strengths of a variation: hair and mood change, or the composition too."""
+STRONG = 0.6
+"""Of painting on from a picture: the composition may change, too."""
 REGION_STRENGTH = 0.8
 """Of painting in a region alone: the rest holds the picture together, so what is there may become another thing."""
 
@@ -52,10 +51,7 @@ class Requests:
     async def started(self, job: Job, number: int) -> Request:
         """The request with one of its own pictures as start picture. Raises NotFound if that is erased."""
         picture = await self._picture(job, number)
-        request = replace(job.request, init_image=picture.png, mask_image=None, strength=STRONG, upscale=1.0)
-        if job.request.upscale > 1:  # a start picture is fitted to the request's size
-            return replace(request, width=job.request.width, height=job.request.height)
-        return request
+        return replace(job.request, init_image=picture.png, mask_image=None, strength=STRONG, upscale=1.0)
 
     async def in_region(self, job: Job, number: int, region: Region) -> Request:
         """One of the job's pictures, painted on only in the region. Raises NotFound if that is erased."""
@@ -63,10 +59,11 @@ class Requests:
         mask = await asyncio.to_thread(region_mask, region, (request.width, request.height))
         return replace(request, mask_image=mask, strength=REGION_STRENGTH, seed=_new_seed())
 
-    async def preview_region(self, job: Job, number: int, region: Region) -> bytes:
-        """The picture with the region tinted, as WebP. Raises NotFound if it is erased."""
-        png = await self.fetch_file(job, number)
-        return await asyncio.to_thread(region_preview, png, region, self._profile.display_scale)
+    async def preview_region(self, request: Request, region: Region) -> bytes:
+        """A request's start picture with the region tinted, as WebP."""
+        if request.init_image is None:
+            raise ValueError("a request without a start picture has no region")
+        return await asyncio.to_thread(region_preview, request.init_image, region, self._profile.display_scale)
 
     def settings_line(self, request: Request) -> str:
         """Everything but words and files, as a line that people read and change."""
@@ -114,10 +111,10 @@ class Requests:
         return png
 
     async def _picture(self, job: Job, number: int) -> Picture:
-        pictures = await self._jobs.fetch_pictures(job.id)
-        if not 1 <= number <= len(pictures) or pictures[number - 1].png is None:
+        picture = await self._jobs.fetch_one_picture(job.id, number)
+        if picture is None or picture.png is None:
             raise NotFound("This picture is not stored any more.")
-        return pictures[number - 1]
+        return picture
 
 
 def _new_seed() -> int:

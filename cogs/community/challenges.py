@@ -95,7 +95,7 @@ class Challenges(GroupCog, group_name="challenge"):
                 challenge,
                 f"challenge-{challenge.id}",
                 embed=announcement_card(challenge, words),
-                view=words.labels(row_of(EnterButton(challenge.id), WithdrawButton(challenge.id))),
+                view=row_of(EnterButton(challenge.id), WithdrawButton(challenge.id), words=words),
             )
             await service.mark_announced(challenge.id, message_id)
 
@@ -115,7 +115,7 @@ class Challenges(GroupCog, group_name="challenge"):
             challenge,
             f"entry-{entry.id}",
             embed=entry_card(challenge, entry, filename, words),
-            view=words.labels(row_of(VoteButton(entry.id))),
+            view=row_of(VoteButton(entry.id), words=words),
             file=discord.File(io.BytesIO(upload.data), filename, description="An AI-generated picture"),
         )
 

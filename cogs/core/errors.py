@@ -38,7 +38,7 @@ async def reply_error(interaction: Interaction, error: BaseException, /) -> None
     original = getattr(error, "original", error)
     answer = await _remedy_for(interaction, original) or Answer(content=_sentence_for(original))
     try:
-        await _answer(interaction, answer)
+        await answer_privately(interaction, answer)
     except LOST as failure:
         log.warning("could not tell user %d about an error: %s", interaction.user.id, failure)
 
@@ -53,7 +53,8 @@ async def _remedy_for(interaction: Interaction, original: BaseException) -> Answ
         return None
 
 
-async def _answer(interaction: Interaction, answer: Answer) -> None:
+async def answer_privately(interaction: Interaction, answer: Answer) -> None:
+    """Say it to this person alone, whatever the interaction was answered with before."""
     message: dict[str, Any] = {"content": answer.content, "embed": answer.embed, "view": answer.view}
     given = {name: value for name, value in message.items() if value is not None}
     if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
@@ -93,8 +94,8 @@ class View(ui.View):
 class Modal(ui.Modal):
     """A modal whose errors become sentences. Subclasses say in `act` what happens when it is sent.
 
-    Each has a custom_id of its own: discord.py would take the form of whoever opened the same one last, and forget it
-    with the first that is sent. One that nobody sends is forgotten after a while.
+    Each has a custom_id of its own: discord.py would take the form that somebody opened last, and forget it with the
+    first that is sent. One that nobody sends is forgotten after a while.
     """
 
     def __init__(self) -> None:
@@ -152,7 +153,12 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
         cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         # A forged number may have any length; no row has one of more than 63 bits.
-        return cls(min(int(match["row_id"]), MAX_ROW_ID))
+        return cls(min(int(match["row_id"]), MAX_ROW_ID), *cls.read_more(match))
+
+    @classmethod
+    def read_more(cls, match: re.Match[str]) -> tuple[Any, ...]:
+        """What follows the row in a custom_id, as the constructor takes it."""
+        return ()
 
     def say(self, words: Translation) -> None:
         """Say the label in a server's language."""
@@ -166,9 +172,11 @@ class RowButton(ui.DynamicItem[ui.Button[Any]], template=r"row:(?P<row_id>[0-9]+
         """What a click does; raises a UserError with the sentence to show."""
 
 
-def row_of(*buttons: RowButton) -> View:
-    """The buttons side by side."""
+def row_of(*buttons: RowButton, words: Translation | None = None) -> View:
+    """The buttons side by side, with `words` in a server's language."""
     view = View()
     for button in buttons:
+        if words is not None:
+            button.say(words)
         view.add_item(button)
     return view

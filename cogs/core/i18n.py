@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from discord import ui
-
 from cogs.core.bot import Bot
 from domain.quotas import credits_in_digits
 from domain.settings import LANGUAGES
@@ -47,14 +45,6 @@ class Translation:
         """ "1.6 credits"."""
         amount = credits_in_digits(millicredits)
         return f"{amount} {self('credit' if amount == '1' else 'credits')}"
-
-    def labels(self, view: ui.View) -> ui.View:
-        """The view, its buttons' labels said in this language."""
-        for child in view.children:
-            button = getattr(child, "item", child)
-            if isinstance(button, ui.Button) and button.label:
-                button.label = self(button.label)
-        return view
 
 
 ENGLISH = Translation()

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from typing import Any, Self
-
-import discord
-from discord import ui
+from typing import Any
 
 from cogs.core.bot import Interaction
-from cogs.core.errors import MAX_ROW_ID, RowButton
+from cogs.core.errors import RowButton
 from cogs.core.i18n import Translation
 from domain import Job
 
@@ -37,11 +34,8 @@ class PictureButton(JobButton, template=r"picture:(?P<row_id>[0-9]+)(?::(?P<numb
         self.number = number
 
     @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        number = match["number"]
-        return cls(min(int(match["row_id"]), MAX_ROW_ID), int(number) if number else None)
+    def read_more(cls, match: re.Match[str]) -> tuple[Any, ...]:
+        return (int(match["number"]) if match["number"] else None,)
 
     def say(self, words: Translation) -> None:
         super().say(words)

@@ -87,3 +87,9 @@ def lines_within(lines: Sequence[str], limit: int) -> str:
             break
         kept.append(line)
     return "\n".join([*kept, f"… and {len(lines) - len(kept)} more."])
+
+
+def copyable(words: str) -> str:
+    """A block from which the words are copied as they were typed."""
+    inside = words.replace("```", "`\u200b``")
+    return f"```\n{inside}\n```"

@@ -25,7 +25,7 @@ class DeleteButton(JobButton, template=r"job:delete:(?P<row_id>[0-9]+)"):
 
 
 class DeleteAllButton(DeleteButton, template=r"job:delete:(?P<row_id>[0-9]+)"):
-    """The same, where one of several can be deleted, too."""
+    """Erase all pictures, and the message, where one of them can be erased alone, too."""
 
     label = "Delete all"
 

@@ -107,7 +107,13 @@ def finished_card(shown: Finished, words: Translation = ENGLISH) -> Card:
     notes.append(f"{model} · {picture} · {words.credits(job.cost)} · {words('AI-generated')}")
     card.add_item(small("\n".join(notes)))
     if len(shown.files) > 1:
-        card.add_item(text(words("The buttons mean picture **{number}** of {total}.", **_picked(shown))))
+        card.add_item(
+            text(
+                words(
+                    "The buttons mean picture **{number}** of {total}.", number=shown.number, total=len(shown.pictures)
+                )
+            )
+        )
     return card
 
 
@@ -175,11 +181,6 @@ def _items(shown: Finished, words: Translation) -> list[discord.MediaGalleryItem
         discord.MediaGalleryItem(f"attachment://{name}", description=alt[:MAX_ALT_TEXT], spoiler=shown.is_spoiler)
         for name, alt in zip(shown.files, alts, strict=True)
     ]
-
-
-def _picked(shown: Finished) -> dict[str, int]:
-    numbers = shown_numbers(shown.pictures)
-    return {"number": shown.number if shown.number in numbers else numbers[0], "total": len(shown.pictures)}
 
 
 def _words_as_read(shown: Finished, words: Translation) -> list[str]:

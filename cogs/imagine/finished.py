@@ -6,22 +6,19 @@ carries its number with it, so that a press means what its member saw, however m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import discord
-from discord import ui
 
 from cogs.cases.appeals import PictureAppealButton
 from cogs.cases.reports import ReportButton
 from cogs.core.bot import Bot, Interaction
-from cogs.core.channels import parent_of
+from cogs.core.channels import find_channel, parent_of
 from cogs.core.checks import may_tidy_up
-from cogs.core.errors import MAX_ROW_ID, RowButton
+from cogs.core.errors import RowButton
 from cogs.core.i18n import Translation, translation_for
-from cogs.core.job_button import JobButton, PictureButton
+from cogs.core.job_button import PictureButton
 from cogs.core.layout import Layout, layout, walk
 from cogs.core.text import NOBODY
 from cogs.imagine.buttons import AgainButton, DeleteAllButton, DeleteButton, delete_messages
@@ -34,22 +31,15 @@ from domain import Job, JobStatus, NotFound, Picture
 Rows = tuple[list[RowButton], ...]
 
 
-class PickButton(JobButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<number>[1-4])"):
+class PickButton(PictureButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<number>[1-4])"):
     """Let the buttons mean this picture."""
 
     prefix = "job:pick"
 
     def __init__(self, row_id: int, number: int, *, is_chosen: bool = False) -> None:
         super().__init__(row_id, number)
-        self.number = number
         if is_chosen:
             self.item.style = discord.ButtonStyle.primary
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        return cls(min(int(match["row_id"]), MAX_ROW_ID), int(match["number"]))
 
     def say(self, words: Translation) -> None:
         self.item.label = str(self.number)
@@ -59,7 +49,7 @@ class PickButton(JobButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<number>[1
         files = _names_in(interaction.message)
         if len(files) != len(shown_numbers(pictures)):
             raise NotFound("The pictures of this message are not stored any more.")
-        view = await finished_layout(interaction.client, job, pictures, files, self.number)
+        view = await finished_layout(interaction.client, job, pictures, files, self.number or 1)
         await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
 
@@ -107,7 +97,7 @@ async def finished_layout(
 async def _is_spoiler(bot: Bot, job: Job) -> bool:
     if job.guild_id is None:
         return False
-    channel_id = parent_of(bot.get_channel(job.channel_id)) or job.channel_id
+    channel_id = parent_of(await find_channel(bot, job)) or job.channel_id
     return (await bot.service.settings.fetch_channel(job.guild_id, channel_id)).spoiler
 
 

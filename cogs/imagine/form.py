@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,12 @@ from cogs.core.bot import Cog, Interaction
 from cogs.core.errors import Modal, RowButton
 from cogs.core.job_button import JobButton, PictureButton
 from cogs.imagine.attachments import read_attachment
+from cogs.imagine.command import MAX_PROMPT_CHARACTERS
 from cogs.imagine.submit import Typed, submit
 from domain import Job, JobSource, NotFound, Request
 from domain.refusals import Draft
 
 MENU = "Remix"
-MAX_PROMPT_CHARACTERS = 1000
 MAX_SETTINGS_CHARACTERS = 300
 
 
@@ -49,9 +50,17 @@ async def open_form(
     await interaction.response.send_modal(PictureForm(draft, number, mask))
 
 
-async def show_draft(interaction: Interaction, draft: Draft) -> None:
-    """The form for a request that was not accepted, filled in as it was."""
-    await interaction.response.send_modal(PictureForm(draft))
+class DraftButton(RowButton, template=r"form:(?P<row_id>[0-9]+)"):
+    """Open the form for a request that was not accepted, filled in as it was. Subclasses say where it is kept."""
+
+    label, emoji = "Edit", "✏️"
+
+    async def act(self, interaction: Interaction) -> None:
+        await interaction.response.send_modal(PictureForm(await self.fetch_draft(interaction)))
+
+    @abstractmethod
+    async def fetch_draft(self, interaction: Interaction) -> Draft:
+        """What the form opens with. Raises NotFound or NotAllowed."""
 
 
 class PictureForm(Modal, title="Change the picture"):
@@ -61,24 +70,9 @@ class PictureForm(Modal, title="Change the picture"):
         super().__init__()
         self.draft, self.request = draft, draft.request
         request, settings = draft.request, draft.settings
-        self.prompt = self.ask(
-            "Prompt",
-            ui.TextInput[Any](
-                custom_id="prompt",
-                style=discord.TextStyle.paragraph,
-                default=request.prompt,
-                max_length=_room_for(request.prompt),
-            ),
-        )
-        self.negative_prompt = self.ask(
-            "Without (negative prompt)",
-            ui.TextInput[Any](
-                custom_id="negative_prompt",
-                style=discord.TextStyle.paragraph,
-                default=request.negative_prompt or None,
-                required=False,
-                max_length=_room_for(request.negative_prompt),
-            ),
+        self.prompt = self._ask_words("prompt", "Prompt", request.prompt)
+        self.negative_prompt = self._ask_words(
+            "negative_prompt", "Without (negative prompt)", request.negative_prompt, required=False
         )
         self.settings = self.ask(
             "Settings",
@@ -97,6 +91,16 @@ class PictureForm(Modal, title="Change the picture"):
         self.start_picture = self._ask_file("start_picture", "Start picture", f"Empty: {start}.")
         mask = mask or "the mask of before" if request.mask_image is not None else "the whole picture changes"
         self.mask = self._ask_file("mask", "Mask: paint where it is white", f"Empty: {mask}.")
+
+    def _ask_words(self, name: str, text: str, words: str, *, required: bool = True) -> ui.TextInput[Any]:
+        field = ui.TextInput[Any](
+            custom_id=name,
+            style=discord.TextStyle.paragraph,
+            default=words or None,
+            required=required,
+            max_length=_room_for(words),
+        )
+        return self.ask(text, field)
 
     def _ask_file(self, name: str, text: str, description: str) -> ui.FileUpload[Any]:
         return self.ask(text, ui.FileUpload[Any](custom_id=name, required=False, max_values=1), description)

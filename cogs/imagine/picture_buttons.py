@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
 import discord
 from discord import ui
 
 from cogs.core.bot import Interaction
-from cogs.core.errors import MAX_ROW_ID, Modal, RowButton, row_of
+from cogs.core.errors import Modal, RowButton, row_of
 from cogs.core.i18n import ENGLISH
 from cogs.core.job_button import PictureButton
-from cogs.core.text import NOBODY
+from cogs.core.text import NOBODY, copyable, plural
 from cogs.imagine.cards import link_to
 from cogs.imagine.submit import submit
 from domain import InvalidRequest, Job, JobSource, NotAllowed, SafetyLevel
@@ -35,11 +36,13 @@ class UpscaleButton(PictureButton, template=r"job:upscale:(?P<row_id>[0-9]+)(?::
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         requests, number = interaction.client.service.requests, self.number or 1
-        buttons: list[RowButton] = []
-        for percent, name in FACTORS.items():
-            cost = requests.price(await requests.upscaled(job, number, percent / 100))
-            buttons.append(UpscaleByButton(job.id, number, percent, f"{name} ({credits_in_words(cost)})"))
-        await _offer(interaction, f"Picture {number}, painted once more with a second, larger pass:", buttons)
+        request = await requests.upscaled(job, number, min(FACTORS) / 100)
+        prices = {percent: requests.price(replace(request, upscale=percent / 100)) for percent in FACTORS}
+        buttons = [
+            UpscaleByButton(job.id, number, percent, f"{name} ({credits_in_words(prices[percent])})")
+            for percent, name in FACTORS.items()
+        ]
+        await _offer(interaction, f"Picture {number}, painted once more with a second, larger pass:", *buttons)
 
 
 class VaryButton(PictureButton, template=r"job:vary:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
@@ -48,14 +51,15 @@ class VaryButton(PictureButton, template=r"job:vary:(?P<row_id>[0-9]+)(?::(?P<nu
     prefix, label, emoji = "job:vary", "Vary", "🪄"
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
-        service, number = interaction.client.service, self.number or 1
-        buttons: list[RowButton] = []
-        for percent, name in VARIATIONS.items():
-            cost = service.requests.price(await service.requests.varied(job, number, percent / 100))
-            buttons.append(VaryByButton(job.id, number, percent, f"{name} ({credits_in_words(cost)})"))
-        buttons.append(VaryCustomButton(job.id, number))
-        pictures = "1 picture" if job.request.images == 1 else f"{job.request.images} pictures"
-        await _offer(interaction, f"{pictures}, painted on from picture {number}. How much may change?", buttons)
+        requests, number = interaction.client.service.requests, self.number or 1
+        request = await requests.varied(job, number, min(VARIATIONS) / 100)
+        prices = {percent: requests.price(replace(request, strength=percent / 100)) for percent in VARIATIONS}
+        buttons = [
+            VaryByButton(job.id, number, percent, f"{name} ({credits_in_words(prices[percent])})")
+            for percent, name in VARIATIONS.items()
+        ]
+        question = f"{plural(request.images, 'picture')}, painted on from picture {number}. How much may change?"
+        await _offer(interaction, question, *buttons, VaryCustomButton(job.id, number))
 
 
 class ChoiceButton(PictureButton, template=r"job:choice:(?P<row_id>[0-9]+):(?P<number>[1-4]):(?P<percent>[0-9]{1,3})"):
@@ -67,10 +71,8 @@ class ChoiceButton(PictureButton, template=r"job:choice:(?P<row_id>[0-9]+):(?P<n
         self.item.label = label or f"{percent} %"
 
     @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        return cls(min(int(match["row_id"]), MAX_ROW_ID), int(match["number"]), int(match["percent"]))
+    def read_more(cls, match: re.Match[str]) -> tuple[Any, ...]:
+        return (*super().read_more(match), int(match["percent"]))
 
 
 class UpscaleByButton(
@@ -132,12 +134,10 @@ class SendButton(PictureButton, template=r"job:send:(?P<row_id>[0-9]+)(?::(?P<nu
         png = await interaction.client.service.requests.fetch_file(job, number)
         await interaction.response.defer(ephemeral=True, thinking=True)
         file = discord.File(io.BytesIO(png), f"{job.id}-{number}.png")
-        try:
-            await interaction.user.send(f"Picture {job.id}, {link_to(job)}. AI-generated.", file=file)
-        except discord.Forbidden:
+        about = f"Picture {job.id}, {link_to(job)}. AI-generated."
+        answer = "It is in your direct messages."
+        if not await interaction.client.send_privately(interaction.user.id, about, file=file):
             answer = "I can't write to you: your privacy settings don't let this server's members send you messages."
-        else:
-            answer = "It is in your direct messages."
         await interaction.followup.send(answer, ephemeral=True, allowed_mentions=NOBODY)
 
 
@@ -164,9 +164,9 @@ def details_message(job: Job, details: Details) -> tuple[str, list[discord.File]
     lines.append("Paste this into `/imagine` for the same picture again:")
     if job.request.init_image is not None:
         lines[-1] = "It was painted on from a picture; **Edit** keeps that. Its words and settings:"
-    block = details.parameters.replace("```", "`\u200b``")
+    block = copyable(details.parameters)
     if sum(map(len, lines)) + len(block) <= MAX_CONTENT:
-        return "\n".join([*lines, f"```\n{block}\n```"]), []
+        return "\n".join([*lines, block]), []
     return "\n".join(lines), [discord.File(io.BytesIO(details.parameters.encode()), f"{job.id}-{details.number}.txt")]
 
 
@@ -176,7 +176,7 @@ async def vary(interaction: Interaction, job: Job, number: int, strength: float)
     await submit(interaction, wanted, source=JobSource.VARY, parent_id=job.id, parent_number=number)
 
 
-async def _offer(interaction: Interaction, question: str, buttons: list[RowButton]) -> None:
+async def _offer(interaction: Interaction, question: str, *buttons: RowButton) -> None:
     await interaction.response.send_message(question, view=row_of(*buttons), ephemeral=True)
 
 

@@ -15,7 +15,7 @@ from discord import ui
 from cogs.core.bot import Interaction
 from cogs.core.errors import MAX_ROW_ID, View, or_reply, row_of
 from cogs.core.job_button import PictureButton, fetch_job
-from cogs.core.text import NOBODY
+from cogs.core.text import NOBODY, plural
 from cogs.imagine.form import StartButton, open_form
 from domain import InvalidRequest, Job
 from domain.quotas import credits_in_words
@@ -77,10 +77,8 @@ class RegionFormButton(
         self.region = region
 
     @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        return cls(min(int(match["row_id"]), MAX_ROW_ID), int(match["number"]), match["region"])
+    def read_more(cls, match: re.Match[str]) -> tuple[Any, ...]:
+        return (*super().read_more(match), match["region"])
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         number, region = self.number or 1, _region(self.region)
@@ -101,15 +99,15 @@ class OtherRegionButton(PictureButton, template=r"job:region-other:(?P<row_id>[0
 async def show_preview(interaction: Interaction, job: Job, number: int, region: Region) -> None:
     """The question becomes the picture with the region tinted, and what painting there costs."""
     requests = interaction.client.service.requests
-    cost = requests.price(await requests.in_region(job, number, region))
-    preview = await requests.preview_region(job, number, region)
-    pictures = "1 picture" if job.request.images == 1 else f"{job.request.images} pictures"
+    request = await requests.in_region(job, number, region)
+    preview = await requests.preview_region(request, region)
     alt = f"Picture {number} with the region {region.label.lower()} tinted, AI-generated"
     file = discord.File(io.BytesIO(preview), PREVIEW, description=alt)
     await interaction.response.edit_message(
         content=(
             f"**{region.label}** of picture {number}: what is tinted is painted again, the rest stays. "
-            f"{pictures} as it is: {credits_in_words(cost)}. Nothing is charged yet."
+            f"{plural(request.images, 'picture')} as it is: {credits_in_words(requests.price(request))}. "
+            "Nothing is charged yet."
         ),
         attachments=[file],
         view=row_of(RegionFormButton(job.id, number, region), OtherRegionButton(job.id, number)),

@@ -7,20 +7,20 @@ import discord
 from cogs.core.bot import Answer, Interaction
 from cogs.core.colours import AMBER
 from cogs.core.errors import RowButton, row_of
-from cogs.imagine.form import show_draft
+from cogs.core.text import copyable
+from cogs.imagine.form import DraftButton
 from cogs.imagine.submit import Unpainted
+from domain.refusals import Draft
 
 
-class EditDraftButton(RowButton, template=r"draft:edit:(?P<row_id>[0-9]+)"):
+class EditDraftButton(DraftButton, template=r"draft:edit:(?P<row_id>[0-9]+)"):
     """Open the form with what was not accepted; the row is the draft."""
 
-    prefix, label, emoji = "draft:edit", "Edit", "✏️"
+    prefix = "draft:edit"
 
-    async def act(self, interaction: Interaction) -> None:
-        draft = await interaction.client.service.drafts.fetch(
-            self.row_id, interaction.user.id, interaction.guild_id, interaction.channel_id or 0
-        )
-        await show_draft(interaction, draft)
+    async def fetch_draft(self, interaction: Interaction) -> Draft:
+        drafts = interaction.client.service.drafts
+        return await drafts.fetch(self.row_id, interaction.user.id, interaction.guild_id, interaction.channel_id or 0)
 
 
 async def unpainted_answer(_: Interaction, error: Unpainted) -> Answer:
@@ -30,12 +30,6 @@ async def unpainted_answer(_: Interaction, error: Unpainted) -> Answer:
         words += f"\n**Without**\n{copyable(error.negative_prompt)}"
     embed = discord.Embed(title="Your words", description=words, colour=AMBER)
     return Answer(content=str(error), embed=embed, view=row_of(EditDraftButton(error.draft_id)))
-
-
-def copyable(words: str) -> str:
-    """A block from which the words are copied as they were typed."""
-    inside = words.replace("```", "`\u200b``")
-    return f"```\n{inside}\n```"
 
 
 BUTTONS: tuple[type[RowButton], ...] = (EditDraftButton,)

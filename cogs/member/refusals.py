@@ -15,26 +15,26 @@ from discord import app_commands, ui
 from cogs.cases.appeals import AppealButton
 from cogs.core.bot import Answer, Cog, Interaction
 from cogs.core.colours import AMBER, BLUE
-from cogs.core.errors import RowButton, View, or_reply, row_of
+from cogs.core.errors import RowButton, View, answer_privately, or_reply, row_of
 from cogs.core.text import MAX_FIELD, inert, lines_within, marked
-from cogs.imagine.form import show_draft
+from cogs.imagine.form import DraftButton
 from domain import PromptRefused
-from domain.refusals import Refused
+from domain.refusals import Draft, Refused
 
 MAX_WORDS = 3800
 MAX_FIRST_WORDS = 60
 
 
-class EditRefusedButton(RowButton, template=r"refused:edit:(?P<row_id>[0-9]+)"):
+class EditRefusedButton(DraftButton, template=r"refused:edit:(?P<row_id>[0-9]+)"):
     """Open the form with what was refused; the row is the decision."""
 
-    prefix, label, emoji = "refused:edit", "Edit", "✏️"
+    prefix = "refused:edit"
 
-    async def act(self, interaction: Interaction) -> None:
-        draft = await interaction.client.service.refusals.fetch_draft(
+    async def fetch_draft(self, interaction: Interaction) -> Draft:
+        refusals = interaction.client.service.refusals
+        return await refusals.fetch_draft(
             self.row_id, interaction.user.id, interaction.guild_id, interaction.channel_id or 0
         )
-        await show_draft(interaction, draft)
 
 
 async def refusal_answer(interaction: Interaction, error: PromptRefused) -> Answer:
@@ -62,11 +62,8 @@ def buttons_of(refused: Refused) -> list[RowButton]:
 
 async def show(interaction: Interaction, decision_id: int) -> None:
     """A refusal as its member read it at first. Raises NotFound, or NotAllowed for anybody else."""
-    answer = answer_of(await interaction.client.service.refusals.fetch(decision_id, interaction.user.id))
-    given: dict[str, Any] = {"embed": answer.embed, "view": answer.view}
-    await interaction.response.send_message(
-        answer.content, **{name: value for name, value in given.items() if value is not None}, ephemeral=True
-    )
+    refused = await interaction.client.service.refusals.fetch(decision_id, interaction.user.id)
+    await answer_privately(interaction, answer_of(refused))
 
 
 def _words_card(refused: Refused) -> discord.Embed | None:

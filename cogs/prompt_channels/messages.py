@@ -286,7 +286,7 @@ class PromptMessages(Cog):
         try:
             reply = await message.reply(
                 words(text),
-                view=words.labels(row_of(*buttons)),
+                view=row_of(*buttons, words=words),
                 nonce=f"a-{message.id}",
                 mention_author=False,
                 allowed_mentions=NOBODY,

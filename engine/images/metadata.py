@@ -25,7 +25,7 @@ from PIL import Image, PngImagePlugin
 from domain import ModelIdentity, Request
 from domain.frozen import frozen
 from engine.console import accept_any_console
-from engine.request.schedulers import SCHEDULERS
+from engine.request.schedulers import label_of
 
 SOFTWARE = "Waifu Diffusion bot"
 LICENCE_NAME = "CreativeML Open RAIL-M"
@@ -100,7 +100,7 @@ def parameters(request: Request, seed: int, model: ModelIdentity) -> str:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     settings = {
         "Steps": request.num_inference_steps,
-        "Sampler": SCHEDULERS[request.scheduler].label if request.scheduler in SCHEDULERS else request.scheduler,
+        "Sampler": label_of(request.scheduler),
         "CFG scale": f"{request.guidance_scale:g}",
         "Seed": seed,
         "Size": f"{request.width}x{request.height}",

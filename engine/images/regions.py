@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from domain.regions import Region
 from engine.images.metadata import XMP
 
-# Thirds that reach over each other: what stands on the border of two can be painted anew as a whole.
+# Thirds that reach over each other: what stands on the border of two can be painted again as a whole.
 _BANDS = ((0.0, 0.4), (0.3, 0.7), (0.6, 1.0))
 _CELLS = [region for region in Region if region is not Region.BACKGROUND]  # row by row
 _TINT = (255, 0, 160)

@@ -162,7 +162,7 @@ def _meant(word: str, speller: Speller) -> Respelt:
 
 
 def _respace(tokens: list[Token], speller: Speller) -> list[Token]:
-    """`na ked wo man`: unknown words and their neighbours, parted anew where that gives known words only."""
+    """`na ked wo man`: unknown words and their neighbours, parted differently where that gives known words only."""
     unknown = [not speller.knows(token.text) for token in tokens]
     respaced: list[Token] = []
     index = 0

@@ -61,6 +61,11 @@ def scheduler_named(text: str) -> str | None:
     return labels.get(wanted) or names.get(wanted)
 
 
+def label_of(name: str) -> str:
+    """A scheduler's name in A1111's web UI; an unknown one's own."""
+    return SCHEDULERS[name].label if name in SCHEDULERS else name
+
+
 def calls_of(name: str, steps: int) -> int:
     """How often a scheduler calls the model in `steps` steps. Raises InvalidRequest for an unknown name."""
     scheduler = SCHEDULERS[canonical(name)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from domain import SEED_LIMIT, InvalidRequest, Request
 from engine.request.presets import apply_preset
-from engine.request.schedulers import SCHEDULERS, scheduler_named
+from engine.request.schedulers import label_of, scheduler_named
 
 _SIZE = re.compile(r"(\d{1,5})\s*[x×*]\s*(\d{1,5})")
 _ENTRY = re.compile(r"\s*([^:,\n]{1,40}?)\s*[:=]\s*([^,\n]{0,60}?)\s*(?:,|\n|$)")
@@ -26,7 +26,7 @@ def write_settings(request: Request) -> str:
     settings: dict[str, object] = {
         "Size": f"{request.width}x{request.height}",
         "Steps": request.num_inference_steps,
-        "Sampler": SCHEDULERS[request.scheduler].label if request.scheduler in SCHEDULERS else request.scheduler,
+        "Sampler": label_of(request.scheduler),
         "Guidance": f"{request.guidance_scale:g}",
         "Seed": request.seed,
         "Pictures": request.images,
@@ -79,17 +79,13 @@ def _canonical(name: str) -> str:
 
 def _with_preset(request: Request, name: str, entries: dict[str, str]) -> Request:
     """The preset's values; steps and scheduler that the line repeats unchanged give way to them."""
-    same = {"steps": str(request.num_inference_steps), "sampler": _label(request.scheduler)}
+    same = {"steps": str(request.num_inference_steps), "sampler": label_of(request.scheduler)}
     for setting, value in same.items():
         if entries.get(setting, "").casefold() == value.casefold():
             del entries[setting]
     if name in ("", "none"):
         return replace(request, preset=None, guidance_interval=(0.0, 1.0))
     return apply_preset(request, name)
-
-
-def _label(scheduler: str) -> str:
-    return SCHEDULERS[scheduler].label if scheduler in SCHEDULERS else scheduler
 
 
 def _size(value: str, shapes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
