@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -77,6 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
             if piece.number in done or options.only not in (None, piece.number) or time.monotonic() > ends_at:
                 continue
             place = (options.keep or Path(folder)) / f"piece{piece.number}"
+            shutil.rmtree(place, ignore_errors=True)  # of a run that was stopped in it
             place.mkdir(parents=True)
             lines = asyncio.run(play(piece, model, place))
             done[piece.number] = [json.loads(line) for line in lines]

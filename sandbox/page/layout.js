@@ -80,13 +80,5 @@ export function wordsOf(message) {
 
 const plain = (words) => words.replace(/^(#{1,3}|-#|>) /gm, "").replace(/\*\*|__|~~|\|\|.*?\|\||`/g, "").replace(/<t:\d+(:\w)?>|<[@#][!&]?\d+>/g, "").replace(/\s+/g, " ").trim();
 
-// How much there is to look at: that a picture has come is news, that a bar has moved is not.
-export function countMedia(message) {
-  let count = message.attachments.length;
-  const walk = (one) => {
-    count += one.items?.length ?? 0;
-    (one.components ?? []).forEach(walk);
-  };
-  (message.components ?? []).forEach(walk);
-  return count;
-}
+// The files that there are to look at, but for a preview: that a picture has come is news, that a bar has moved is not.
+export const picturesIn = (message) => new Set(message.attachments.map((one) => one.filename).filter((name) => !name.startsWith("preview.")));

@@ -6,19 +6,24 @@ import { markup } from "/page/markup.js";
 const TEXT_INPUT = 4, TEXT = 10, FILE_UPLOAD = 19, RADIO_GROUP = 21, CHECKBOX_GROUP = 22, CHECKBOX = 23;
 const PARAGRAPH = 2;
 
+let opening = 0; // there is one dialog: an answer to an earlier form must not close or mark a later one
+
 // `send` gets the values by custom_id; the form closes when they were taken, and else says why not.
 export function openModal(modal, state, send) {
+  const mine = ++opening;
   const dialog = document.getElementById("modal");
   text(dialog.querySelector("h2"), modal.title);
   const fields = new Map(), form = dialog.querySelector("form"), problem = dialog.querySelector(".problem");
   dialog.querySelector(".fields").replaceChildren(...modal.components.map((row) => field(row, fields, state)));
   text(problem, "");
+  form.ariaBusy = "false";
   form.querySelector("[value=cancel]").onclick = () => dialog.close();
   form.onsubmit = async (event) => {
     event.preventDefault();
     if (form.ariaBusy === "true") return;
     form.ariaBusy = "true";
     const answer = await send(await read(fields));
+    if (mine !== opening) return;
     form.ariaBusy = "false";
     if (answer.error) text(problem, answer.error);
     else dialog.close();

@@ -1,7 +1,8 @@
 // Keeping a reader at the end of the messages, or telling what is new to one who has scrolled up.
-import { countMedia, wordsOf } from "/page/layout.js";
+import { picturesIn, wordsOf } from "/page/layout.js";
 
-const NEAR_PX = 60;
+const NEAR_PX = 60, LOADING = 128;
+const isThinking = (message) => Boolean((message.flags ?? 0) & LOADING);
 
 export class News {
   // list: the scrolling element; button: leads to the newest; said: what a screen reader hears
@@ -43,8 +44,9 @@ export class News {
 
   // A message came, or one changed: `old` is what it was.
   tell(message, old, isOwn) {
-    const isNews = !old || countMedia(message) > countMedia(old);
-    if (!isNews) return;
+    if (isThinking(message)) return; // the answer is news, not that there will be one
+    const had = old && !isThinking(old) ? picturesIn(old) : null;
+    if (had && [...picturesIn(message)].every((name) => had.has(name))) return;
     const words = wordsOf(message).slice(0, 60);
     this.said.textContent = `${message.author.username}: ${words}`;
     if (isOwn && !old) this.follows = true; // who writes wants to see it

@@ -7,9 +7,10 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
-from sandbox.people.person import Person, Refused, walk
+from sandbox.people import labels_of
+from sandbox.people.person import Person, Refused
 from sandbox.server import LoopbackDiscord
-from sandbox.world.world import ApiError, Channel, Interaction, Message
+from sandbox.world.things import ApiError, Channel, Interaction, Message
 
 # Everybody's next act comes within so many seconds.
 SPREAD_SECONDS = 2.5
@@ -43,7 +44,7 @@ class Crowd:
     def _acts(self) -> dict[Callable[[Person], Awaitable[None]], int]:
         return {
             self.imagine: 30, self.imagine_privately: 8, self.press_again: 12, self.press_edit: 8,
-            self.press_delete: 5, self.press_cancel: 12, self.look: 5, **self._message_acts(),
+            self.press_delete: 5, self.press_number: 4, self.press_cancel: 12, self.look: 5, **self._message_acts(),
         }  # fmt: skip
 
     def _message_acts(self) -> dict[Callable[[Person], Awaitable[None]], int]:
@@ -63,7 +64,13 @@ class Crowd:
         self._note(await person.slash(channel, "imagine", prompt=prompt, steps=steps, images=images), prompt)
 
     async def press_again(self, person: Person) -> None:
-        await self._press(person, self.dice.choice(("Again", "Again", "Vary")))
+        label = self.dice.choice(("Again", "Again", "Vary", "Upscale"))
+        asked = await self._press(person, label)
+        if asked is not None and label != "Again":
+            await self._choose(person, asked)
+
+    async def press_number(self, person: Person) -> None:
+        await self._press(person, self.dice.choice("1234"))
 
     async def press_delete(self, person: Person) -> None:
         await self._press(person, "Delete")
@@ -81,10 +88,22 @@ class Crowd:
     async def look(self, person: Person) -> None:
         await person.slash(self.dice.choice(self.easels), self.dice.choice(("queue", "quota me", "privacy show")))
 
-    async def _press(self, person: Person, label: str) -> None:
+    async def _press(self, person: Person, label: str) -> Interaction | None:
+        """Press what begins with this word: under several pictures a number follows."""
         message = self._message_with(person, label)
-        if message is not None:
-            self._note(await person.click(message, label), label)
+        if message is None:
+            return None
+        pressed = await person.click(message, next(one for one in labels_of(message) if one.split()[0] == label))
+        self._note(pressed, label)
+        return pressed
+
+    async def _choose(self, person: Person, asked: Interaction) -> None:
+        """Press one of the choices of a private answer; a form is left unfilled."""
+        answer = self.server.world.messages.get(asked.response_message_id or 0)
+        choices = [one for one in labels_of(answer) if "credit" in one] if answer is not None else []
+        if answer is not None and choices:
+            label = self.dice.choice(choices)
+            self._note(await person.click(answer, label), label)
 
     def _message_with(self, person: Person, label: str) -> Message | None:
         places = [*self.easels, *self.prompts, person.dm()]
@@ -92,7 +111,7 @@ class Crowd:
             message
             for place in places
             for message in person.sees(place)
-            if any(one.get("label") == label for one in walk(message.components))
+            if message.only_for is None and any(one.split()[0] == label for one in labels_of(message))
         ]
         return self.dice.choice(found) if found else None
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.people.person import walk
+from sandbox.people import media_of
 from sandbox.server import LoopbackDiscord
-from sandbox.world.world import Event, Message
+from sandbox.world.layout import walk
+from sandbox.world.things import Event, Message
 from scripts.misfortune.crowd import Crowd
 from tests.support.cards import text_of
 
-KINDS = ("lost", "doubled", "stuck", "credits", "untrue")
+KINDS = ("lost", "doubled", "stuck", "credits", "untrue", "rules")
 BAD_ENDS = ("refused", "withheld", "failed", "cancelled")
 BUTTON = re.compile(r"job:([\w-]+):(\d+)(?::[\w-]+)*")
 NUMBER = re.compile(r"picture (\d+) ·")
@@ -153,6 +154,8 @@ def _stuck(server: LoopbackDiscord, state: State, excused: set[int]) -> Iterator
 def _shown_wrongly(server: LoopbackDiscord, state: State, may_lack_files: bool) -> Iterator[Finding]:
     shown: defaultdict[int, list[Message]] = defaultdict(list)
     for message in server.world.messages.values():
+        if message.only_for is not None:
+            continue  # a question about a picture, for one person
         for job_id in {job_id for _, job_id in buttons_of(message)}:
             shown[job_id].append(message)
     for job_id, messages in shown.items():
@@ -166,8 +169,13 @@ def _shown_wrongly(server: LoopbackDiscord, state: State, may_lack_files: bool) 
     for job in state.jobs.values():
         is_due = job.status == "delivered" and job.pictures > 0 and job.id not in later
         has_stand_in = may_lack_files and bool(shown[job.id])
-        if is_due and not has_stand_in and not any(message.attachments for message in shown[job.id]):
+        if is_due and not has_stand_in and not any(map(shows_picture, shown[job.id])):
             yield Finding("lost", f"job {job.id} is delivered, and nothing shows it")
+
+
+def shows_picture(message: Message) -> bool:
+    """Whether a message shows more than a preview."""
+    return any(not one.filename.startswith("preview.") for one in media_of(message))
 
 
 def _superseded(state: State) -> set[int]:

@@ -220,10 +220,14 @@ async def press_choices(stage: Stage, presses: Presses, picture: Message) -> Non
         for choice in choices:
             asked = stage.ana.answer(await presses.press(stage.ana, picture, label))
             found = next(one for one in labels_of(asked) if one and one.startswith(choice))
-            await presses.press(stage.ana, asked, found)
+            if choice == "Another":
+                await presses.opens(stage.ana, asked, found)
+            else:
+                await presses.says(stage.ana, asked, found, "picture ")
     await presses.opens(stage.ana, picture, "Use as start")
     await presses.says(stage.ana, picture, "Details", "Paste this")
-    await presses.press(stage.ana, picture, "Send me")
+    sent = stage.ana.answer(await presses.press(stage.ana, picture, "Send me"))
+    await stage.ana.until(lambda: "It is in your direct messages" in text_of(sent))
 
 
 async def press_region(stage: Stage, presses: Presses, picture: Message) -> None:

@@ -8,7 +8,7 @@ from cogs.core.text import marked
 from sandbox.world.layout import walk
 from sandbox.world.things import Message
 from tests.support import placeholder_policy
-from tests.support.cards import fields_of, labels_of, text_of
+from tests.support.cards import everything_in, fields_of, labels_of, text_of
 from tests.support.forms import form_of
 from tests.support.prompt_channels import answer_to, prompts
 from tests.support.refusals import FORBIDDEN, LICENSED, LIFTABLE
@@ -25,7 +25,7 @@ async def see_nobody_else_sees(stage: Stage, words: str) -> None:
     """No message that the others see repeats these words."""
     for channel in stage.server.world.channels.values():
         for message in stage.mira.sees(channel):
-            assert message.author_id == stage.ana.id or words not in text_of(message)
+            assert message.author_id == stage.ana.id or words not in everything_in(message)
 
 
 @pytest.mark.parametrize(

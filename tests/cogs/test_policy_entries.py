@@ -14,7 +14,7 @@ from engine.worker.backend import Backend
 from engine.worker.local_backend import LocalBackend
 from sandbox.world.things import Message
 from settings import Settings
-from tests.support.cards import choose, text_of
+from tests.support.cards import choose, everything_in
 from tests.support.stage import Stage, make_stage
 
 FORBIDDEN = "disembowelled"
@@ -43,7 +43,7 @@ def assert_refused_privately(stage: Stage, answer: Message) -> None:
     assert "House rule" in answer.content
     assert "Appeal" in answer.content
     public = [one for channel in stage.server.world.channels.values() for one in stage.mira.sees(channel)]
-    assert not any(FORBIDDEN in text_of(one) for one in public if one.author_id != stage.ana.id)
+    assert not any(FORBIDDEN in everything_in(one) for one in public if one.author_id != stage.ana.id)
 
 
 async def test_a_slash_command_is_judged(stage: Stage) -> None:

@@ -128,7 +128,7 @@ async def test_a_lost_first_answer_leaves_one_message_and_no_untrue_sentence(sta
     seen = stage.ana.sees(stage.paintings)
     assert sum(map(is_delivered, seen)) == 1
     assert waiting(stage) == []
-    assert not any("charged" in one.content for one in seen)
+    assert not any("charged" in text_of(one) for one in seen)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_lost_thinking_leaves_the_picture_and_no_untrue_sentence(
     await stage.until_status(1, JobStatus.DELIVERED)
     seen = stage.ana.sees(stage.paintings)
     assert sum(map(is_delivered, seen)) == 1
-    assert not any(one.is_thinking or "charged" in one.content for one in seen)
+    assert not any(one.is_thinking or "charged" in text_of(one) for one in seen)
 
 
 async def test_nothing_is_accepted_by_a_bot_whose_parts_are_being_taken_down(stage: Stage) -> None:

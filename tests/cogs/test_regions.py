@@ -114,7 +114,8 @@ async def test_two_open_forms_of_one_picture_each_paint_their_own_region(stage: 
         asked = await ask(person, message)
         await person.select(asked, "Choose a region", region)
         opened[person.id] = await person.click(asked, "Change the words and paint")
-    painted = stage.ana.answer(await stage.ana.submit(opened[stage.ana.id]))
-    await stage.ana.until(lambda: is_delivered(painted))
-    request = (await stage.service.jobs.fetch(2)).request
-    assert request.mask_image == region_mask(Region.LEFT, (request.width, request.height))
+    for number, (person, region) in enumerate(((stage.ana, Region.LEFT), (stage.ben, Region.RIGHT)), start=2):
+        painted = person.answer(await person.submit(opened[person.id]))
+        await person.until(lambda painted=painted: is_delivered(painted))
+        request = (await stage.service.jobs.fetch(number)).request
+        assert request.mask_image == region_mask(region, (request.width, request.height))

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from domain.quotas import credits_in_words
 from engine.images.metadata import read_png
 from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.people import media_of
 from sandbox.world.things import Attachment, Message
-from tests.support.cards import choose, fields_of, gallery_of, labels_of, text_of
+from tests.support.cards import choose, fields_of, labels_of, text_of
 from tests.support.stage import Stage, is_delivered, make_stage
 
 
@@ -69,7 +70,7 @@ async def test_the_number_survives_a_restart(tmp_path: Path, tiny_model: LoadedM
 
 async def test_each_picture_has_its_own_words_for_those_who_do_not_see_it(stage: Stage) -> None:
     message = await three(stage)
-    said = [item["description"] for item in gallery_of(message)]
+    said = [one.description for one in media_of(message)]
     assert said == [f"Picture {n} of 3, AI-generated, for the prompt: 1girl, smile" for n in (1, 2, 3)]
 
 
@@ -98,7 +99,10 @@ async def test_the_form_gives_the_same_pixels_and_says_what_it_does_not_know(sta
 
 async def test_upscaling_says_the_price_first_and_the_real_size_afterwards(stage: Stage) -> None:
     message = await three(stage)
-    large = await choose(stage.ben, message, "Upscale 1", "2×")
+    asked = stage.ben.answer(await stage.ben.click(message, "Upscale 1"))
+    small, large_label = (str(one) for one in labels_of(asked))
+    assert [small.partition(" ")[0], large_label.partition(" ")[0]] == ["1.5×", "2×"]
+    large = stage.ben.answer(await stage.ben.click(asked, large_label))
     await stage.ben.until(lambda: is_delivered(large))
     with Image.open(io.BytesIO(large.attachments[0].data)) as image:
         size = image.size
@@ -107,6 +111,7 @@ async def test_upscaling_says_the_price_first_and_the_real_size_afterwards(stage
     assert "(upscaled 2×" in fields_of(large)["Size"]
     assert seeds_of(large.attachments) == [7]
     job = await stage.service.jobs.fetch(2)
+    assert large_label == f"2× ({credits_in_words(job.cost)})"
     assert job.cost > (await stage.service.jobs.fetch(1)).cost / 3
     again = stage.ben.answer(await stage.ben.click(large, "Upscale"))
     assert "upscaled already" in again.content
@@ -152,7 +157,7 @@ async def test_a_message_of_an_older_bot_is_finished_in_the_newer_components(
     ]
     async with make_stage(tmp_path, tiny_model, checker, world) as stage:
         await stage.ana.until(lambda: is_delivered(message))
-        assert (message.embeds, message.is_v2, len(gallery_of(message))) == ([], True, 1)
+        assert (message.embeds, message.is_v2, len(media_of(message))) == ([], True, 1)
 
 
 async def test_a_picture_is_sent_privately_as_it_was_painted(stage: Stage) -> None:
@@ -166,7 +171,7 @@ async def test_a_channel_may_ask_for_spoilers(stage: Stage) -> None:
     await stage.agree(stage.ana)
     await stage.change_settings(stage.paintings, spoiler=True)
     message = await stage.picture(stage.ana, steps=4)
-    assert [item["spoiler"] for item in gallery_of(message)] == [True]
+    assert [one.spoiler for one in media_of(message)] == [True]
 
 
 async def test_remix_opens_the_form_for_anybodys_picture(stage: Stage) -> None:

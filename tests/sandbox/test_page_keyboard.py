@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
 import discord
 import pytest
 from playwright.async_api import Page, expect
 
 from sandbox.people import Person
-from sandbox.server import LoopbackDiscord
 from sandbox.world import changes
 from sandbox.world.things import Channel
-from tests.support.browser import NEEDS_CHROMIUM, opened_page, server_with_page
+from tests.support.browser import NEEDS_CHROMIUM, discord_server, page
 from tests.support.layouts import gallery, layout, pictures
 from tests.support.sandbox_bot import SandboxBot
 
+__all__ = ["discord_server", "page"]  # fixtures of this module
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600), NEEDS_CHROMIUM]
-
-
-@pytest.fixture
-async def discord_server() -> AsyncGenerator[LoopbackDiscord]:
-    async with server_with_page() as server:
-        yield server
-
-
-@pytest.fixture
-async def page(discord_server: LoopbackDiscord, bot: SandboxBot) -> AsyncGenerator[Page]:
-    async with opened_page(discord_server.base_url) as opened:
-        yield opened.page
 
 
 async def test_the_first_tab_leads_to_the_message_field(page: Page) -> None:

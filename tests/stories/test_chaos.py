@@ -9,10 +9,12 @@ import pytest
 
 from sandbox.people.person import Person, channel_named
 from sandbox.server import LoopbackDiscord
-from sandbox.world.world import Message, default_world
+from sandbox.world.layout import MEDIA_GALLERY
+from sandbox.world.things import V2, Attachment, Message
+from sandbox.world.world import default_world
 from scripts.misfortune.crowd import Crowd
 from scripts.misfortune.events import KILLS, plan
-from scripts.misfortune.verdict import Job, State, Witness, judge
+from scripts.misfortune.verdict import Job, State, Witness, buttons_of, judge
 
 GOOD = Job(
     id=1,
@@ -34,13 +36,16 @@ def server() -> LoopbackDiscord:
     return LoopbackDiscord(default_world())
 
 
-def card(server: LoopbackDiscord, job_id: int, verb: str = "again", words: str = "") -> Message:
+def card(server: LoopbackDiscord, job_id: int, verb: str = "again", words: str = "", shows: str = "1-7.png") -> Message:
     """A message of the bot with one button of a job, and a picture where it is finished."""
     world, place = server.world, channel_named(server.world, "paintings")
     message = Message(world.new_id(), place.id, world.bot.id, words)
     message.components = [{"type": 1, "components": [{"type": 2, "custom_id": f"job:{verb}:{job_id}"}]}]
     if verb == "again":
-        message.attachments = [object()]  # pyright: ignore[reportAttributeAccessIssue]
+        file = Attachment(world.new_id(), shows, b"")
+        media = {"url": f"attachment://{shows}", "attachment_id": file.id}
+        message.attachments, message.flags = [file], V2
+        message.components.append({"type": MEDIA_GALLERY, "items": [{"media": media}]})
     return world.post(message)
 
 
@@ -59,6 +64,22 @@ def test_one_picture_in_one_message_is_what_should_be(server: LoopbackDiscord) -
 
 def test_a_picture_that_nothing_shows_is_lost(server: LoopbackDiscord) -> None:
     assert found(server, GOOD) == ["lost"]
+
+
+def test_a_preview_is_no_picture(server: LoopbackDiscord) -> None:
+    card(server, 1, shows="preview.jpg")
+    assert found(server, GOOD) == ["lost"]
+
+
+@pytest.mark.parametrize("verb", ["vary-by:1:2:35", "region-form:1:2:top-left", "pick"])
+def test_a_private_question_about_a_picture_does_not_double_it(server: LoopbackDiscord, verb: str) -> None:
+    card(server, 1)
+    name, _, rest = verb.partition(":")
+    asked = card(server, 1, name)
+    asked.only_for = 5
+    asked.components[0]["components"][0]["custom_id"] = f"job:{name}:{rest or '1:2'}"
+    assert [*buttons_of(asked)] == [(name, 1)]
+    assert found(server, GOOD) == []
 
 
 def test_a_picture_in_two_messages_and_a_prompt_accepted_twice_are_doubled(server: LoopbackDiscord) -> None:

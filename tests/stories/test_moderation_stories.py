@@ -13,7 +13,7 @@ from db.database import Database
 from domain import JobStatus
 from engine.safety import FixedScores
 from engine.worker.local_backend import LocalBackend
-from tests.support.cards import text_of, told
+from tests.support.cards import everything_in, text_of, told
 from tests.support.refusals import LICENSED
 from tests.support.stage import Stage, running_bot
 
@@ -27,7 +27,7 @@ async def test_repeated_refusals_climb_the_ladder_that_moderators_see_and_lift(s
     assert "one picture at a time" in heard[3]
     assert "strike 3. You can ask again" in heard[4]
     assert "After 3 refused prompts" in heard[5]
-    seen = [text_of(one) for channel in stage.server.world.channels.values() for one in stage.ben.sees(channel)]
+    seen = [everything_in(one) for channel in stage.server.world.channels.values() for one in stage.ben.sees(channel)]
     assert "passport" not in "".join(seen)  # ana alone reads her words again
     own = await told(stage, "ana", "strikes")
     assert "3 live strikes" in own

@@ -56,3 +56,17 @@ async def server_with_page() -> AsyncGenerator[LoopbackDiscord]:
     async with server:
         yield server
     assert not server.violations, "\n".join(server.violations)
+
+
+@pytest.fixture
+async def discord_server() -> AsyncGenerator[LoopbackDiscord]:
+    """For modules that import it: their loopback Discord has its page."""
+    async with server_with_page() as server:
+        yield server
+
+
+@pytest.fixture
+async def page(discord_server: LoopbackDiscord, bot: object) -> AsyncGenerator[Page]:
+    """The page of that server in a browser, with the bot of tests/sandbox logged in."""
+    async with opened_page(discord_server.base_url) as opened:
+        yield opened.page

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from sandbox.people.person import Person
-from sandbox.world.layout import BUTTON, MEDIA_GALLERY, texts, walk
+from sandbox.world.layout import BUTTON, texts, walk
 from sandbox.world.things import Channel, Message
 from tests.support.stage import Stage
 
@@ -15,11 +14,17 @@ _FIELD = re.compile(r"\*\*([^*]+)\*\* (.*?)(?= · \*\*|$)")
 
 def text_of(message: Message) -> str:
     """Everything that a message says."""
-    parts = [message.content, *texts(message.components)]
+    parts = [message.text]
     for embed in message.embeds:
         parts += [embed.get("title", ""), embed.get("description", ""), (embed.get("footer") or {}).get("text", "")]
         parts += [f"{field['name']}: {field['value']}" for field in embed.get("fields", [])]
     return "\n".join(parts)
+
+
+def everything_in(message: Message) -> str:
+    """All that a message carries, seen or read aloud: for saying that something is nowhere in it."""
+    files = [(one.filename, one.description) for one in message.attachments]
+    return f"{message.content} {message.embeds} {message.components} {files}"
 
 
 def title_of(message: Message) -> str:
@@ -36,11 +41,6 @@ def fields_of(message: Message) -> dict[str, str]:
         return {field["name"]: field["value"] for field in message.embeds[0]["fields"]}
     lines = "\n".join(texts(message.components)).splitlines()
     return {name: value.strip() for line in lines if line.startswith("-# **") for name, value in _FIELD.findall(line)}
-
-
-def gallery_of(message: Message) -> list[dict[str, Any]]:
-    """The pictures that a message shows, each with its media, description and spoiler."""
-    return [item for one in walk(message.components) if one["type"] == MEDIA_GALLERY for item in one["items"]]
 
 
 def labels_of(message: Message) -> list[str | None]:

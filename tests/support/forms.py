@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from sandbox.world.layout import TEXT_INPUT
 from sandbox.world.things import Interaction
-
-TEXT_INPUT = 4
 
 
 def form_of(opened: Interaction) -> dict[str, str]:
