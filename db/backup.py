@@ -82,15 +82,14 @@ def restore(database: Path, backup: Path, now: datetime) -> Restored:
         picture_backup.discard_partial(ours)
         raise
     marker.unlink()
+    sync_folder(marker.parent)
     return Restored(database, jobs, set_aside, None if stays else len(find_months(theirs)) if has_folder else 0)
 
 
 def _exchange(ours: Path, partial: Path | None, kept: Path) -> None:
     """The pictures that are there make place for those of the backup."""
-    if find_months(ours):
+    if ours.is_dir():
         ours.replace(kept)
-    elif ours.is_dir():
-        shutil.rmtree(ours)
     if partial is not None:
         partial.replace(ours)
     sync_folder(ours.parent)

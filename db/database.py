@@ -17,6 +17,7 @@ from typing import Any, Self
 import aiosqlite
 
 from db import auto_vacuum, picture_folder
+from db.connections import BUSY_MILLISECONDS, connect, transaction
 from db.picture_files import PictureFiles
 from db.problems import DatabaseError, explain
 
@@ -24,7 +25,6 @@ SCHEMA = Path(__file__).parent / "schema"
 
 # How many slow reads may run beside a quick one.
 READERS = 4
-BUSY_MILLISECONDS = 5000
 SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 100, 0.05
 
 Parameters = Mapping[str, Any] | Iterable[Any]
@@ -89,16 +89,8 @@ class Database:
         """All or nothing: commits at the end of the block, rolls back if it raises or is cancelled."""
         if self._writer is None:
             raise DatabaseError("The database is closed.")
-        async with self._lock:
-            writer = self._writer
-            try:
-                # Inside the try: a task that is cancelled while it begins must not leave a transaction open.
-                await writer.execute("BEGIN IMMEDIATE")
-                yield writer
-            except BaseException:
-                await writer.rollback()
-                raise
-            await writer.commit()
+        async with self._lock, transaction(self._writer):
+            yield self._writer
 
     async def scrub(self) -> bool:
         """Empty the write-ahead log, which still holds what was erased since the last checkpoint.
@@ -154,20 +146,12 @@ async def _truncate_log(writer: aiosqlite.Connection) -> bool:
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path, isolation_level=None)
+    connection = await connect(path, auto_vacuum="INCREMENTAL")
     try:
         connection.row_factory = sqlite3.Row
-        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-        # Takes effect in a new file only, before its first table: what is erased makes the file smaller (db/space.py).
-        await connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        await connection.execute("PRAGMA journal_mode = WAL")
-        # NORMAL may lose the last commits of a power cut; an accepted job must not be lost.
-        await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute("PRAGMA foreign_keys = ON")
         # Without it INSERT OR REPLACE deletes rows that a trigger protects.
         await connection.execute("PRAGMA recursive_triggers = ON")
-        # What members erase must not lie in the file's free pages.
-        await connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
         await connection.close()
         raise
@@ -178,13 +162,8 @@ async def prove_writable(connection: aiosqlite.Connection) -> None:
     """Write the first page as it is: a full disk or a read-only file shows now, not with a member's job."""
     row = await fetch_one(connection, "PRAGMA user_version")
     version = int(row[0]) if row else 0
-    await connection.execute("BEGIN IMMEDIATE")
-    try:
+    async with transaction(connection):
         await connection.execute(f"PRAGMA user_version = {version}")
-    except BaseException:
-        await connection.rollback()
-        raise
-    await connection.commit()
 
 
 async def migrate(connection: aiosqlite.Connection, schema: Path = SCHEMA) -> int:

@@ -222,7 +222,7 @@ async def show_again(connection: aiosqlite.Connection, job_id: int) -> int | Non
     return int(row["id"]) if row else None
 
 
-async def show_anew(connection: aiosqlite.Connection, job_id: int) -> None:
+async def deliver_again(connection: aiosqlite.Connection, job_id: int) -> None:
     """Let a delivered job's message be shown once more: its pictures have changed."""
     await connection.execute(
         "UPDATE jobs SET status = 'done', delivered_at = NULL WHERE id = ? AND status = 'delivered'", (job_id,)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from db.connections import connect, transaction
 from db.copies import copy
 from db.files import sync_folder
 from db.picture_folder import find_months
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 # Each open file has a thread; what is painted and shown is nearly always of one month or two.
 MAX_OPEN = 3
-BUSY_MILLISECONDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class PictureFiles:
         try:
             async with self._using(month, create=True) as connection:
                 assert connection is not None
-                async with _transaction(connection):
+                async with transaction(connection):
                     rows = [(place.key, png) for place, png in zip(places, pngs, strict=True)]
                     await connection.executemany("INSERT INTO blobs (key, png) VALUES (?, ?)", rows)
         except BaseException:
@@ -138,7 +138,7 @@ class PictureFiles:
         async with self._deleting, self._using(month) as connection:
             if connection is None:
                 return
-            async with _transaction(connection):
+            async with transaction(connection):
                 await connection.executemany("DELETE FROM blobs WHERE key = ?", [(key,) for key in keys])
             # The log still holds the pages as they were.
             rows = list(await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -197,29 +197,9 @@ class PictureFiles:
             await connection.close()
 
 
-@asynccontextmanager
-async def _transaction(connection: aiosqlite.Connection) -> AsyncGenerator[None]:
-    try:
-        await connection.execute("BEGIN IMMEDIATE")
-        yield
-        await connection.commit()
-    except BaseException:
-        await connection.rollback()
-        raise
-
-
 async def _connect(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path, isolation_level=None)
+    connection = await connect(path, auto_vacuum="FULL")
     try:
-        # Fetched to the end: a statement that still has a row to give keeps a later commit from happening.
-        await connection.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-        # What is deleted makes the file smaller at once; it takes effect before the first table.
-        await connection.execute_fetchall("PRAGMA auto_vacuum = FULL")
-        # A backup may read a whole month while pictures are written into it.
-        await connection.execute_fetchall("PRAGMA journal_mode = WAL")
-        # The row that names a blob must not outlive it in a power cut.
-        await connection.execute_fetchall("PRAGMA synchronous = FULL")
-        await connection.execute_fetchall("PRAGMA secure_delete = ON")
         await connection.execute("CREATE TABLE IF NOT EXISTS blobs (key INTEGER PRIMARY KEY, png BLOB NOT NULL) STRICT")
     except BaseException:
         await connection.close()

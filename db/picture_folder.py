@@ -37,14 +37,16 @@ def own_folder(database: Path) -> Path:
 def locate(database: Path, owner: str | None) -> Path:
     """Where the database's pictures are, or would be; changes nothing. `owner` is its own name of `SELECT_OWNER`."""
     own, shared = own_folder(database), shared_folder(database)
-    if own.is_dir():
+    if own.is_dir() and (owner is None or _read_owner(own) in (owner, "")):
         return own
-    return shared if _read_owner(shared) in (owner, "") else own
+    return shared if _read_owner(shared) == (owner or "") or _is_free(shared) else own
 
 
 def claim(database: Path, owner: str) -> Path:
-    """The database's folder, from now on marked as its own if nobody had it."""
+    """The database's folder, from now on marked as its own if nobody had it. Raises DatabaseError if somebody has."""
     folder = locate(database, owner)
+    if _read_owner(folder) not in (owner, ""):
+        raise DatabaseError(f"{folder} holds the pictures of another database. Give {database.name} another name.")
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
@@ -81,3 +83,12 @@ def _read_owner(folder: Path) -> str:
         return (folder / OWNER_FILE).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return ""
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether nobody has claimed the folder and nothing but picture files lies in it: it may be a person's own."""
+    if _read_owner(folder):
+        return False
+    return not folder.is_dir() or all(
+        MONTH_FILE.match(path.name) or path.name == OWNER_FILE for path in folder.iterdir()
+    )

@@ -29,6 +29,8 @@ async def collect(database: Database) -> int:
     DatabaseError is raised when all other months are through.
     """
     deleted, failure = 0, None
+    if database.pictures.is_being_copied:
+        return 0  # nobody waits for a backup, at whose end it is done
     for month in [row["month"] for row in await database.fetch_all("SELECT DISTINCT month FROM erased_blobs")]:
         try:
             deleted += await _collect_month(database, str(month))
@@ -83,6 +85,9 @@ async def written(database: Database, month: str, pngs: Sequence[bytes]) -> Asyn
 
 async def _delete_unnamed(database: Database, month: str, keys: Sequence[int]) -> None:
     """Rows decide, not how the block ended: a commit may have failed late and be there all the same."""
+    if database.pictures.is_being_copied:
+        database.pictures.unswept.add(month)
+        return
     try:
         if unnamed := sorted(set(keys) - await _named(database, month, keys)):
             await database.pictures.delete(month, unnamed)
@@ -99,6 +104,8 @@ async def _delete_unnamed(database: Database, month: str, keys: Sequence[int]) -
 async def sweep(database: Database) -> int:
     """Delete blobs without a row, in the files of which a stop or a failed write may have left some; how many."""
     files, deleted = database.pictures, 0
+    if files.is_being_copied:
+        return 0
     for month in sorted(files.unswept):
         files.unswept.discard(month)
         try:

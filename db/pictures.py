@@ -57,12 +57,6 @@ async def fetch_picture(database: Database, job_id: int, position: int) -> bytes
     return (await _read(database, rows)).get(position)
 
 
-async def fetch_first(database: Database, job_id: int) -> bytes | None:
-    """The file of a job's first picture that is stored."""
-    rows = await database.fetch_all(f"{_PLACES} AND {IS_STORED} ORDER BY position LIMIT 1", (job_id,))
-    return next(iter((await _read(database, rows)).values()), None)
-
-
 async def count_stored(database: Database, job_id: int) -> int:
     """How many files of the job are stored."""
     row = await database.fetch_one(f"SELECT count(*) FROM pictures WHERE job_id = ? AND {IS_STORED}", (job_id,))

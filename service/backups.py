@@ -40,7 +40,12 @@ class Backups:
         target = database.parent / FOLDER / f"{database.stem}-{now:%Y%m%d-%H%M%S}{database.suffix}"
         try:
             async with self._context.database.pictures.undisturbed():
-                size = await asyncio.to_thread(backup.make_backup, database, target)
+                copying = asyncio.create_task(asyncio.to_thread(backup.make_backup, database, target))
+                try:
+                    size = await asyncio.shield(copying)
+                finally:
+                    # A thread can't be stopped: nothing may be deleted before it has copied what its rows name.
+                    await asyncio.wait({copying})
         except DatabaseError as error:
             raise BackupFailed(str(error)) from error
         finally:

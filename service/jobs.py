@@ -69,10 +69,6 @@ class Jobs:
         """The finished pictures; one that was withheld or erased has no file."""
         return await jobs.fetch_pictures(self._context.database, job_id)
 
-    async def fetch_first_picture(self, job_id: int) -> bytes | None:
-        """The file of the first picture that is stored."""
-        return await pictures.fetch_first(self._context.database, job_id)
-
     async def fetch_one_picture(self, job_id: int, number: int) -> Picture | None:
         """One of a job's pictures, counted from 1; the others' files are not read."""
         return await pictures.fetch_at(self._context.database, job_id, number - 1)
@@ -153,7 +149,7 @@ class Jobs:
             if not are_others_left:
                 await self.erase_in(connection, job, user_id)
             else:
-                await jobs.show_anew(connection, job_id)
+                await jobs.deliver_again(connection, job_id)
                 if user_id != job.user_id:
                     now = self._context.now()
                     await audit.record_about_job(connection, job_id, user_id, "job.delete_one", now)
@@ -173,12 +169,9 @@ class Jobs:
             await audit.record_about_job(connection, job.id, user_id, "job.delete", now)
 
     async def delete_erased(self) -> None:
-        """Delete the bytes of erased pictures now. What fails is noted, and done again with the retention."""
-        database = self._context.database
-        if database.pictures.is_being_copied:
-            return  # nobody waits for a backup, which does this at its end
+        """Delete the bytes of erased pictures now. What fails is logged, and done again with the retention."""
         try:
-            await picture_sweep.collect(database)
+            await picture_sweep.collect(self._context.database)
         except STORAGE_ERRORS:
             log.exception("the bytes of an erased picture can't be deleted now; it is tried again within the hour")
 

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 # Forgetting is not urgent; once an hour is often enough for periods of days.
 FORGET_EVERY = timedelta(hours=1)
-# While pictures of an older bot are moved, the main file gives space back after so many.
-GIVE_BACK_EVERY = 200
+# So many pictures of an older bot are moved in one go: a few seconds.
+MOVED_A_ROUND = 200
 # Room for an archive's own structure beside each picture, in bytes.
 ENTRY_OVERHEAD = 256
 
@@ -50,6 +50,7 @@ class Privacy:
         self._context = context
         self._jobs = jobs
         self._forgot_at: datetime | None = None
+        self._has_moved_all = False
 
     async def summarise(self, user_id: int) -> dict[str, int]:
         """How many rows of each kind are stored of the member, only kinds that there are."""
@@ -85,9 +86,13 @@ class Privacy:
     # ---- forgetting in time ----------------------------------------------------------------------------------------
 
     async def forget(self) -> None:
-        """Servers' retention, the bot's own periods, and servers that removed the bot long ago."""
+        """Servers' retention, the bot's own periods, and servers that removed the bot long ago; once an hour.
+
+        Between those, a slice of what an older bot left in rows is moved: others' background work waits for this.
+        """
         now = self._context.now()
         if self._forgot_at is not None and now - self._forgot_at < FORGET_EVERY:
+            await self._move_pictures()
             return
         database = self._context.database
         unfinished = await erasure.fetch_unfinished(database)
@@ -96,21 +101,24 @@ class Privacy:
         changed = await retention.forget_old(database, now)
         guild_ids = await erasure.erase_departed(database, now)
         # The first time also for an erasure after which the process ended before it could do this.
-        if changed or guild_ids or unfinished or self._forgot_at is None:
-            await space.give_back(database)
+        has_freed = bool(changed or guild_ids or unfinished or self._forgot_at is None)
+        # Before the files: one that can't be written is tried again in an hour, not with every round.
+        self._forgot_at = now
+        if has_freed:
             log.info("retention: %d rows changed, %d left servers erased", changed, len(guild_ids))
-        await picture_sweep.collect(database)
+            await space.give_back(database)
+        else:
+            await picture_sweep.collect(database)
         await picture_sweep.sweep(database)
         await self._move_pictures()
-        self._forgot_at = now
 
     async def _move_pictures(self) -> None:
-        """What an older bot left in rows goes into the files of its months, and the main file becomes smaller."""
+        """The next of those that an older bot left in rows go into the files of their months."""
         database, moved = self._context.database, 0
-        while count := await picture_sweep.move_some(database):
+        while not self._has_moved_all and moved < MOVED_A_ROUND:
+            count = await picture_sweep.move_some(database)
+            self._has_moved_all = count == 0
             moved += count
-            if moved % GIVE_BACK_EVERY < count:
-                await space.give_back(database)
         if moved:
             await space.give_back(database)
             log.info("%d pictures were moved into the files of their months", moved)

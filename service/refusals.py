@@ -5,9 +5,9 @@ Of clause b nothing is repeated. Nobody but the member who asked gets any of it.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from db import appeals, guild_settings, strikes
+from db.decisions import UNSTORED_CLAUSES
+from db.retention import REFUSED_KEPT
 from db.strikes import penalty_of
 from domain import NotAllowed, NotFound
 from domain.cases import Grounds, Subject
@@ -20,8 +20,6 @@ from service.drafts import open_draft
 from service.grounds import explain, fetch_grounds
 from service.jobs import Jobs
 
-LISTED_FOR = timedelta(days=7)
-"""As long as a refused request is kept; see db/retention.py."""
 MAX_LISTED = 25
 
 
@@ -45,7 +43,7 @@ class Refusals:
 
     async def fetch_recent(self, user_id: int, guild_id: int | None) -> list[Refused]:
         """What was refused or withheld of a member in a server (None: in direct messages) lately, newest first."""
-        since = self._context.now() - LISTED_FOR
+        since = self._context.now() - REFUSED_KEPT
         found = await appeals.fetch_refusals(self._context.database, user_id, guild_id, since, MAX_LISTED)
         return [await self._complete(explain(grounds)) for grounds in found]
 
@@ -69,7 +67,7 @@ class Refusals:
     async def _complete(self, grounds: Grounds) -> Refused:
         assert grounds.decided_at is not None
         database = self._context.database
-        is_hidden = grounds.clause == "b"
+        is_hidden = grounds.clause in UNSTORED_CLAUSES
         is_appealable = grounds.is_appealable and grounds.guild_id is not None
         return Refused(
             id=grounds.id,

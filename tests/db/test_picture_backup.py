@@ -173,3 +173,29 @@ async def test_a_backup_without_room_for_its_pictures_leaves_nothing(
     with pytest.raises(DatabaseError, match="no room"):
         backup.make_backup(path, target)
     assert names_in(copy.parent) == ["copy.pictures", "copy.sqlite3"]
+
+
+async def test_a_restore_and_a_start_leave_a_persons_own_folder_of_that_name_alone(tmp_path: Path) -> None:
+    """`pictures/` beside the database may hold somebody's holidays."""
+    holidays = tmp_path / "pictures" / "beach.jpg"
+    holidays.parent.mkdir()
+    holidays.write_bytes(b"sand")
+    async with Database(tmp_path / "bot.sqlite3") as database:
+        job_id = await paint(database, MEMBER)
+        assert database.pictures.folder != holidays.parent
+    backup.make_backup(tmp_path / "bot.sqlite3", tmp_path / "saved.sqlite3")
+    backup.restore(tmp_path / "bot.sqlite3", tmp_path / "saved.sqlite3", NOW)
+    async with Database(tmp_path / "bot.sqlite3") as database:
+        assert await pictures.fetch_picture(database, job_id, 0) is not None
+    assert [*holidays.parent.iterdir()] == [holidays]
+
+
+async def test_two_databases_whose_names_differ_in_their_ending_do_not_share_pictures(tmp_path: Path) -> None:
+    async with Database(tmp_path / "bot.sqlite3") as first:
+        await paint(first, MEMBER)
+    async with Database(tmp_path / "bot.db") as second:
+        job_id = await paint(second, MEMBER)
+    async with Database(tmp_path / "bot.sqlite3") as first:
+        await picture_sweep.sweep(first)
+    async with Database(tmp_path / "bot.db") as second:
+        assert await pictures.fetch_picture(second, job_id, 0) is not None

@@ -59,6 +59,7 @@ PLUMBING = {
     "lock.py",
     "opening.py",
     "files.py",
+    "connections.py",
     "copies.py",
     "picture_folder.py",
     "picture_backup.py",
