@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import discord
 import pytest
 from playwright.async_api import Page, expect
@@ -10,7 +12,7 @@ from sandbox.people import Person
 from sandbox.world import changes
 from sandbox.world.things import Channel
 from tests.support.browser import NEEDS_CHROMIUM, discord_server, page
-from tests.support.layouts import gallery, layout, pictures
+from tests.support.layouts import gallery, layout, picture, pictures
 from tests.support.sandbox_bot import SandboxBot
 
 __all__ = ["discord_server", "page"]  # fixtures of this module
@@ -111,6 +113,12 @@ async def test_who_has_scrolled_up_is_told_of_the_newest_answer(
     place = bot.get_partial_messageable(paintings.id)
     message = await place.send(view=layout(discord.ui.TextDisplay("Painting")))
     await expect(button).to_contain_text("painter: Painting")
+    preview = discord.ui.MediaGallery[Any](discord.MediaGalleryItem("attachment://preview.jpg", description="soon"))
+    view = layout(discord.ui.TextDisplay("Painting: 50 %"), preview)
+    await message.edit(view=view, attachments=[picture("preview.jpg")])
+    await expect(page.locator("#messages")).to_contain_text("Painting: 50 %")
+    await expect(button).to_contain_text("painter: Painting")
+    await expect(button).not_to_contain_text("50 %")  # a preview is no news; the picture in its place is
     view = layout(discord.ui.TextDisplay("Here it is"), gallery(1))
     await message.edit(view=view, attachments=pictures(1))
     await expect(button).to_contain_text("painter: Here it is")
