@@ -15,7 +15,9 @@ from domain import Request
 
 _HASHES = re.compile(r"(?<=[^\s#])\s*#{3,}\s*")
 _NEGATIVE = re.compile(
-    r"(?:(?:^|[\s,.;|(\[{])(?:negative[ _]prompts?|neg[ _]?prompts?)|[,.;|(\[{\n]\s*(?:negatives?|neg))\s*:{1,2}\s*",
+    r"(?:(?:^|[\s,.;|(\[{])(?:negative[ _]prompts?|neg[ _]?prompts?)"
+    # A run of blanks is read from its start alone, or many lines without a word would take their square in time.
+    r"|(?:[,.;|(\[{]|(?<!\s)(?=[^\S\n]*\n))\s*+(?:negatives?|neg))\s*:{1,2}\s*",
     re.IGNORECASE,
 )
 _BLOCK = re.compile(r"(?:^|[\s,.])(?=Steps: ?\d+(?:,|\s*$))", re.MULTILINE)

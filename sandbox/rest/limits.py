@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,18 +50,29 @@ class RateLimits:
     """A window per (method, route, channel or token): its first request opens it, and when it ends the count is zero.
 
     That is what Discord's headers tell ("remaining", "reset after"). A client that obeys them is never told to slow
-    down, however long a busy machine holds up its requests: it sees each window end later than we do.
+    down, however long a busy machine holds up its requests: it sees each window end later than we do. A client that
+    goes by `now` and waits with `let_pass` waits as long as it should, but no real second.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._ahead = 0.0
         self.limits = LIMITS
         self._windows: dict[str, Window] = {}
+
+    def now(self) -> float:
+        """The seconds that the windows go by."""
+        return self._clock() + self._ahead
+
+    async def let_pass(self, seconds: float) -> None:
+        """Let so much time pass for the windows, and for nothing else."""
+        self._ahead += seconds
+        await asyncio.sleep(0)
 
     def count(self, method: str, route: str, major: str) -> BucketState:
         """Count one request against its bucket; one that is over the limit is not counted."""
         limit = self.limits.get((method, route), WIDE)
-        bucket, now = f"{method}:{route}:{major}", self._clock()
+        bucket, now = f"{method}:{route}:{major}", self.now()
         window = self._windows.get(bucket)
         if window is None or now >= window.ends_at:
             window = self._windows[bucket] = Window(now + limit.seconds)

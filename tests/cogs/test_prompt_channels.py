@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from cogs.core.rate_limit import RateLimit
 from cogs.prompt_channels.prompt_text import changed, dressed, prompt_in
 from db import prompt_channels
 from domain import Progress, Result, Task
@@ -228,12 +227,6 @@ async def test_a_message_that_was_only_claimed_when_the_process_ended_is_painted
 @pytest.mark.timeout(1600)
 async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitting_a_limit(open_stage: Stage) -> None:
     """Ana writes thirty at once and first, Ben and Mira ten each after her; every tenth message is refused."""
-    world = open_stage.server.world
-
-    async def sleep(seconds: float) -> None:
-        world.advance(seconds)
-
-    open_stage.bot.rate_limit = RateLimit(clock=world.now, sleep=sleep)
     await edit_channel(open_stage, preset="fast")
     async with open_stage.database.transaction() as connection:
         await connection.execute(
@@ -259,7 +252,8 @@ async def test_a_burst_of_fifty_messages_is_answered_in_fair_order_without_hitti
     await open_stage.ana.until(is_answered, seconds=900)
     assert open_stage.server.rate_limited == []
     assert all(len(answers_to(open_stage, message)) == 1 for message in said)
-    public = "".join(one.content for one in open_stage.ben.sees(prompts(open_stage)) if one.author_id == world.bot.id)
+    bot_id = open_stage.server.world.bot.id
+    public = "".join(one.content for one in open_stage.ben.sees(prompts(open_stage)) if one.author_id == bot_id)
     assert FORBIDDEN not in public
     assert Counter(begun) == {open_stage.ana.id: 27, open_stage.ben.id: 9, open_stage.mira.id: 9}
     assert_turns_were_taken(begun, (open_stage.ana.id, open_stage.ben.id, open_stage.mira.id))

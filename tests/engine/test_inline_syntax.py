@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import engine.request.inline_syntax as inline_syntax
 from domain import Action, Place
 from engine.policy import approve, judge
 from engine.policy.__main__ import request_of
 from engine.request.inline_syntax import split, split_request
+from tests.support.pattern_steps import pattern_steps
+from tests.support.work import growth
 
 CHANNEL = Place(guild_id=1)
 PIECES = ["a cat", " ### ", " --no ", "dog", " --ar 16:9", "\n", "Negative prompt: ", ", ", " Steps: 5"]
@@ -35,6 +36,8 @@ PIECES = ["a cat", " ### ", " --no ", "dog", " --ar 16:9", "\n", "Negative promp
         ("### a heading", "### a heading", ""),
         ("negative space, a cat", "negative space, a cat", ""),
         ("photo negative: a cat", "photo negative: a cat", ""),
+        ("a cat \n\n \n neg: dog", "a cat", "dog"),
+        ("\nneg: dog", "", "dog"),
         ("a well--known cat --nofoo", "a well--known cat --nofoo", ""),
         ("steps: 5 of a ladder", "steps: 5 of a ladder", ""),
         ("minus -3 degrees", "minus -3 degrees", ""),
@@ -93,17 +96,26 @@ def test_splitting_twice_changes_nothing(pieces: list[str]) -> None:
     assert split(once).prompt == once
 
 
-@pytest.mark.parametrize("unit", [" ", "#", "--no ", "negative ", "Steps: 1, ", "-W 5 ", ",", "--"])
-def test_time_grows_no_faster_than_the_text(unit: str) -> None:
-    def spent(size: int) -> float:
-        times: list[float] = []
-        for _ in range(5):
-            started = time.process_time()
-            split((unit * size)[:size])
-            times.append(time.process_time() - started)
-        return min(times)
+@pytest.mark.parametrize("unit", ["--no ", "--no a ", "Steps: 1, ", "-W 5 ", "--seed 7 ", "###a "])
+def test_work_grows_no_faster_than_the_text(unit: str) -> None:
+    assert growth(split, unit, size=1_000, times=4) < 5
 
-    assert spent(8_000) < 8 * spent(2_000) + 0.02
+
+SEARCHED = (
+    inline_syntax._HASHES,
+    inline_syntax._NEGATIVE,
+    inline_syntax._BLOCK,
+    inline_syntax._FLAG,
+    inline_syntax._DREAM_FLAG,
+)
+UNITS = [" ", "\n", " \n", "#", " #", "--no ", "negative ", "neg", "Steps: 1, ", "-W 5 ", ",", ", ", "--", "1", "-W 1"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_mark_is_looked_for_longer_than_the_text_is(unit: str) -> None:
+    for pattern in SEARCHED:
+        short, long = (pattern_steps(pattern, (unit * size)[:size]) for size in (100, 400))
+        assert long < 5 * short, pattern.pattern
 
 
 def test_the_policy_judges_what_is_asked_for_and_what_is_pushed_away() -> None:

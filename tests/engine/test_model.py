@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -219,7 +220,8 @@ def test_a_file_with_another_hash_is_deleted_and_named(tmp_path: Path, hub: str)
     assert not (tmp_path / "small.ckpt").exists()
 
 
-def test_without_a_network_the_sentence_says_what_to_do(tmp_path: Path):
+def test_without_a_network_the_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)  # the library tries again after 1, 2, 4, 8 seconds
     with pytest.raises(ModelUnavailable, match="set MODEL to its path"):
         fetch("small", tmp_path, files=wanted("0" * 64), endpoint="http://127.0.0.1:9", timeout=1)
 

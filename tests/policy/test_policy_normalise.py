@@ -1,9 +1,8 @@
-"""Levelling of spelling and parsing of prompt syntax: pure, idempotent, with offsets, and linear in time."""
+"""Levelling of spelling and parsing of prompt syntax: pure, idempotent, with offsets, and linear in the text."""
 
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from engine.policy.normalise import fold
 from engine.policy.parse import branches
 from engine.policy.patterns import passes_luhn, passes_mod97
 from engine.request.prompt import normalise, parse
+from tests.support.work import growth
 
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -103,21 +103,9 @@ def test_every_whole_number_that_is_painted_is_read(pieces: list[str]) -> None:
         assert len(re.findall(rf"(?<![\d.]){number}(?![\d.])", painted)) <= len(re.findall(number, read))
 
 
-def spent(size: int, unit: str) -> float:
-    """The least of five processor times for folding and parsing `size` characters."""
-    text = (unit * size)[:size]
-    times: list[float] = []
-    for _ in range(5):
-        started = time.process_time()
-        fold(text)
-        branches(text)
-        times.append(time.process_time() - started)
-    return min(times)
-
-
 @pytest.mark.parametrize("unit", ["&amp;", "[a|", "%41", "\u202ea", "é", "(a:1.", ":0.5)", "a\u0301\u200b", "[a:b:"])
-def test_time_grows_no_faster_than_the_text(unit: str) -> None:
-    assert spent(16_000, unit) < 16 * spent(2_000, unit) + 0.02
+def test_work_grows_no_faster_than_the_text(unit: str) -> None:
+    assert growth(lambda text: (fold(text), branches(text)), unit, size=2_000, times=4) < 5
 
 
 def test_check_digits() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot import create_bot
 from cogs.core.bot import Bot
+from cogs.core.rate_limit import RateLimit
 from db.database import Database
 from domain import JobStatus
 from engine.safety import FixedScores, SafetyChecker
@@ -123,6 +124,8 @@ async def running_bot(
     async with create_bot(
         settings, backend, guild_ready_timeout=0.05, edit_interval_seconds=FAST_EDITS_SECONDS, **options
     ) as bot:
+        # As long as Discord asks, in seconds that pass as soon as somebody waits for them.
+        bot.rate_limit = RateLimit(clock=server.rate_limits.now, sleep=server.rate_limits.let_pass)
         starting = asyncio.create_task(bot.start("loopback"))
         try:
             await _ready(bot, starting)
