@@ -41,6 +41,7 @@ _SELECT = """
 SELECT jobs.*, job_inputs.init_image, job_inputs.mask_image
 FROM jobs LEFT JOIN job_inputs ON job_inputs.job_id = jobs.id
 """
+_BY_ID = f"{_SELECT} WHERE jobs.id = ?"
 
 # Limits and sums are part of the insert: a quota that is read first and written later lets concurrent requests through.
 _ENQUEUE = f"""
@@ -116,11 +117,12 @@ async def find_by_request(connection: aiosqlite.Connection, request_id: int | No
     return int(row["id"]) if row else None
 
 
-async def fetch_weights(connection: aiosqlite.Connection, job_id: int) -> tuple[float, float]:
-    """The job's shares of the worker: its member's among the server's members, its server's among the servers."""
-    row = await fetch_one(connection, "SELECT weight, guild_weight FROM jobs WHERE id = ?", (job_id,))
-    assert row is not None
-    return float(row["weight"]), float(row["guild_weight"])
+async def fetch_new(connection: aiosqlite.Connection, job_id: int) -> Job:
+    """The job that was inserted in this transaction."""
+    row = await fetch_one(connection, _BY_ID, (job_id,))
+    if row is None:
+        raise LookupError(f"job {job_id} is not in the table")
+    return _job(row)
 
 
 async def attach_message(connection: aiosqlite.Connection, job_id: int, message_id: int) -> None:
@@ -239,7 +241,7 @@ async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
 
 
 async def fetch(database: Database, job_id: int) -> Job | None:
-    row = await database.fetch_one(f"{_SELECT} WHERE jobs.id = ?", (job_id,))
+    row = await database.fetch_one(_BY_ID, (job_id,))
     return _job(row) if row else None
 
 

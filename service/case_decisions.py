@@ -130,7 +130,6 @@ class CaseDecisions:
         """The picture that waited is shown."""
         case = await self.require_open(case_id, decider.guild_id)
         await self._decide(case, CaseStatus.APPROVED, decider)
-        self._announce_job(case)
 
     async def reject(self, case_id: int, decider: Decider) -> None:
         """The picture that waited is not shown; its cost returns."""
@@ -141,7 +140,6 @@ class CaseDecisions:
                 await job_rows.withhold(connection, case.job_id, Outcome(OutcomeCode.REJECTED))
 
         await self._decide(case, CaseStatus.REMOVED, decider, withhold)
-        self._announce_job(case)
 
     # ---- the decision itself ---------------------------------------------------------------------------------------
 
@@ -150,7 +148,11 @@ class CaseDecisions:
         if status not in CHOICES[case.kind]:
             raise NotAllowed(f"A case of this kind ({case.kind}) can't be decided so.")
         now = self._context.now()
-        async with self._context.writing(Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT) as connection:
+        async with self._context.writing_news() as (connection, news):
+            for topic in (Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT):
+                news.add(topic)
+            if case.kind is CaseKind.APPROVAL and case.job_id is not None:
+                news.add(Topic.JOBS, case.job_id)  # its picture may be shown now, or never
             if not await appeals.resolve(connection, case.id, status, decider.user_id, now):
                 raise NotFound("Another moderator was faster; the card shows what they decided.")
             if decider.card is not None:  # a crash may have kept the bot from knowing its own card
@@ -182,10 +184,6 @@ class CaseDecisions:
             await self._decide(case, status, decider, erase)
             await self._jobs.delete_erased()
         return frozenset(messages)
-
-    def _announce_job(self, case: Case) -> None:
-        if case.job_id is not None:
-            self._context.topics.announce(Topic.JOBS, case.job_id)
 
     # ---- what it is about ------------------------------------------------------------------------------------------
 

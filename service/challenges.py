@@ -162,10 +162,9 @@ class Challenges:
 
     async def end_due(self) -> None:
         """Close what is over; recurring challenges open their next round in the same transaction."""
-        async with self._context.writing() as connection:
-            ended = await challenges.end_due(connection, self._context.now())
-        if ended:
-            self._context.topics.announce(Topic.CHALLENGES)
+        async with self._context.writing_news() as (connection, news):
+            if await challenges.end_due(connection, self._context.now()):
+                news.add(Topic.CHALLENGES)
 
     async def fetch_unannounced(self) -> list[Challenge]:
         """Challenges that have begun and are not announced yet."""

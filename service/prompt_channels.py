@@ -118,11 +118,11 @@ class PromptChannels:
 
     async def forget_channel(self, channel_id: int) -> None:
         """The channel was deleted in Discord."""
-        async with self._context.writing() as connection:
-            was_open = await prompt_channels.close(connection, channel_id)
-        if was_open:
-            await self.load()
-            self._context.topics.announce(Topic.PROMPT_CHANNELS)
+        async with self._context.writing_news() as (connection, news):
+            if not await prompt_channels.close(connection, channel_id):
+                return
+            news.add(Topic.PROMPT_CHANNELS)
+        await self.load()
 
     async def _save(
         self,

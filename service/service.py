@@ -119,12 +119,11 @@ class Service:
         `first(connection)` writes in the acceptance's transaction before it, `also(connection, job_id)` after it.
         """
         try:
-            task = await self._admission.admit(wanted, origin, also, first)
+            accepted = await self._admission.admit(wanted, origin, also, first)
         except AlreadyAccepted as known:
             return await self.jobs.fetch(known.job_id)
-        await self.dispatch.hand_over(task)
-        # It is accepted: a failure to read it back must not look like a refusal.
-        return await self.health.until_written("reading a new job", lambda: self.jobs.fetch(task.job_id))
+        await self.dispatch.hand_over(accepted.job, accepted.approved)
+        return accepted.job
 
     async def recall(self, key: str) -> str | None:
         """A value that was remembered across restarts."""

@@ -37,10 +37,9 @@ class Starboards:
         job = await self._find_job(message_id)
         if job is None:
             return
-        async with self._context.writing() as connection:
-            is_reached = await starboard.add_star(connection, job.id, user_id, self._context.now())
-        if is_reached:
-            self._context.topics.announce(Topic.STARBOARD)
+        async with self._context.writing_news() as (connection, news):
+            if await starboard.add_star(connection, job.id, user_id, self._context.now()):
+                news.add(Topic.STARBOARD)
 
     async def take_star(self, message_id: int, user_id: int) -> None:
         """The member took the star back; what is on the starboard stays there."""
