@@ -47,16 +47,16 @@ async def fetch_refused(database: Database, decision_id: int) -> tuple[Request, 
 
 
 async def fetch_grounds(database: Database, decision_id: int) -> Grounds | None:
-    row = await database.fetch_one("SELECT * FROM decisions WHERE id = ?", (decision_id,))
-    return decode_grounds(row) if row else None
+    return await database.find_one(decode_grounds, "SELECT * FROM decisions WHERE id = ?", (decision_id,))
 
 
 async def fetch_picture_grounds(database: Database, job_id: int) -> Grounds | None:
     """The decision by which a job's picture was withheld."""
-    row = await database.fetch_one(
-        "SELECT * FROM decisions WHERE job_id = ? AND subject = 'picture' ORDER BY id LIMIT 1", (job_id,)
+    return await database.find_one(
+        decode_grounds,
+        "SELECT * FROM decisions WHERE job_id = ? AND subject = 'picture' ORDER BY id LIMIT 1",
+        (job_id,),
     )
-    return decode_grounds(row) if row else None
 
 
 async def fetch_history(database: Database, guild_id: int, user_id: int) -> History:
@@ -118,18 +118,17 @@ async def resolve(
 
 
 async def fetch_case(database: Database, case_id: int) -> Case | None:
-    row = await database.fetch_one("SELECT * FROM cases WHERE id = ?", (case_id,))
-    return _case(row) if row else None
+    return await database.find_one(_case, "SELECT * FROM cases WHERE id = ?", (case_id,))
 
 
 async def fetch_appeal(database: Database, decision_id: int) -> Case | None:
-    row = await database.fetch_one("SELECT * FROM cases WHERE decision_id = ? AND kind = 'appeal'", (decision_id,))
-    return _case(row) if row else None
+    return await database.find_one(
+        _case, "SELECT * FROM cases WHERE decision_id = ? AND kind = 'appeal'", (decision_id,)
+    )
 
 
 async def fetch_approval(database: Database, job_id: int) -> Case | None:
-    row = await database.fetch_one("SELECT * FROM cases WHERE job_id = ? AND kind = 'approval'", (job_id,))
-    return _case(row) if row else None
+    return await database.find_one(_case, "SELECT * FROM cases WHERE job_id = ? AND kind = 'approval'", (job_id,))
 
 
 async def fetch_held(database: Database) -> frozenset[int]:

@@ -141,7 +141,7 @@ async def start(connection: aiosqlite.Connection, job_id: int, now: datetime) ->
 
 
 async def finish(
-    connection: aiosqlite.Connection, result: Result, now: datetime, places: Mapping[int, BlobPlace] | None = None
+    connection: aiosqlite.Connection, result: Result, now: datetime, places: Mapping[int, BlobPlace]
 ) -> bool:
     """Write the result and its pictures: done, or withheld if the picture check let none through.
 
@@ -163,7 +163,7 @@ async def finish(
     )
     if row is None:
         return False
-    await pictures.insert(connection, result, places or {})
+    await pictures.insert(connection, result, places)
     return True
 
 
@@ -241,25 +241,23 @@ async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
 
 
 async def fetch(database: Database, job_id: int) -> Job | None:
-    row = await database.fetch_one(_BY_ID, (job_id,))
-    return _job(row) if row else None
+    return await database.find_one(_job, _BY_ID, (job_id,))
 
 
 async def fetch_by_message(database: Database, message_id: int) -> Job | None:
-    row = await database.fetch_one(f"{_SELECT} WHERE jobs.message_id = ?", (message_id,))
-    return _job(row) if row else None
+    return await database.find_one(_job, f"{_SELECT} WHERE jobs.message_id = ?", (message_id,))
 
 
 async def fetch_shown(database: Database, message_id: int) -> Job | None:
     """The job that a message shows: its own, or as a challenge's entry, or on the starboard."""
-    row = await database.fetch_one(
+    return await database.find_one(
+        _job,
         f"""{_SELECT} WHERE jobs.message_id = :id
               OR jobs.id IN (SELECT job_id FROM starred WHERE message_id = :id
                              UNION ALL SELECT job_id FROM challenge_entries WHERE message_id = :id)
             ORDER BY jobs.message_id = :id DESC LIMIT 1""",
         {"id": message_id},
     )
-    return _job(row) if row else None
 
 
 async def fetch_enterable(database: Database, guild_id: int, user_id: int, limit: int) -> list[Job]:

@@ -44,10 +44,11 @@ FROM decisions
 
 async def fetch(database: Database, decision_id: int, now: datetime) -> StoredRefusal | None:
     """A refusal of anybody; None if it is not stored (any more)."""
-    row = await database.fetch_one(
-        f"{_SELECT} WHERE decisions.id = :decision_id", {"decision_id": decision_id, "now": to_seconds(now)}
+    return await database.find_one(
+        _refusal,
+        f"{_SELECT} WHERE decisions.id = :decision_id",
+        {"decision_id": decision_id, "now": to_seconds(now)},
     )
-    return _refusal(row) if row else None
 
 
 async def fetch_recent(

@@ -47,8 +47,19 @@ from service.context import Context
 from service.limits import Limits
 from service.terms import Terms
 
-WriteFirst = Callable[[aiosqlite.Connection], Awaitable[None]]
-WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What the transaction of an acceptance writes, too.
+
+    `first(connection)` is called before the job is written, `then(connection, job_id)` after it.
+    """
+
+    first: Callable[[aiosqlite.Connection], Awaitable[None]] | None = None
+    then: Callable[[aiosqlite.Connection, int], Awaitable[None]] | None = None
+
+
+ALONE = Together()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +82,7 @@ class Submit(Protocol):
     """`Service.submit`."""
 
     def __call__(
-        self,
-        wanted: Request | RequestOptions,
-        origin: Origin,
-        also: WriteWith | None = None,
-        first: WriteFirst | None = None,
-        /,
+        self, wanted: Request | RequestOptions, origin: Origin, together: Together = ALONE, /
     ) -> Awaitable[Job]: ...
 
 
@@ -90,17 +96,8 @@ class Admission:
         self._terms = terms
         self._max_queue, self._defaults = limits.max_queue, limits.defaults
 
-    async def admit(
-        self,
-        wanted: Request | RequestOptions,
-        origin: Origin,
-        also: WriteWith | None = None,
-        first: WriteFirst | None = None,
-    ) -> Accepted:
-        """The accepted job, paid for. Raises a UserError, and then nothing was spent.
-
-        `first(connection)` writes in the acceptance's transaction before it, `also(connection, job_id)` after it.
-        """
+    async def admit(self, wanted: Request | RequestOptions, origin: Origin, together: Together = ALONE) -> Accepted:
+        """The accepted job, paid for. Raises a UserError, and then nothing was spent."""
         now = self._context.now()
         found = await circumstances.fetch(self._context.database, Asker.of(origin), TERMS_VERSION, now)
         origin = _as_moderator(origin, found.settings)
@@ -118,7 +115,7 @@ class Admission:
         check_server_rules(prepared.request, judged, found.settings, self._profile)
         if prepared.refusal is not None:
             raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
-        return await self._accept(prepared, judged, found, penalty, also, first)
+        return await self._accept(prepared, judged, found, penalty, together)
 
     def _require_open(self, origin: Origin, found: Circumstances) -> None:
         """Raise NotAllowed or QueueFull where nobody, or not this member, may ask for pictures now."""
@@ -138,22 +135,21 @@ class Admission:
         origin: Origin,
         found: Circumstances,
         penalty: Penalty,
-        also: WriteWith | None,
-        first: WriteFirst | None,
+        together: Together,
     ) -> Accepted:
         approved, now = prepared.approved, self._context.now()
         if approved is None:
             raise ValueError("a refused request can't be accepted")
         request = prepared.request
         async with self._context.writing() as connection:
-            if first is not None:
-                await first(connection)
+            if together.first is not None:
+                await together.first(connection)
             job_id = await self._enqueue(connection, prepared, origin, penalty, now)
             await decisions.record_prompt(connection, approved.verdict, request, origin, now, job_id)
             if prepared.key in found.once:
                 await use_allowance(connection, prepared.key, origin, now, job_id)
-            if also is not None:
-                await also(connection, job_id)
+            if together.then is not None:
+                await together.then(connection, job_id)
             return Accepted(await jobs.fetch_new(connection, job_id), approved)
 
     async def _enqueue(

@@ -10,7 +10,7 @@ import aiosqlite
 from db import allowances, appeals, audit, blocks, strikes
 from db import jobs as job_rows
 from domain import Action, InvalidRequest, NotAllowed, NotFound, Origin, Outcome, OutcomeCode, Request
-from domain.audit import THE_BOT
+from domain.audit import THE_BOT, AuditAction
 from domain.cases import CHOICES, Case, CaseKind, CaseStatus, Decider, Grounds, Subject
 from engine.policy import Allowances, judge, prompt_hash
 from service.context import Context, Topic
@@ -51,8 +51,8 @@ class CaseDecisions:
 
         async def allow(connection: aiosqlite.Connection) -> None:
             if key is not None:
-                await allowances.allow_once(
-                    connection, case.guild_id, case.user_id, key, decider.user_id, now, case_id=case.id
+                await allowances.allow(
+                    connection, case.guild_id, key, decider.user_id, now, user_id=case.user_id, case_id=case.id
                 )
             await strikes.lift_for_decision(connection, grounds.id, decider.user_id, now)
 
@@ -86,7 +86,7 @@ class CaseDecisions:
             raise InvalidRequest("With this phrase allowed, the prompt would still be refused; please give more of it.")
 
         async def allow(connection: aiosqlite.Connection) -> None:
-            await allowances.allow_phrase(connection, case.guild_id, phrase, decider.user_id, now, case_id=case.id)
+            await allowances.allow(connection, case.guild_id, phrase, decider.user_id, now, case_id=case.id)
             await strikes.lift_for_decision(connection, grounds.id, decider.user_id, now)
 
         await self._decide(case, CaseStatus.ALLOWED_HERE, decider, allow)
@@ -158,7 +158,9 @@ class CaseDecisions:
             if decider.card is not None:  # a crash may have kept the bot from knowing its own card
                 await appeals.mark_shown(connection, case.id, CaseStatus.OPEN, *decider.card)
             details, target = {"case": case.id, "kind": case.kind}, f"member:{case.user_id}"
-            await audit.record(connection, case.guild_id, decider.user_id, f"case.{status}", target, details, now)
+            await audit.record(
+                connection, case.guild_id, decider.user_id, AuditAction(f"case.{status}"), target, details, now
+            )
             if also is not None:
                 await also(connection)
 

@@ -10,6 +10,7 @@ import aiosqlite
 
 from db import audit, challenges, jobs, picture_sweep, pictures, prompt_channels, starboard
 from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
+from domain.audit import AuditAction
 from service.context import Context, Topic
 from service.health import STORAGE_ERRORS
 
@@ -154,7 +155,9 @@ class Jobs:
             else:
                 await jobs.deliver_again(connection, job_id)
                 if user_id != job.user_id:
-                    await audit.record_about_job(connection, job_id, user_id, "job.delete_one", self._context.now())
+                    await audit.record_about_job(
+                        connection, job_id, user_id, AuditAction.JOB_DELETE_ONE, self._context.now()
+                    )
             if user_id != job.user_id:
                 news.add(Topic.AUDIT)
         await self.delete_erased()
@@ -169,7 +172,7 @@ class Jobs:
         await jobs.erase_pictures(connection, job.id)
         await jobs.mark_delivered(connection, job.id, None, now)
         if user_id != job.user_id:
-            await audit.record_about_job(connection, job.id, user_id, "job.delete", now)
+            await audit.record_about_job(connection, job.id, user_id, AuditAction.JOB_DELETE, now)
 
     async def delete_erased(self) -> None:
         """Delete the bytes of erased pictures now. What fails is logged, and done again with the retention."""
@@ -194,7 +197,7 @@ class Jobs:
                 return False
             news.add(Topic.JOBS, job_id)
             if moderator_id is not None:
-                await audit.record_about_job(connection, job_id, moderator_id, "job.cancel", now)
+                await audit.record_about_job(connection, job_id, moderator_id, AuditAction.JOB_CANCEL, now)
                 news.add(Topic.AUDIT)
             if status is JobStatus.CANCELLED:
                 await self._show_earlier(connection, job_id)

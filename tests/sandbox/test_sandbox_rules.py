@@ -114,14 +114,6 @@ def test_good_messages_break_no_rule(content: str, name: str) -> None:
 # ---- Discord's own description ----
 
 
-@pytest.fixture(scope="module")
-def spec() -> OpenApi:
-    loaded = OpenApi.load()
-    if not loaded.is_available:
-        pytest.skip("Discord's OpenAPI description is not here (DISCORD_OPENAPI=path names it)")
-    return loaded
-
-
 @pytest.mark.parametrize(
     "body",
     [

@@ -191,14 +191,6 @@ def test_a_form_needs_a_title() -> None:
 # ---- Discord's own description says the same ----
 
 
-@pytest.fixture(scope="module")
-def spec() -> OpenApi:
-    loaded = OpenApi.load()
-    if not loaded.is_available:
-        pytest.skip("Discord's OpenAPI description is not here (DISCORD_OPENAPI=path names it)")
-    return loaded
-
-
 @pytest.mark.parametrize("components", GOOD)
 def test_the_description_takes_what_we_take(spec: OpenApi, components: list[Json]) -> None:
     body = {"flags": V2, "components": components, "attachments": [{"id": 0, "filename": "a.png"}]}
