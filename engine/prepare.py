@@ -25,8 +25,7 @@ from domain.settings import GuildSettings
 from engine.policy import MAX_CHARACTERS, Allowances, approve, is_too_long, prompt_hash
 from engine.request.chat_markup import without_markup
 from engine.request.cost import millicredits_for
-from engine.request.inline_options import read_inline
-from engine.request.inline_syntax import split_request
+from engine.request.inline_syntax import read_inline, split_request
 from engine.request.presets import apply_preset
 
 
