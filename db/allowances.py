@@ -16,34 +16,21 @@ from db.rows import from_row
 from domain.allowances import AllowedPhrase
 
 
-async def allow_once(
+async def allow(
     connection: aiosqlite.Connection,
     guild_id: int,
-    user_id: int,
-    prompt_hash: str,
+    value: str,
     granted_by: int,
     now: datetime,
+    *,
+    user_id: int | None = None,
     case_id: int | None = None,
 ) -> None:
+    """Allow a member the request whose `prompt_hash` is `value`, once; or without a member, a phrase to everyone."""
     await connection.execute(
         """INSERT INTO allowances (guild_id, kind, value, user_id, case_id, granted_by, granted_at)
-           VALUES (?, 'once', ?, ?, ?, ?, ?)""",
-        (guild_id, prompt_hash, user_id, case_id, granted_by, to_seconds(now)),
-    )
-
-
-async def allow_phrase(
-    connection: aiosqlite.Connection,
-    guild_id: int,
-    phrase: str,
-    granted_by: int,
-    now: datetime,
-    case_id: int | None = None,
-) -> None:
-    await connection.execute(
-        """INSERT INTO allowances (guild_id, kind, value, case_id, granted_by, granted_at)
-           VALUES (?, 'phrase', ?, ?, ?, ?)""",
-        (guild_id, phrase, case_id, granted_by, to_seconds(now)),
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (guild_id, "phrase" if user_id is None else "once", value, user_id, case_id, granted_by, to_seconds(now)),
     )
 
 

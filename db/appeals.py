@@ -46,35 +46,17 @@ async def fetch_refused(database: Database, decision_id: int) -> tuple[Request, 
     return decode_request(row["request"], row["init_image"], row["mask_image"]), decode_origin(row["origin"])
 
 
-async def is_refused_kept(database: Database, decision_id: int) -> bool:
-    """Whether the refused request is stored (still), without reading its files."""
-    return await database.fetch_one("SELECT 1 FROM refused_requests WHERE decision_id = ?", (decision_id,)) is not None
-
-
-async def fetch_refusals(
-    database: Database, user_id: int, guild_id: int | None, since: datetime, limit: int
-) -> list[Grounds]:
-    """What the policy refused or withheld of a member in a server (None: in direct messages), newest first."""
-    rows = await database.fetch_all(
-        """SELECT * FROM decisions
-           WHERE user_id = ? AND guild_id IS ? AND decided_at >= ? AND action IN ('refuse', 'withhold')
-           ORDER BY decided_at DESC, id DESC LIMIT ?""",
-        (user_id, guild_id, to_seconds(since), limit),
-    )
-    return [_grounds(row) for row in rows]
-
-
 async def fetch_grounds(database: Database, decision_id: int) -> Grounds | None:
-    row = await database.fetch_one("SELECT * FROM decisions WHERE id = ?", (decision_id,))
-    return _grounds(row) if row else None
+    return await database.find_one(decode_grounds, "SELECT * FROM decisions WHERE id = ?", (decision_id,))
 
 
 async def fetch_picture_grounds(database: Database, job_id: int) -> Grounds | None:
     """The decision by which a job's picture was withheld."""
-    row = await database.fetch_one(
-        "SELECT * FROM decisions WHERE job_id = ? AND subject = 'picture' ORDER BY id LIMIT 1", (job_id,)
+    return await database.find_one(
+        decode_grounds,
+        "SELECT * FROM decisions WHERE job_id = ? AND subject = 'picture' ORDER BY id LIMIT 1",
+        (job_id,),
     )
-    return _grounds(row) if row else None
 
 
 async def fetch_history(database: Database, guild_id: int, user_id: int) -> History:
@@ -136,18 +118,17 @@ async def resolve(
 
 
 async def fetch_case(database: Database, case_id: int) -> Case | None:
-    row = await database.fetch_one("SELECT * FROM cases WHERE id = ?", (case_id,))
-    return _case(row) if row else None
+    return await database.find_one(_case, "SELECT * FROM cases WHERE id = ?", (case_id,))
 
 
 async def fetch_appeal(database: Database, decision_id: int) -> Case | None:
-    row = await database.fetch_one("SELECT * FROM cases WHERE decision_id = ? AND kind = 'appeal'", (decision_id,))
-    return _case(row) if row else None
+    return await database.find_one(
+        _case, "SELECT * FROM cases WHERE decision_id = ? AND kind = 'appeal'", (decision_id,)
+    )
 
 
 async def fetch_approval(database: Database, job_id: int) -> Case | None:
-    row = await database.fetch_one("SELECT * FROM cases WHERE job_id = ? AND kind = 'approval'", (job_id,))
-    return _case(row) if row else None
+    return await database.find_one(_case, "SELECT * FROM cases WHERE job_id = ? AND kind = 'approval'", (job_id,))
 
 
 async def fetch_held(database: Database) -> frozenset[int]:
@@ -237,6 +218,7 @@ def _case(row: sqlite3.Row) -> Case:
     return from_row(Case, row)
 
 
-def _grounds(row: sqlite3.Row) -> Grounds:
+def decode_grounds(row: sqlite3.Row) -> Grounds:
+    """A row of the decisions."""
     texts = {name: json.loads(row[name]) for name in ("rules", "scores", "spans")}
     return from_row(Grounds, row, **texts)

@@ -13,7 +13,7 @@ import aiosqlite
 from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
 from db.rows import from_row
-from domain.audit import AuditRow
+from domain.audit import AuditAction, AuditRow
 from domain.places import EVERYWHERE
 
 
@@ -21,15 +21,15 @@ async def record(
     connection: aiosqlite.Connection,
     guild_id: int | None,
     actor_id: int | None,
-    action: str,
+    action: AuditAction,
     target: str,
     details: Mapping[str, Any],
     now: datetime,
 ) -> int:
     """Write one row, inside the transaction of the change it tells of, and return its id.
 
-    `action` is a short dotted name ("quota.set"), `details` are JSON values without prompts or other people's words
-    beyond the moderator's own reason. A `guild_id` of None is written as 0 (direct messages, everywhere).
+    `details` are JSON values without prompts or other people's words beyond the moderator's own reason. A
+    `guild_id` of None is written as 0 (direct messages, everywhere).
     """
     row = await fetch_one(
         connection,
@@ -49,7 +49,7 @@ async def record(
 
 
 async def record_about_job(
-    connection: aiosqlite.Connection, job_id: int, actor_id: int, action: str, now: datetime
+    connection: aiosqlite.Connection, job_id: int, actor_id: int, action: AuditAction, now: datetime
 ) -> None:
     """A moderator acted on a member's job."""
     row = await fetch_one(connection, "SELECT guild_id, user_id FROM jobs WHERE id = ?", (job_id,))
@@ -108,7 +108,7 @@ async def unposted(database: Database, limit: int) -> list[tuple[int, AuditRow]]
     return [(int(row["posted_in"]), _row(row)) for row in rows]
 
 
-async def fetch_action(database: Database, action: str, after_id: int, since: datetime) -> list[AuditRow]:
+async def fetch_action(database: Database, action: AuditAction, after_id: int, since: datetime) -> list[AuditRow]:
     """Rows of one action in all servers, newer than both, oldest first."""
     rows = await database.fetch_all(
         "SELECT * FROM audit WHERE action = ? AND id > ? AND created_at > ? ORDER BY id",

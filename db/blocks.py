@@ -12,6 +12,7 @@ from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
 from db.quota_sql import BLOCK_HOLDS
 from db.rows import from_row
+from domain.audit import AuditAction
 from domain.blocks import Block
 
 
@@ -34,7 +35,7 @@ async def add(
         (guild_id, user_id, reason, actor_id, to_seconds(now), end),
     )
     details = {"reason": reason} if end is None else {"reason": reason, "expires_at": end}
-    await audit.record(connection, guild_id, actor_id, "block.add", _target(user_id), details, now)
+    await audit.record(connection, guild_id, actor_id, AuditAction.BLOCK_ADD, _target(user_id), details, now)
 
 
 async def lift(
@@ -49,7 +50,9 @@ async def lift(
     )
     if row is None:
         return False
-    await audit.record(connection, guild_id, actor_id, "block.lift", _target(user_id), {"reason": reason}, now)
+    await audit.record(
+        connection, guild_id, actor_id, AuditAction.BLOCK_LIFT, _target(user_id), {"reason": reason}, now
+    )
     return True
 
 

@@ -173,8 +173,7 @@ async def _repeat(connection: aiosqlite.Connection, challenge_id: int, now: date
 
 
 async def fetch(database: Database, challenge_id: int) -> Challenge | None:
-    row = await database.fetch_one("SELECT * FROM challenges WHERE id = ?", (challenge_id,))
-    return _challenge(row) if row else None
+    return await database.find_one(_challenge, "SELECT * FROM challenges WHERE id = ?", (challenge_id,))
 
 
 async def fetch_open(database: Database, guild_id: int, now: datetime | None = None) -> list[Challenge]:

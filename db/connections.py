@@ -17,7 +17,7 @@ async def connect(path: Path, *, auto_vacuum: str) -> aiosqlite.Connection:
     What is erased must make the file smaller, and must not lie in its free pages.
     """
     connection = await aiosqlite.connect(path, isolation_level=None)
-    try:
+    async with closed_on_failure(connection):
         # Fetched to the end: a statement that still has a row to give keeps a later commit from happening.
         await connection.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         await connection.execute_fetchall(f"PRAGMA auto_vacuum = {auto_vacuum}")
@@ -26,10 +26,17 @@ async def connect(path: Path, *, auto_vacuum: str) -> aiosqlite.Connection:
         # NORMAL may lose the last commits of a power cut; an accepted job, or a picture that a row names, must not be.
         await connection.execute_fetchall("PRAGMA synchronous = FULL")
         await connection.execute_fetchall("PRAGMA secure_delete = ON")
+    return connection
+
+
+@asynccontextmanager
+async def closed_on_failure(connection: aiosqlite.Connection) -> AsyncGenerator[None]:
+    """While a connection is prepared: what fails, or is cancelled, leaves no file open."""
+    try:
+        yield
     except BaseException:
         await connection.close()
         raise
-    return connection
 
 
 @asynccontextmanager

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 
 from db import auto_vacuum, picture_folder
-from db.connections import BUSY_MILLISECONDS, connect, transaction
+from db.connections import BUSY_MILLISECONDS, closed_on_failure, connect, transaction
 from db.picture_files import PictureFiles
 from db.problems import DatabaseError, explain
 
@@ -27,6 +27,7 @@ SCHEMA = Path(__file__).parent / "schema"
 READERS = 4
 SCRUB_TRIES, SCRUB_PAUSE_SECONDS = 100, 0.05
 
+Kind = TypeVar("Kind")
 Parameters = Mapping[str, Any] | Iterable[Any]
 
 
@@ -128,6 +129,11 @@ class Database:
         rows = await self.fetch_all(sql, parameters)
         return rows[0] if rows else None
 
+    async def find_one(self, decode: Callable[[sqlite3.Row], Kind], sql: str, parameters: Parameters) -> Kind | None:
+        """The first row, decoded; None if there is none."""
+        row = await self.fetch_one(sql, parameters)
+        return None if row is None else decode(row)
+
 
 async def fetch_one(connection: aiosqlite.Connection, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
     """The first row of a statement inside a transaction, run to its end (so that RETURNING writes everything)."""
@@ -147,14 +153,11 @@ async def _truncate_log(writer: aiosqlite.Connection) -> bool:
 
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await connect(path, auto_vacuum="INCREMENTAL")
-    try:
+    async with closed_on_failure(connection):
         connection.row_factory = sqlite3.Row
         await connection.execute("PRAGMA foreign_keys = ON")
         # Without it INSERT OR REPLACE deletes rows that a trigger protects.
         await connection.execute("PRAGMA recursive_triggers = ON")
-    except BaseException:
-        await connection.close()
-        raise
     return connection
 
 

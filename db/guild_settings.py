@@ -12,6 +12,7 @@ import aiosqlite
 
 from db import audit
 from db.database import Database
+from domain.audit import AuditAction
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
 
 Kind = TypeVar("Kind", GuildSettings, ChannelSettings)
@@ -74,7 +75,7 @@ async def change(
         if changed.get("audit_channel_id"):
             await audit.skip_to_now(connection, guild_id)
         target = f"channel:{channel_id}" if channel_id else "server"
-        await audit.record(connection, guild_id, actor_id, "settings.change", target, changed, now)
+        await audit.record(connection, guild_id, actor_id, AuditAction.SETTINGS_CHANGE, target, changed, now)
     return changed
 
 

@@ -41,6 +41,7 @@ _SELECT = """
 SELECT jobs.*, job_inputs.init_image, job_inputs.mask_image
 FROM jobs LEFT JOIN job_inputs ON job_inputs.job_id = jobs.id
 """
+_BY_ID = f"{_SELECT} WHERE jobs.id = ?"
 
 # Limits and sums are part of the insert: a quota that is read first and written later lets concurrent requests through.
 _ENQUEUE = f"""
@@ -116,11 +117,12 @@ async def find_by_request(connection: aiosqlite.Connection, request_id: int | No
     return int(row["id"]) if row else None
 
 
-async def fetch_weights(connection: aiosqlite.Connection, job_id: int) -> tuple[float, float]:
-    """The job's shares of the worker: its member's among the server's members, its server's among the servers."""
-    row = await fetch_one(connection, "SELECT weight, guild_weight FROM jobs WHERE id = ?", (job_id,))
-    assert row is not None
-    return float(row["weight"]), float(row["guild_weight"])
+async def fetch_new(connection: aiosqlite.Connection, job_id: int) -> Job:
+    """The job that was inserted in this transaction."""
+    row = await fetch_one(connection, _BY_ID, (job_id,))
+    if row is None:
+        raise LookupError(f"job {job_id} is not in the table")
+    return _job(row)
 
 
 async def attach_message(connection: aiosqlite.Connection, job_id: int, message_id: int) -> None:
@@ -139,7 +141,7 @@ async def start(connection: aiosqlite.Connection, job_id: int, now: datetime) ->
 
 
 async def finish(
-    connection: aiosqlite.Connection, result: Result, now: datetime, places: Mapping[int, BlobPlace] | None = None
+    connection: aiosqlite.Connection, result: Result, now: datetime, places: Mapping[int, BlobPlace]
 ) -> bool:
     """Write the result and its pictures: done, or withheld if the picture check let none through.
 
@@ -161,7 +163,7 @@ async def finish(
     )
     if row is None:
         return False
-    await pictures.insert(connection, result, places or {})
+    await pictures.insert(connection, result, places)
     return True
 
 
@@ -239,25 +241,23 @@ async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
 
 
 async def fetch(database: Database, job_id: int) -> Job | None:
-    row = await database.fetch_one(f"{_SELECT} WHERE jobs.id = ?", (job_id,))
-    return _job(row) if row else None
+    return await database.find_one(_job, _BY_ID, (job_id,))
 
 
 async def fetch_by_message(database: Database, message_id: int) -> Job | None:
-    row = await database.fetch_one(f"{_SELECT} WHERE jobs.message_id = ?", (message_id,))
-    return _job(row) if row else None
+    return await database.find_one(_job, f"{_SELECT} WHERE jobs.message_id = ?", (message_id,))
 
 
 async def fetch_shown(database: Database, message_id: int) -> Job | None:
     """The job that a message shows: its own, or as a challenge's entry, or on the starboard."""
-    row = await database.fetch_one(
+    return await database.find_one(
+        _job,
         f"""{_SELECT} WHERE jobs.message_id = :id
               OR jobs.id IN (SELECT job_id FROM starred WHERE message_id = :id
                              UNION ALL SELECT job_id FROM challenge_entries WHERE message_id = :id)
             ORDER BY jobs.message_id = :id DESC LIMIT 1""",
         {"id": message_id},
     )
-    return _job(row) if row else None
 
 
 async def fetch_enterable(database: Database, guild_id: int, user_id: int, limit: int) -> list[Job]:

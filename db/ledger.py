@@ -11,6 +11,7 @@ from db import audit
 from db.codec import to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
 from db.rows import from_row
+from domain.audit import AuditAction
 from domain.quotas import LedgerEntry, LedgerKind, QuotaSubject
 
 
@@ -30,7 +31,7 @@ async def grant(
     details: dict[str, object] = {"millicredits": amount, "reason": reason}
     if expires_at is not None:
         details["expires_at"] = to_seconds(expires_at)
-    await audit.record(connection, guild_id, actor_id, "quota.grant", subject.target, details, now)
+    await audit.record(connection, guild_id, actor_id, AuditAction.QUOTA_GRANT, subject.target, details, now)
     return row
 
 
@@ -46,7 +47,7 @@ async def reset(
     """Forgive what the subject has spent of its refilling allowance in this server so far; grants stay as they are."""
     row = await _insert(connection, LedgerKind.RESET, guild_id, subject, 0, actor_id, now, reason, None)
     target = subject.target
-    await audit.record(connection, guild_id, actor_id, "quota.reset", target, {"reason": reason}, now)
+    await audit.record(connection, guild_id, actor_id, AuditAction.QUOTA_RESET, target, {"reason": reason}, now)
     return row
 
 

@@ -50,8 +50,7 @@ async def close(connection: aiosqlite.Connection, channel_id: int) -> bool:
 
 
 async def fetch(database: Database, channel_id: int) -> PromptChannel | None:
-    row = await database.fetch_one("SELECT * FROM prompt_channels WHERE channel_id = ?", (channel_id,))
-    return _channel(row) if row else None
+    return await database.find_one(_channel, "SELECT * FROM prompt_channels WHERE channel_id = ?", (channel_id,))
 
 
 async def fetch_all(database: Database, guild_id: int | None = None) -> list[PromptChannel]:
@@ -187,13 +186,11 @@ async def answer_message(connection: aiosqlite.Connection, message_id: int, repl
 
 
 async def fetch_message(database: Database, message_id: int) -> PromptMessage | None:
-    row = await database.fetch_one("SELECT * FROM prompt_messages WHERE message_id = ?", (message_id,))
-    return _message(row) if row else None
+    return await database.find_one(_message, "SELECT * FROM prompt_messages WHERE message_id = ?", (message_id,))
 
 
 async def fetch_message_of_job(database: Database, job_id: int) -> PromptMessage | None:
-    row = await database.fetch_one("SELECT * FROM prompt_messages WHERE job_id = ?", (job_id,))
-    return _message(row) if row else None
+    return await database.find_one(_message, "SELECT * FROM prompt_messages WHERE job_id = ?", (job_id,))
 
 
 async def fetch_unfinished(database: Database, channel_id: int) -> list[PromptMessage]:

@@ -13,6 +13,7 @@ from db.codec import to_datetime, to_optional_seconds, to_seconds
 from db.database import Database, fetch_one
 from db.quota_sql import STANDING, parameters
 from db.rows import from_row
+from domain.audit import AuditAction
 from domain.quotas import Asker, Budget, QuotaDefaults, QuotaKind, QuotaRule, QuotaStanding, QuotaSubject, Spends
 
 Source = Database | aiosqlite.Connection
@@ -104,7 +105,13 @@ async def set_rule(connection: aiosqlite.Connection, rule: QuotaRule) -> None:
         ),
     )
     await audit.record(
-        connection, rule.guild_id, rule.actor_id, "quota.set", rule.subject.target, _details(rule), rule.set_at
+        connection,
+        rule.guild_id,
+        rule.actor_id,
+        AuditAction.QUOTA_SET,
+        rule.subject.target,
+        _details(rule),
+        rule.set_at,
     )
 
 
@@ -120,7 +127,9 @@ async def remove_rule(
     if row is None:
         return False
     rule = _rule(row)
-    await audit.record(connection, guild_id, actor_id, "quota.remove", rule.subject.target, _details(rule), now)
+    await audit.record(
+        connection, guild_id, actor_id, AuditAction.QUOTA_REMOVE, rule.subject.target, _details(rule), now
+    )
     return True
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -22,7 +22,12 @@ Kind = TypeVar("Kind")
 def from_row(kind: type[Kind], row: sqlite3.Row, **values: Any) -> Kind:
     """The dataclass `kind` from a row; `values` stand for columns that are not there or are stored otherwise."""
     columns = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over its values
-    return _adapter(kind).validate_python(columns | values)
+    return from_values(kind, columns | values)
+
+
+def from_values(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """The dataclass `kind` from a row that came by its columns' names, as a JSON object in another row."""
+    return _adapter(kind).validate_python(values)
 
 
 def read_all(decode: Callable[[sqlite3.Row], Kind], rows: Iterable[sqlite3.Row]) -> list[Kind]:

@@ -17,6 +17,7 @@ from db import audit
 from db.codec import to_datetime, to_seconds
 from db.database import Database, fetch_one
 from db.rows import from_row
+from domain.audit import AuditAction
 from domain.settings import GuildSettings
 from domain.strikes import DryRun, Penalty, Refusal, Rung, Strike
 
@@ -99,7 +100,7 @@ async def record(
         (guild_id, user_id, decision_id, row["clause"], to_seconds(now), to_seconds(expires_at)),
     )
     penalty = penalty_of(await _live_times(connection, guild_id, user_id, now), settings, now)
-    action = "strike.moderators_told" if penalty.moderators_told else "strike.add"
+    action = AuditAction.STRIKE_MODERATORS_TOLD if penalty.moderators_told else AuditAction.STRIKE_ADD
     details = {"clause": row["clause"], "live": penalty.count, "rung": penalty.rung}
     await audit.record(connection, guild_id, None, action, f"member:{user_id}", details, now)
     return penalty
@@ -126,7 +127,7 @@ async def lift(
     )
     if rows:
         details = {"lifted": len(rows), "reason": reason}
-        await audit.record(connection, guild_id, actor_id, "strike.lift", f"member:{user_id}", details, now)
+        await audit.record(connection, guild_id, actor_id, AuditAction.STRIKE_LIFT, f"member:{user_id}", details, now)
     return len(rows)
 
 
@@ -141,7 +142,7 @@ async def lift_for_decision(connection: aiosqlite.Connection, decision_id: int, 
     if row is None:
         return False
     target, details = f"member:{row['user_id']}", {"lifted": 1, "reason": "the appeal was granted"}
-    await audit.record(connection, row["guild_id"], actor_id, "strike.lift", target, details, now)
+    await audit.record(connection, row["guild_id"], actor_id, AuditAction.STRIKE_LIFT, target, details, now)
     return True
 
 

@@ -163,15 +163,11 @@ class QuotaLimits:
 
 
 @frozen
-class QuotaRule:
-    """One rule. None in a value: this rule does not decide it. Credits are millicredits."""
+class QuotaRule(QuotaLimits):
+    """The limits of a subject, who set them and why."""
 
     guild_id: int
     subject: QuotaSubject
-    per_hour: int | None = None
-    per_day: int | None = None
-    max_jobs: int | None = None
-    weight: float | None = None
     reason: str = ""
     actor_id: int = 0
     set_at: datetime

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.cases import Case
+from domain.cases import Case, Grounds
 from domain.frozen import frozen
 from domain.requests import Request
+from domain.settings import GuildSettings
 
 
 @frozen
@@ -27,6 +28,21 @@ class Refused:
     is_appealable: bool = False
     is_editable: bool = False
     case: Case | None = None
+
+
+@frozen
+class StoredRefusal:
+    """What is stored about a refusal. `is_kept`: the request is there, too, so that a form can open with it.
+
+    `case` is the member's appeal. `struck_at` are the times of the live strikes up to the one that it became, oldest
+    first; empty if it is none (any more). `settings` are its server's.
+    """
+
+    grounds: Grounds
+    case: Case | None
+    is_kept: bool
+    struck_at: tuple[datetime, ...]
+    settings: GuildSettings
 
 
 @dataclass(frozen=True, slots=True)

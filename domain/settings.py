@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from domain.frozen import frozen
@@ -76,3 +77,24 @@ class ServerPanel:
     settings: GuildSettings
     channel: ChannelSettings
     needs_approval: bool
+
+
+# The least and the greatest value of a setting that is a number, and what one that is a choice can be.
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "max_images": (1, 4),
+    "retention_days": (1, 3650),
+    "strike_free_refusals": (0, 100),
+    "strike_days": (1, 365),
+    "strike_warn_at": (0, 100),
+    "strike_slow_at": (0, 100),
+    "strike_pause_at": (0, 100),
+    "strike_pause_hours": (1, 720),
+    "strike_tell_at": (0, 100),
+}
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "level": tuple(ChannelLevel),
+    "image_to_image": tuple(FromPictures),
+    "shape": SHAPES,
+    "allowed_shapes": SHAPES,
+    "language": LANGUAGES,
+}

@@ -21,11 +21,11 @@ from domain import (
     RequestOptions,
 )
 from domain.frozen import frozen
+from domain.settings import GuildSettings
 from engine.policy import MAX_CHARACTERS, Allowances, approve, is_too_long, prompt_hash
 from engine.request.chat_markup import without_markup
 from engine.request.cost import millicredits_for
-from engine.request.inline_options import read_inline
-from engine.request.inline_syntax import split_request
+from engine.request.inline_syntax import read_inline, split_request
 from engine.request.presets import apply_preset
 
 
@@ -51,13 +51,19 @@ class Prepared:
     refusal: PromptRefused | None = None
 
 
-def prepare(backend: Validator, wanted: Request | RequestOptions, place: Place, allowances: Allowances) -> Prepared:
+def prepare(
+    backend: Validator,
+    wanted: Request | RequestOptions,
+    settings: GuildSettings,
+    place: Place,
+    allowances: Allowances,
+) -> Prepared:
     """Complete, validate, price and judge. Raises InvalidRequest; a refusal is returned, for others decide before it.
 
     May take 60 ms for a long prompt: call it beside the event loop.
     """
     if isinstance(wanted, RequestOptions):
-        request = complete(wanted, backend.profile)
+        request = complete(wanted, backend.profile, settings)
     else:
         request = split_request(without_chat_markup(wanted))
     backend.validate(request)
@@ -78,12 +84,25 @@ def without_chat_markup(request: Request) -> Request:
     return replace(request, prompt=prompt, negative_prompt=negative_prompt)
 
 
-def complete(options: RequestOptions, profile: ModelProfile) -> Request:
-    """The options with the model's own values where nothing was chosen. Raises InvalidRequest.
+def complete(options: RequestOptions, profile: ModelProfile, settings: GuildSettings | None = None) -> Request:
+    """The options with the server's and the model's own values where nothing was chosen. Raises InvalidRequest.
 
     Discord's markup goes; settings in the syntax of other bots are read out of the prompt.
     """
+    return _complete(_read(options, settings), profile)
+
+
+def _read(options: RequestOptions, settings: GuildSettings | None) -> RequestOptions:
+    """What was chosen: by an option, in the prompt, or else by the server (its shape and its preset)."""
     options = read_inline(options)
+    if settings is None:
+        return options
+    has_size = options.width is not None or options.height is not None
+    shape = options.shape or (None if has_size else settings.shape)
+    return replace(options, shape=shape, preset=options.preset or settings.preset)
+
+
+def _complete(options: RequestOptions, profile: ModelProfile) -> Request:
     if options.strength is not None and options.init_image is None:
         raise InvalidRequest("A strength needs a start picture to go with it: it says how much of that may change.")
     request = _with_defaults(options, profile, _size(options, profile))
@@ -96,10 +115,11 @@ def complete(options: RequestOptions, profile: ModelProfile) -> Request:
     )
 
 
-def as_far_as_possible(options: RequestOptions, profile: ModelProfile) -> Request:
+def as_far_as_possible(options: RequestOptions, profile: ModelProfile, settings: GuildSettings) -> Request:
     """The options as a request to be changed, not to be painted: what can't be completed stays as it was typed."""
+    options = _read(options, settings)
     try:
-        return complete(options, profile)
+        return _complete(options, profile)
     except InvalidRequest:
         width, height = profile.shapes.get(options.shape or "square", profile.shapes["square"])
         request = _with_defaults(options, profile, (options.width or width, options.height or height))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from db import circumstances, decisions, jobs
 from db.quotas import fetch_standing
 from db.strikes import SLOW_JOBS, SLOW_WEIGHT, penalty_of
 from domain import (
+    ApprovedRequest,
     ConsentRequired,
     InvalidRequest,
     Job,
@@ -29,7 +30,6 @@ from domain import (
     QuotaExceeded,
     Request,
     RequestOptions,
-    Task,
     UserError,
 )
 from domain.blocks import WHOLE_SERVER, Block
@@ -39,16 +39,35 @@ from domain.queue import QueueState
 from domain.quotas import Asker, QuotaStanding, credits_in_words
 from domain.settings import ChannelLevel, ChannelSettings, FromPictures, GuildSettings
 from domain.strikes import NO_PENALTY, Penalty, Rung
+from engine.policy import Allowances
 from engine.policy.licence import TERMS_VERSION
 from engine.prepare import Prepared, Validator, prepare
-from engine.request.inline_options import read_inline
-from service.allowances import allowances_of, use_allowance, write_refusal
+from service.allowances import use_allowance, write_refusal
 from service.context import Context
 from service.limits import Limits
 from service.terms import Terms
 
-WriteFirst = Callable[[aiosqlite.Connection], Awaitable[None]]
-WriteWith = Callable[[aiosqlite.Connection, int], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What the transaction of an acceptance writes, too.
+
+    `first(connection)` is called before the job is written, `then(connection, job_id)` after it.
+    """
+
+    first: Callable[[aiosqlite.Connection], Awaitable[None]] | None = None
+    then: Callable[[aiosqlite.Connection, int], Awaitable[None]] | None = None
+
+
+ALONE = Together()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job that is paid for, with the approval that the backend asks for."""
+
+    job: Job
+    approved: ApprovedRequest
 
 
 class AlreadyAccepted(Exception):
@@ -63,12 +82,7 @@ class Submit(Protocol):
     """`Service.submit`."""
 
     def __call__(
-        self,
-        wanted: Request | RequestOptions,
-        origin: Origin,
-        also: WriteWith | None = None,
-        first: WriteFirst | None = None,
-        /,
+        self, wanted: Request | RequestOptions, origin: Origin, together: Together = ALONE, /
     ) -> Awaitable[Job]: ...
 
 
@@ -82,17 +96,8 @@ class Admission:
         self._terms = terms
         self._max_queue, self._defaults = limits.max_queue, limits.defaults
 
-    async def admit(
-        self,
-        wanted: Request | RequestOptions,
-        origin: Origin,
-        also: WriteWith | None = None,
-        first: WriteFirst | None = None,
-    ) -> Task:
-        """The accepted job, paid for. Raises a UserError, and then nothing was spent.
-
-        `first(connection)` writes in the acceptance's transaction before it, `also(connection, job_id)` after it.
-        """
+    async def admit(self, wanted: Request | RequestOptions, origin: Origin, together: Together = ALONE) -> Accepted:
+        """The accepted job, paid for. Raises a UserError, and then nothing was spent."""
         now = self._context.now()
         found = await circumstances.fetch(self._context.database, Asker.of(origin), TERMS_VERSION, now)
         origin = _as_moderator(origin, found.settings)
@@ -100,7 +105,8 @@ class Admission:
         self._require_open(judged, found)
         penalty = _penalty(judged, found, now)
         # Long prompts take a while: beside the event loop.
-        prepared = await asyncio.to_thread(self._prepare, wanted, judged.place, found)
+        allowed = Allowances(once=found.once, phrases=found.phrases)
+        prepared = await asyncio.to_thread(prepare, self._backend, wanted, found.settings, judged.place, allowed)
         if not found.has_agreed:
             pending_id = await self._terms.keep_request(prepared.request, origin)
             raise ConsentRequired(
@@ -109,12 +115,7 @@ class Admission:
         check_server_rules(prepared.request, judged, found.settings, self._profile)
         if prepared.refusal is not None:
             raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
-        return await self._accept(prepared, judged, found, penalty, also, first)
-
-    def _prepare(self, wanted: Request | RequestOptions, place: Place, found: Circumstances) -> Prepared:
-        if isinstance(wanted, RequestOptions):
-            wanted = with_defaults(wanted, found.settings)
-        return prepare(self._backend, wanted, place, allowances_of(found))
+        return await self._accept(prepared, judged, found, penalty, together)
 
     def _require_open(self, origin: Origin, found: Circumstances) -> None:
         """Raise NotAllowed or QueueFull where nobody, or not this member, may ask for pictures now."""
@@ -134,23 +135,22 @@ class Admission:
         origin: Origin,
         found: Circumstances,
         penalty: Penalty,
-        also: WriteWith | None,
-        first: WriteFirst | None,
-    ) -> Task:
+        together: Together,
+    ) -> Accepted:
         approved, now = prepared.approved, self._context.now()
         if approved is None:
             raise ValueError("a refused request can't be accepted")
         request = prepared.request
         async with self._context.writing() as connection:
-            if first is not None:
-                await first(connection)
+            if together.first is not None:
+                await together.first(connection)
             job_id = await self._enqueue(connection, prepared, origin, penalty, now)
             await decisions.record_prompt(connection, approved.verdict, request, origin, now, job_id)
-            await use_allowance(connection, allowances_of(found), prepared.key, origin, now, job_id)
-            if also is not None:
-                await also(connection, job_id)
-            weight, guild_weight = await jobs.fetch_weights(connection, job_id)
-        return Task(job_id=job_id, user_id=origin.user_id, approved=approved, weight=weight, guild_weight=guild_weight)
+            if prepared.key in found.once:
+                await use_allowance(connection, prepared.key, origin, now, job_id)
+            if together.then is not None:
+                await together.then(connection, job_id)
+            return Accepted(await jobs.fetch_new(connection, job_id), approved)
 
     async def _enqueue(
         self, connection: aiosqlite.Connection, prepared: Prepared, origin: Origin, penalty: Penalty, now: datetime
@@ -216,17 +216,9 @@ def _as_moderator(origin: Origin, settings: GuildSettings) -> Origin:
     return replace(origin, is_moderator=origin.is_moderator or has_role)
 
 
-def with_defaults(options: RequestOptions, settings: GuildSettings) -> RequestOptions:
-    """Options with the server's shape and preset where the member chose none, by an option or in the prompt."""
-    options = read_inline(options)
-    has_size = options.width is not None or options.height is not None
-    shape = options.shape or (None if has_size else settings.shape)
-    return replace(options, shape=shape, preset=options.preset or settings.preset)
-
-
 def _penalty(origin: Origin, found: Circumstances, now: datetime) -> Penalty:
     """Where the member stands on the ladder of strikes. Raises QuotaExceeded during a pause."""
-    if origin.is_moderator:
+    if origin.is_moderator or not found.struck_at:
         return NO_PENALTY
     penalty = penalty_of(found.struck_at, found.settings, now)
     if penalty.until is not None:

@@ -9,7 +9,6 @@ import aiosqlite
 from db import allowances, appeals, decisions, strikes
 from db.database import Database
 from domain import NotAllowed, Origin, PromptRefused, Request
-from domain.circumstances import Circumstances
 from domain.settings import GuildSettings
 from domain.strikes import Penalty, Rung
 from engine.policy import Allowances, is_appealable
@@ -19,11 +18,6 @@ from service.context import Context, Topic
 
 # Refusals of which no request is kept.
 UNKEPT_CLAUSES = (*decisions.UNSTORED_CLAUSES, LENGTH)
-
-
-def allowances_of(circumstances: Circumstances) -> Allowances:
-    """What the server's moderators let this member have despite the policy."""
-    return Allowances(once=circumstances.once, phrases=circumstances.phrases)
 
 
 async def fetch_allowances_of_job(database: Database, guild_id: int | None, user_id: int, job_id: int) -> Allowances:
@@ -44,14 +38,15 @@ async def write_refusal(
     moderators may let it through later."""
     now, verdict = context.now(), refusal.verdict
     in_server = origin.place.guild_id is not None
-    async with context.writing(Topic.DECISIONS) as connection:
+    async with context.writing_news() as (connection, news):
+        news.add(Topic.DECISIONS)
         decision_id = await decisions.record_prompt(connection, verdict, request, origin, now)
         if verdict.clause not in UNKEPT_CLAUSES:
             await appeals.keep_refused(connection, decision_id, request, origin, now)
         penalty = await strikes.record(connection, decision_id, settings, now, is_moderator=origin.is_moderator)
-    if penalty is not None:
-        for topic in (Topic.STRIKES, Topic.AUDIT):
-            context.topics.announce(topic)
+        if penalty is not None:
+            news.add(Topic.STRIKES)
+            news.add(Topic.AUDIT)
     if not in_server:  # no moderator could look at an appeal
         return PromptRefused(verdict, decision_id, sentence=grounds(verdict.clause or "", appealable=False))
     return PromptRefused(verdict, decision_id, strike_in_words(penalty), is_appealable=is_appealable(verdict))
@@ -68,17 +63,11 @@ def strike_in_words(penalty: Penalty | None) -> str:
     return f"This counts as strike {penalty.count}. {consequences[penalty.rung]} `/strikes` shows them."
 
 
-async def use_allowance(
-    connection: aiosqlite.Connection,
-    allowed: Allowances,
-    key: str,
-    origin: Origin,
-    now: datetime,
-    job_id: int,
-) -> None:
-    """A permission for one picture is used up by it; of two requests at the same time one gets it."""
-    guild_id = origin.place.guild_id
-    if key not in allowed.once or guild_id is None:
-        return
+async def use_allowance(connection: aiosqlite.Connection, key: str, origin: Origin, now: datetime, job_id: int) -> None:
+    """A permission for one picture is used up by it; of two requests at the same time one gets it.
+
+    Raises NotAllowed. `key` is the `prompt_hash` that was allowed in the origin's server.
+    """
+    guild_id = origin.place.guild_id or 0
     if not await allowances.take_once(connection, guild_id, origin.user_id, key, job_id, now):
         raise NotAllowed("This prompt was allowed for one picture, and that one is being painted already.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from db import audit, backup
 from db.database import DatabaseError
+from domain.audit import AuditAction
 from domain.errors import UserError
 from service.context import Context, Topic
 from service.jobs import Jobs
@@ -51,5 +52,5 @@ class Backups:
         finally:
             await self._jobs.delete_erased()
         async with self._context.writing(Topic.AUDIT) as connection:
-            await audit.record(connection, None, actor_id, "backup.make", "everywhere", {"bytes": size}, now)
+            await audit.record(connection, None, actor_id, AuditAction.BACKUP_MAKE, "everywhere", {"bytes": size}, now)
         return Backup(target, size)

@@ -10,7 +10,7 @@ import aiosqlite
 from db import appeals
 from domain import SEED_LIMIT, Job, JobSource, Origin, Request, UserError
 from domain.cases import AppealAnswer, Case, Grounds, Subject
-from service.admission import Submit
+from service.admission import Submit, Together
 from service.context import Context
 from service.grounds import fetch_grounds
 from service.jobs import Jobs
@@ -55,7 +55,7 @@ class CaseAnswers:
             await appeals.mark_told(connection, case.id, self._context.now())
 
         try:
-            await self._submit(request, _as_appeal(origin), mark)
+            await self._submit(request, _as_appeal(origin), Together(then=mark))
         except UserError as error:
             return f"It can't be painted right now, so please ask for it again: {error}"
         return None

@@ -10,7 +10,7 @@ import aiosqlite
 from db import allowances, appeals, audit, blocks, strikes
 from db import jobs as job_rows
 from domain import Action, InvalidRequest, NotAllowed, NotFound, Origin, Outcome, OutcomeCode, Request
-from domain.audit import THE_BOT
+from domain.audit import THE_BOT, AuditAction
 from domain.cases import CHOICES, Case, CaseKind, CaseStatus, Decider, Grounds, Subject
 from engine.policy import Allowances, judge, prompt_hash
 from service.context import Context, Topic
@@ -51,8 +51,8 @@ class CaseDecisions:
 
         async def allow(connection: aiosqlite.Connection) -> None:
             if key is not None:
-                await allowances.allow_once(
-                    connection, case.guild_id, case.user_id, key, decider.user_id, now, case_id=case.id
+                await allowances.allow(
+                    connection, case.guild_id, key, decider.user_id, now, user_id=case.user_id, case_id=case.id
                 )
             await strikes.lift_for_decision(connection, grounds.id, decider.user_id, now)
 
@@ -86,7 +86,7 @@ class CaseDecisions:
             raise InvalidRequest("With this phrase allowed, the prompt would still be refused; please give more of it.")
 
         async def allow(connection: aiosqlite.Connection) -> None:
-            await allowances.allow_phrase(connection, case.guild_id, phrase, decider.user_id, now, case_id=case.id)
+            await allowances.allow(connection, case.guild_id, phrase, decider.user_id, now, case_id=case.id)
             await strikes.lift_for_decision(connection, grounds.id, decider.user_id, now)
 
         await self._decide(case, CaseStatus.ALLOWED_HERE, decider, allow)
@@ -130,7 +130,6 @@ class CaseDecisions:
         """The picture that waited is shown."""
         case = await self.require_open(case_id, decider.guild_id)
         await self._decide(case, CaseStatus.APPROVED, decider)
-        self._announce_job(case)
 
     async def reject(self, case_id: int, decider: Decider) -> None:
         """The picture that waited is not shown; its cost returns."""
@@ -141,7 +140,6 @@ class CaseDecisions:
                 await job_rows.withhold(connection, case.job_id, Outcome(OutcomeCode.REJECTED))
 
         await self._decide(case, CaseStatus.REMOVED, decider, withhold)
-        self._announce_job(case)
 
     # ---- the decision itself ---------------------------------------------------------------------------------------
 
@@ -150,13 +148,19 @@ class CaseDecisions:
         if status not in CHOICES[case.kind]:
             raise NotAllowed(f"A case of this kind ({case.kind}) can't be decided so.")
         now = self._context.now()
-        async with self._context.writing(Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT) as connection:
+        async with self._context.writing_news() as (connection, news):
+            for topic in (Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT):
+                news.add(topic)
+            if case.kind is CaseKind.APPROVAL and case.job_id is not None:
+                news.add(Topic.JOBS, case.job_id)  # its picture may be shown now, or never
             if not await appeals.resolve(connection, case.id, status, decider.user_id, now):
                 raise NotFound("Another moderator was faster; the card shows what they decided.")
             if decider.card is not None:  # a crash may have kept the bot from knowing its own card
                 await appeals.mark_shown(connection, case.id, CaseStatus.OPEN, *decider.card)
             details, target = {"case": case.id, "kind": case.kind}, f"member:{case.user_id}"
-            await audit.record(connection, case.guild_id, decider.user_id, f"case.{status}", target, details, now)
+            await audit.record(
+                connection, case.guild_id, decider.user_id, AuditAction(f"case.{status}"), target, details, now
+            )
             if also is not None:
                 await also(connection)
 
@@ -182,10 +186,6 @@ class CaseDecisions:
             await self._decide(case, status, decider, erase)
             await self._jobs.delete_erased()
         return frozenset(messages)
-
-    def _announce_job(self, case: Case) -> None:
-        if case.job_id is not None:
-            self._context.topics.announce(Topic.JOBS, case.job_id)
 
     # ---- what it is about ------------------------------------------------------------------------------------------
 

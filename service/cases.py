@@ -13,6 +13,7 @@ from db import allowances, appeals, audit, pictures
 from db import jobs as job_rows
 from domain import Job, JobStatus, NotAllowed, NotFound
 from domain.allowances import AllowedPhrase
+from domain.audit import AuditAction
 from domain.cases import CHOICES, Case, CaseFile, CaseKind, CaseStatus, Grounds, OpenCases
 from service.admission import Submit
 from service.case_answers import CaseAnswers
@@ -77,7 +78,9 @@ class Cases:
             if case_id is None:
                 raise NotAllowed("You appealed this already; it is with the moderators.")
             details = {"case": case_id, "clause": grounds.clause}
-            await audit.record(connection, guild_id, user_id, "appeal.open", f"member:{user_id}", details, now)
+            await audit.record(
+                connection, guild_id, user_id, AuditAction.APPEAL_OPEN, f"member:{user_id}", details, now
+            )
         return await appeals.has_review_channel(self._context.database, guild_id)
 
     # ---- reports ---------------------------------------------------------------------------------------------------
@@ -103,7 +106,9 @@ class Cases:
             if case_id is None:
                 raise NotAllowed("You reported this picture already; thank you.")
             details = {"case": case_id, "job": job.id}
-            await audit.record(connection, guild_id, reporter_id, "report.open", f"member:{job.user_id}", details, now)
+            await audit.record(
+                connection, guild_id, reporter_id, AuditAction.REPORT_OPEN, f"member:{job.user_id}", details, now
+            )
 
     # ---- approvals -------------------------------------------------------------------------------------------------
 
@@ -130,7 +135,7 @@ class Cases:
         async with self._context.writing(Topic.SETTINGS, Topic.AUDIT) as connection:
             await appeals.set_approval(connection, guild_id, channel_id, is_on, actor_id, now)
             await audit.record(
-                connection, guild_id, actor_id, "review.approval", f"channel:{channel_id}", {"on": is_on}, now
+                connection, guild_id, actor_id, AuditAction.REVIEW_APPROVAL, f"channel:{channel_id}", {"on": is_on}, now
             )
         return await appeals.has_review_channel(self._context.database, guild_id)
 
@@ -146,7 +151,7 @@ class Cases:
         async with self._context.writing(Topic.AUDIT) as connection:
             if not await allowances.revoke(connection, guild_id, phrase, now):
                 raise NotFound("This phrase is not on the list; `/review allowed` shows it.")
-            await audit.record(connection, guild_id, actor_id, "review.revoke", "server", {}, now)
+            await audit.record(connection, guild_id, actor_id, AuditAction.REVIEW_REVOKE, "server", {}, now)
 
     # ---- cards -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import aiosqlite
 
 from db import audit, challenges, jobs, pictures
 from domain import InvalidRequest, Job, JobStatus, NotAllowed, NotFound
+from domain.audit import AuditAction
 from domain.challenges import MAX_THEMES, Challenge, ChallengeEntry, ChallengeStatus, Victory
 from service.context import Context, Topic
 
@@ -47,7 +48,7 @@ class Challenges:
                 repeat=repeat,
             )
             details, target = {"challenge": challenge_id}, f"channel:{channel_id}"
-            await audit.record(connection, guild_id, actor_id, "challenge.start", target, details, now)
+            await audit.record(connection, guild_id, actor_id, AuditAction.CHALLENGE_START, target, details, now)
         return challenge_id
 
     async def end(self, guild_id: int, challenge_id: int, actor_id: int, *, with_winners: bool) -> None:
@@ -64,7 +65,7 @@ class Challenges:
             if not has_ended:  # its time came meanwhile
                 raise _no_open_challenge()
             details = {"challenge": challenge_id, "winners": with_winners}
-            await audit.record(connection, guild_id, actor_id, "challenge.end", "server", details, now)
+            await audit.record(connection, guild_id, actor_id, AuditAction.CHALLENGE_END, "server", details, now)
 
     # ---- looking ---------------------------------------------------------------------------------------------------
 
@@ -162,10 +163,9 @@ class Challenges:
 
     async def end_due(self) -> None:
         """Close what is over; recurring challenges open their next round in the same transaction."""
-        async with self._context.writing() as connection:
-            ended = await challenges.end_due(connection, self._context.now())
-        if ended:
-            self._context.topics.announce(Topic.CHALLENGES)
+        async with self._context.writing_news() as (connection, news):
+            if await challenges.end_due(connection, self._context.now()):
+                news.add(Topic.CHALLENGES)
 
     async def fetch_unannounced(self) -> list[Challenge]:
         """Challenges that have begun and are not announced yet."""

@@ -6,7 +6,7 @@ What shows something in Discord listens to topics: a background task runs when i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,6 +54,20 @@ class Topics:
             listener(subject_id)
 
 
+class News:
+    """What a transaction has to tell once it is committed, each topic and subject once."""
+
+    def __init__(self) -> None:
+        self._news: dict[tuple[Topic, int], None] = {}
+
+    def add(self, topic: Topic, subject_id: int = 0) -> None:
+        """Something about the topic was written."""
+        self._news[topic, subject_id] = None
+
+    def __iter__(self) -> Iterator[tuple[Topic, int]]:
+        return iter(self._news)
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -72,7 +86,19 @@ class Context:
     @asynccontextmanager
     async def writing(self, *topics: Topic) -> AsyncGenerator[aiosqlite.Connection]:
         """One transaction: all or nothing. After its commit the topics are announced."""
-        async with self.database.transaction() as connection:
+        async with self.writing_news() as (connection, news):
             yield connection
-        for topic in topics:
-            self.topics.announce(topic)
+            for topic in topics:
+                news.add(topic)
+
+    @asynccontextmanager
+    async def writing_news(self) -> AsyncGenerator[tuple[aiosqlite.Connection, News]]:
+        """One transaction; what is added to its news is announced after the commit.
+
+        For what is only sometimes news, and for news about one job.
+        """
+        news = News()
+        async with self.database.transaction() as connection:
+            yield connection, news
+        for topic, subject_id in news:
+            self.topics.announce(topic, subject_id)

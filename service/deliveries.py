@@ -31,9 +31,9 @@ class Deliveries:
 
     async def attach_message(self, job_id: int, message_id: int) -> None:
         """Remember which Discord message shows the job."""
-        async with self._context.writing() as connection:
+        async with self._context.writing_news() as (connection, news):
             await jobs.attach_message(connection, job_id, message_id)
-        self._context.topics.announce(Topic.JOBS, job_id)
+            news.add(Topic.JOBS, job_id)
 
     async def count_stored(self, job_id: int) -> int:
         """How many of the job's pictures there are to be shown."""
@@ -44,9 +44,9 @@ class Deliveries:
 
         With `stored`, how many pictures were there before: if one was erased meanwhile, the job is to be shown again.
         """
-        async with self._context.writing() as connection:
+        async with self._context.writing_news() as (connection, news):
             await jobs.mark_delivered(connection, job_id, message_id, self._context.now(), stored)
-        self._context.topics.announce(Topic.JOBS, job_id)
+            news.add(Topic.JOBS, job_id)
 
     async def judge_place_again(self, job: Job, channel_id: int, *, age_restricted: bool) -> Job:
         """The job, withheld if it was painted for an adult channel and its channel is none any more."""

@@ -19,6 +19,7 @@ from db import decisions, jobs, picture_hashes
 from db.picture_files import BlobPlace, month_of
 from db.picture_sweep import written
 from domain import (
+    ApprovedRequest,
     Job,
     JobCancelled,
     JobStatus,
@@ -72,8 +73,11 @@ class Dispatch:
         """Where a job that is being painted stands; None before and after."""
         return self._progress.get(job_id)
 
-    async def hand_over(self, task: Task) -> None:
+    async def hand_over(self, job: Job, approved: ApprovedRequest) -> None:
         """Give an accepted job to the engine. Raises a UserError, and then the job has ended as failed."""
+        task = Task(
+            job_id=job.id, user_id=job.user_id, approved=approved, weight=job.weight, guild_weight=job.guild_weight
+        )
         try:
             future = self._backend.submit(task, self._on_progress)
         except UserError as error:
@@ -105,11 +109,11 @@ class Dispatch:
 
     async def _start(self, job_id: int) -> None:
         async def start() -> None:
-            async with self._context.writing() as connection:
-                await jobs.start(connection, job_id, self._context.now())
+            async with self._context.writing_news() as (connection, news):
+                if await jobs.start(connection, job_id, self._context.now()):
+                    news.add(Topic.JOBS, job_id)
 
         await self._health.until_written(f"noting that picture {job_id} is being painted", start)
-        self._context.topics.announce(Topic.JOBS, job_id)
 
     # ---- the end ---------------------------------------------------------------------------------------------------
 
@@ -155,14 +159,13 @@ class Dispatch:
         origin = Origin(user_id=job.user_id, place=job.place)
         now = self._context.now()
         withheld = [picture.safety for picture in result.pictures if not picture.safety.is_safe]
-        async with self._context.writing() as connection:
+        async with self._context.writing_news() as (connection, news):
             if not await jobs.finish(connection, result, now, places):
                 return
             await picture_hashes.store(connection, job.id, hashes)
             for report in withheld:
                 await decisions.record_picture(connection, report, job.request, origin, now, job.id)
-        if withheld:
-            self._context.topics.announce(Topic.DECISIONS)
+                news.add(Topic.DECISIONS)
 
     # ---- after a restart -------------------------------------------------------------------------------------------
 
@@ -193,15 +196,7 @@ class Dispatch:
     async def _take_up(self, job: Job) -> None:
         allowed = await fetch_allowances_of_job(self._context.database, job.guild_id, job.user_id, job.id)
         approved = await asyncio.to_thread(approve, job.request, job.place, allowed)
-        await self.hand_over(
-            Task(
-                job_id=job.id,
-                user_id=job.user_id,
-                approved=approved,
-                weight=job.weight,
-                guild_weight=job.guild_weight,
-            )
-        )
+        await self.hand_over(job, approved)
 
 
 def _end_of(job_id: int, error: Exception) -> tuple[JobStatus, Outcome]:

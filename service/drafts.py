@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from db import drafts, guild_settings
-from domain import InvalidRequest, ModelProfile, NotAllowed, NotFound, Origin, Request, RequestOptions
+from domain import ModelProfile, NotAllowed, NotFound, Origin, Request, RequestOptions
 from domain.refusals import Draft
 from engine.policy import is_too_long, judge
 from engine.prepare import as_far_as_possible
 from engine.request.settings_text import write_settings
-from service.admission import with_defaults
 from service.context import Context
 from service.jobs import Jobs
 
@@ -50,9 +48,7 @@ class Drafts:
         if not isinstance(wanted, RequestOptions):
             return wanted
         settings = await guild_settings.load(self._context.database, origin.place.guild_id or 0)
-        with contextlib.suppress(InvalidRequest):  # settings inside the prompt that can't be read stay in it
-            wanted = with_defaults(wanted, settings)
-        return as_far_as_possible(wanted, self._profile)
+        return as_far_as_possible(wanted, self._profile, settings)
 
 
 async def open_draft(

@@ -10,6 +10,7 @@ import aiosqlite
 
 from db import audit, challenges, jobs, picture_sweep, pictures, prompt_channels, starboard
 from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
+from domain.audit import AuditAction
 from service.context import Context, Topic
 from service.health import STORAGE_ERRORS
 
@@ -133,8 +134,10 @@ class Jobs:
         if job.status.is_open:
             with contextlib.suppress(NotFound):
                 await self.cancel(job_id, user_id, is_moderator=is_moderator)
-        async with self._context.writing(*((Topic.AUDIT,) if user_id != job.user_id else ())) as connection:
+        async with self._context.writing_news() as (connection, news):
             await self.erase_in(connection, job, user_id)
+            if user_id != job.user_id:
+                news.add(Topic.AUDIT)
         await self.delete_erased()
         return job
 
@@ -144,17 +147,20 @@ class Jobs:
         The message is shown again without it, whatever happens to this process.
         """
         job = await self._fetch_own(job_id, user_id, is_moderator)
-        async with self._context.writing(*((Topic.AUDIT,) if user_id != job.user_id else ())) as connection:
+        async with self._context.writing_news() as (connection, news):
+            news.add(Topic.JOBS, job_id)
             are_others_left = await jobs.erase_picture(connection, job_id, number - 1)
             if not are_others_left:
                 await self.erase_in(connection, job, user_id)
             else:
                 await jobs.deliver_again(connection, job_id)
                 if user_id != job.user_id:
-                    now = self._context.now()
-                    await audit.record_about_job(connection, job_id, user_id, "job.delete_one", now)
+                    await audit.record_about_job(
+                        connection, job_id, user_id, AuditAction.JOB_DELETE_ONE, self._context.now()
+                    )
+            if user_id != job.user_id:
+                news.add(Topic.AUDIT)
         await self.delete_erased()
-        self._context.topics.announce(Topic.JOBS, job_id)
         return are_others_left
 
     async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
@@ -166,7 +172,7 @@ class Jobs:
         await jobs.erase_pictures(connection, job.id)
         await jobs.mark_delivered(connection, job.id, None, now)
         if user_id != job.user_id:
-            await audit.record_about_job(connection, job.id, user_id, "job.delete", now)
+            await audit.record_about_job(connection, job.id, user_id, AuditAction.JOB_DELETE, now)
 
     async def delete_erased(self) -> None:
         """Delete the bytes of erased pictures now. What fails is logged, and done again with the retention."""
@@ -186,17 +192,16 @@ class Jobs:
     async def end(self, job_id: int, status: JobStatus, outcome: Outcome, *, moderator_id: int | None = None) -> bool:
         """An open job ends without pictures; False if it was not open any more."""
         now = self._context.now()
-        async with self._context.writing() as connection:
-            has_ended = await jobs.end(connection, job_id, status, outcome, now)
-            if has_ended and moderator_id is not None:
-                await audit.record_about_job(connection, job_id, moderator_id, "job.cancel", now)
-            if has_ended and status is JobStatus.CANCELLED:
-                await self._show_earlier(connection, job_id)
-        if has_ended:
+        async with self._context.writing_news() as (connection, news):
+            if not await jobs.end(connection, job_id, status, outcome, now):
+                return False
+            news.add(Topic.JOBS, job_id)
             if moderator_id is not None:
-                self._context.topics.announce(Topic.AUDIT)
-            self._context.topics.announce(Topic.JOBS, job_id)
-        return has_ended
+                await audit.record_about_job(connection, job_id, moderator_id, AuditAction.JOB_CANCEL, now)
+                news.add(Topic.AUDIT)
+            if status is JobStatus.CANCELLED:
+                await self._show_earlier(connection, job_id)
+        return True
 
     async def _show_earlier(self, connection: aiosqlite.Connection, job_id: int) -> None:
         """An edit was cancelled: the finished picture that it would have replaced is shown again in their message."""

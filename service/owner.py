@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from db import audit, decisions, meta
+from domain.audit import AuditAction
 from domain.decisions import UnstoredDecision
 from service.context import Context, Topic
 from service.deliveries import Deliveries
@@ -24,7 +25,9 @@ class Owner:
         """Write down what was said in how many servers."""
         details = {"servers": servers, "text": text}
         async with self._context.writing(Topic.AUDIT) as connection:
-            await audit.record(connection, None, actor_id, "announce", "everywhere", details, self._context.now())
+            await audit.record(
+                connection, None, actor_id, AuditAction.ANNOUNCE, "everywhere", details, self._context.now()
+            )
 
     async def find_who_waits_for_drain(self) -> int | None:
         """The owner who drained the queue, once everything is painted and delivered and they have not been told."""

@@ -11,6 +11,7 @@ import aiosqlite
 
 from db import audit, guild_settings, jobs, prompt_channels, quotas
 from domain import InvalidRequest, Job, ModelProfile, NotFound, Origin, Request, RequestOptions
+from domain.audit import AuditAction
 from domain.prompt_channels import (
     PromptChannel,
     PromptChannelChanges,
@@ -21,7 +22,7 @@ from domain.prompt_channels import (
 from domain.quotas import QuotaKind, QuotaRule, QuotaSubject
 from domain.settings import GuildSettings
 from engine.prepare import complete
-from service.admission import Submit
+from service.admission import Submit, Together
 from service.context import Context, Topic
 from service.jobs import Jobs
 from service.settings import ServerSettings
@@ -97,7 +98,7 @@ class PromptChannels:
             shape=settings.shape or "square",
             latest_message_id=after_id,
         )
-        return await self._save(_changed(channel, changes), changes, actor_id, "channel.open", settings)
+        return await self._save(_changed(channel, changes), changes, actor_id, AuditAction.CHANNEL_OPEN, settings)
 
     async def edit(self, channel_id: int, actor_id: int, changes: PromptChannelChanges) -> PromptChannelDetails:
         """Change how an open channel works; its problem counts as solved. Raises NotFound or InvalidRequest."""
@@ -105,7 +106,7 @@ class PromptChannels:
         if channel is None:
             raise _not_open(channel_id)
         settings = await self._settings.fetch(channel.guild_id)
-        return await self._save(_changed(channel, changes), changes, actor_id, "channel.edit", settings)
+        return await self._save(_changed(channel, changes), changes, actor_id, AuditAction.CHANNEL_EDIT, settings)
 
     async def close(self, guild_id: int, channel_id: int, actor_id: int) -> None:
         """Make messages in the channel only messages again. Raises NotFound."""
@@ -113,23 +114,25 @@ class PromptChannels:
         async with self._context.writing(Topic.PROMPT_CHANNELS, Topic.AUDIT) as connection:
             if not await prompt_channels.close(connection, channel_id):
                 raise _not_open(channel_id)
-            await audit.record(connection, guild_id, actor_id, "channel.close", f"channel:{channel_id}", {}, now)
+            await audit.record(
+                connection, guild_id, actor_id, AuditAction.CHANNEL_CLOSE, f"channel:{channel_id}", {}, now
+            )
         await self.load()
 
     async def forget_channel(self, channel_id: int) -> None:
         """The channel was deleted in Discord."""
-        async with self._context.writing() as connection:
-            was_open = await prompt_channels.close(connection, channel_id)
-        if was_open:
-            await self.load()
-            self._context.topics.announce(Topic.PROMPT_CHANNELS)
+        async with self._context.writing_news() as (connection, news):
+            if not await prompt_channels.close(connection, channel_id):
+                return
+            news.add(Topic.PROMPT_CHANNELS)
+        await self.load()
 
     async def _save(
         self,
         channel: PromptChannel,
         changes: PromptChannelChanges,
         actor_id: int,
-        action: str,
+        action: AuditAction,
         settings: GuildSettings,
     ) -> PromptChannelDetails:
         """The channel's rules, its quota and its level in one transaction, each with its audit row."""
@@ -197,7 +200,7 @@ class PromptChannels:
         async def accept(connection: aiosqlite.Connection, job_id: int) -> None:
             await prompt_channels.accept_message(connection, message_id, job_id)
 
-        job = await self._submit(request, origin, accept, take_back)
+        job = await self._submit(request, origin, Together(first=take_back, then=accept))
         if replaced is not None:
             self._jobs.stop(replaced.id)
         return job

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from db import audit, meta
 from domain import ModelProfile, Reading, Standing
+from domain.audit import AuditAction
 from domain.queue import EngineReport, QueueState
 from engine.request.presets import PRESETS
 from engine.request.prompt import normalise
@@ -50,7 +51,9 @@ class Queue:
         async with self._context.writing(Topic.QUEUE, Topic.AUDIT) as connection:
             await meta.remember(connection, meta.QUEUE_STATE, state)
             await meta.remember(connection, DRAINED_KEY, str(actor_id) if state is QueueState.DRAINING else "")
-            await audit.record(connection, None, actor_id, f"queue.{state}", "queue", {}, self._context.now())
+            await audit.record(
+                connection, None, actor_id, AuditAction(f"queue.{state}"), "queue", {}, self._context.now()
+            )
         self.apply_state(state)
 
     def apply_state(self, state: QueueState) -> None:

@@ -5,19 +5,19 @@ Of clause b nothing is repeated. Nobody but the member who asked gets any of it.
 
 from __future__ import annotations
 
-from db import appeals, guild_settings, strikes
+from db import appeals, refusals
 from db.decisions import UNSTORED_CLAUSES
 from db.retention import REFUSED_KEPT
 from db.strikes import penalty_of
 from domain import NotAllowed, NotFound
 from domain.cases import Grounds, Subject
-from domain.refusals import Draft, Refused
+from domain.refusals import Draft, Refused, StoredRefusal
 from engine.policy import wording
 from engine.request.settings_text import write_settings
 from service.allowances import strike_in_words
 from service.context import Context
 from service.drafts import open_draft
-from service.grounds import explain, fetch_grounds
+from service.grounds import explain
 from service.jobs import Jobs
 
 MAX_LISTED = 25
@@ -32,7 +32,7 @@ class Refusals:
 
     async def fetch(self, decision_id: int, user_id: int) -> Refused:
         """A member's refusal. Raises NotFound, or NotAllowed for anybody else."""
-        return await self._complete(await self._require_own(decision_id, user_id))
+        return self._complete(await self._require_own(decision_id, user_id))
 
     async def find(self, decision_id: int, user_id: int) -> Refused | None:
         """A member's refusal, if it is stored and theirs."""
@@ -43,9 +43,11 @@ class Refusals:
 
     async def fetch_recent(self, user_id: int, guild_id: int | None) -> list[Refused]:
         """What was refused or withheld of a member in a server (None: in direct messages) lately, newest first."""
-        since = self._context.now() - REFUSED_KEPT
-        found = await appeals.fetch_refusals(self._context.database, user_id, guild_id, since, MAX_LISTED)
-        return [await self._complete(explain(grounds)) for grounds in found]
+        now = self._context.now()
+        found = await refusals.fetch_recent(
+            self._context.database, user_id, guild_id, now - REFUSED_KEPT, MAX_LISTED, now
+        )
+        return [self._complete(one) for one in found]
 
     async def fetch_draft(self, decision_id: int, user_id: int, guild_id: int | None, channel_id: int) -> Draft:
         """The refused request, for its form. Raises NotFound or NotAllowed."""
@@ -56,48 +58,40 @@ class Refusals:
         request, origin = kept
         return await open_draft(self._jobs, request, write_settings(request), origin, guild_id, channel_id)
 
-    async def _require_own(self, decision_id: int, user_id: int) -> Grounds:
-        grounds = await fetch_grounds(self._context.database, decision_id)
-        if grounds is None:
+    async def _require_own(self, decision_id: int, user_id: int) -> StoredRefusal:
+        found = await refusals.fetch(self._context.database, decision_id, self._context.now())
+        if found is None:
             raise NotFound("This decision is not stored any more.")
-        if grounds.user_id != user_id:
+        if found.grounds.user_id != user_id:
             raise NotAllowed("Only the author of the message can read this.")
-        return grounds
+        return found
 
-    async def _complete(self, grounds: Grounds) -> Refused:
+    def _complete(self, found: StoredRefusal) -> Refused:
+        grounds = explain(found.grounds)
         assert grounds.decided_at is not None
-        database = self._context.database
         is_hidden = grounds.clause in UNSTORED_CLAUSES
         is_appealable = grounds.is_appealable and grounds.guild_id is not None
         return Refused(
             id=grounds.id,
-            text=await self._text(grounds, appealable=is_appealable),
+            text=self._text(found, grounds, appealable=is_appealable),
             decided_at=grounds.decided_at,
             prompt=None if is_hidden else grounds.prompt,
             negative_prompt=None if is_hidden else grounds.negative_prompt,
             marks=marks_of(grounds),
             is_appealable=is_appealable,
-            is_editable=not is_hidden and await appeals.is_refused_kept(database, grounds.id),
-            case=await appeals.fetch_appeal(database, grounds.id),
+            is_editable=not is_hidden and found.is_kept,
+            case=found.case,
         )
 
-    async def _text(self, grounds: Grounds, *, appealable: bool) -> str:
+    def _text(self, found: StoredRefusal, grounds: Grounds, *, appealable: bool) -> str:
         """What the member read when it was refused: the same sentence, and the strike while that is live."""
         if grounds.subject is Subject.PICTURE:
             return f"A picture was withheld. {grounds.clause_words}"
         sentence = wording.grounds(grounds.clause or "", appealable=appealable)
-        return f"{sentence} {await self._strike_in_words(grounds)}".strip()
-
-    async def _strike_in_words(self, grounds: Grounds) -> str:
-        database, now, guild_id = self._context.database, self._context.now(), grounds.guild_id
-        if guild_id is None:
-            return ""
-        live = [one for one in await strikes.fetch_all(database, guild_id, grounds.user_id) if one.is_live(now)]
-        number = next((number for number, one in enumerate(live, start=1) if one.decision_id == grounds.id), None)
-        if number is None:
-            return ""
-        settings = await guild_settings.load(database, guild_id)
-        return strike_in_words(penalty_of([one.created_at for one in live[:number]], settings, now))
+        if grounds.guild_id is None or not found.struck_at:
+            return sentence
+        penalty = penalty_of(found.struck_at, found.settings, self._context.now())
+        return f"{sentence} {strike_in_words(penalty)}".strip()
 
 
 def marks_of(grounds: Grounds) -> tuple[tuple[int, int], ...]:

@@ -13,7 +13,7 @@ from domain import Job, Origin, Place, Request, RequestOptions
 from engine.policy import judge
 from engine.prepare import complete
 from engine.worker.backend import Backend
-from service.admission import Admission, AlreadyAccepted, WriteFirst, WriteWith
+from service.admission import ALONE, Admission, AlreadyAccepted, Together
 from service.audit import AuditLog
 from service.backups import Backups
 from service.blocks import Blocks
@@ -107,24 +107,14 @@ class Service:
         for topic in (Topic.JOBS, Topic.PROGRESS):
             self.topics.subscribe(topic, listener)
 
-    async def submit(
-        self,
-        wanted: Request | RequestOptions,
-        origin: Origin,
-        also: WriteWith | None = None,
-        first: WriteFirst | None = None,
-    ) -> Job:
-        """Accept a request, durably. Raises a UserError (and costs nothing) if it can't be accepted.
-
-        `first(connection)` writes in the acceptance's transaction before it, `also(connection, job_id)` after it.
-        """
+    async def submit(self, wanted: Request | RequestOptions, origin: Origin, together: Together = ALONE) -> Job:
+        """Accept a request, durably. Raises a UserError (and costs nothing) if it can't be accepted."""
         try:
-            task = await self._admission.admit(wanted, origin, also, first)
+            accepted = await self._admission.admit(wanted, origin, together)
         except AlreadyAccepted as known:
             return await self.jobs.fetch(known.job_id)
-        await self.dispatch.hand_over(task)
-        # It is accepted: a failure to read it back must not look like a refusal.
-        return await self.health.until_written("reading a new job", lambda: self.jobs.fetch(task.job_id))
+        await self.dispatch.hand_over(accepted.job, accepted.approved)
+        return accepted.job
 
     async def recall(self, key: str) -> str | None:
         """A value that was remembered across restarts."""

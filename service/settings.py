@@ -6,35 +6,8 @@ from typing import Any
 
 from db import appeals, guild_settings
 from domain import InvalidRequest
-from domain.settings import (
-    LANGUAGES,
-    SHAPES,
-    ChannelLevel,
-    ChannelSettings,
-    FromPictures,
-    GuildSettings,
-    ServerPanel,
-)
+from domain.settings import BOUNDS, CHOICES, ChannelSettings, GuildSettings, ServerPanel
 from service.context import Context, Topic
-
-_BOUNDS: dict[str, tuple[int, int]] = {
-    "max_images": (1, 4),
-    "retention_days": (1, 3650),
-    "strike_free_refusals": (0, 100),
-    "strike_days": (1, 365),
-    "strike_warn_at": (0, 100),
-    "strike_slow_at": (0, 100),
-    "strike_pause_at": (0, 100),
-    "strike_pause_hours": (1, 720),
-    "strike_tell_at": (0, 100),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "level": tuple(ChannelLevel),
-    "image_to_image": tuple(FromPictures),
-    "shape": SHAPES,
-    "allowed_shapes": SHAPES,
-    "language": LANGUAGES,
-}
 
 MAX_MODERATOR_ROLES = 10
 
@@ -94,11 +67,11 @@ class ServerSettings:
 def require_valid(name: str, value: Any) -> None:
     """Raise InvalidRequest if the setting can't have this value."""
     words = name.replace("_", " ")
-    if name in _BOUNDS and value is not None:
-        low, high = _BOUNDS[name]
+    if name in BOUNDS and value is not None:
+        low, high = BOUNDS[name]
         if not low <= value <= high:
             raise InvalidRequest(f"The setting “{words}” takes a whole number from {low} to {high}.")
-    if name in _CHOICES and value is not None:
+    if name in CHOICES and value is not None:
         given: tuple[str, ...] = (value,) if isinstance(value, str) else tuple(value)
-        if any(item not in _CHOICES[name] for item in given):
-            raise InvalidRequest(f"The setting “{words}” takes one of: {', '.join(_CHOICES[name])}.")
+        if any(item not in CHOICES[name] for item in given):
+            raise InvalidRequest(f"The setting “{words}” takes one of: {', '.join(CHOICES[name])}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from db import audit, jobs, starboard
 from domain import Job, NotFound
+from domain.audit import AuditAction
 from domain.starboard import Starboard, Starred
 from service.context import Context, Topic
 
@@ -20,14 +21,16 @@ class Starboards:
         async with self._context.writing(Topic.AUDIT) as connection:
             await starboard.save(connection, guild_id, channel_id, threshold, actor_id, now)
             details, target = {"stars": threshold}, f"channel:{channel_id}"
-            await audit.record(connection, guild_id, actor_id, "starboard.set", target, details, now)
+            await audit.record(connection, guild_id, actor_id, AuditAction.STARBOARD_SET, target, details, now)
 
     async def remove(self, guild_id: int, actor_id: int) -> None:
         """No starboard any more; what it shows stays. Raises NotFound if there is none."""
         async with self._context.writing(Topic.AUDIT) as connection:
             if not await starboard.remove(connection, guild_id):
                 raise NotFound("There is no starboard here.")
-            await audit.record(connection, guild_id, actor_id, "starboard.off", "server", {}, self._context.now())
+            await audit.record(
+                connection, guild_id, actor_id, AuditAction.STARBOARD_OFF, "server", {}, self._context.now()
+            )
 
     async def fetch(self, guild_id: int) -> Starboard | None:
         return await starboard.fetch(self._context.database, guild_id)
@@ -37,10 +40,9 @@ class Starboards:
         job = await self._find_job(message_id)
         if job is None:
             return
-        async with self._context.writing() as connection:
-            is_reached = await starboard.add_star(connection, job.id, user_id, self._context.now())
-        if is_reached:
-            self._context.topics.announce(Topic.STARBOARD)
+        async with self._context.writing_news() as (connection, news):
+            if await starboard.add_star(connection, job.id, user_id, self._context.now()):
+                news.add(Topic.STARBOARD)
 
     async def take_star(self, message_id: int, user_id: int) -> None:
         """The member took the star back; what is on the starboard stays there."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from db import audit, guild_settings, meta, strikes
 from domain import InvalidRequest
-from domain.audit import AuditRow
+from domain.audit import AuditAction, AuditRow
 from domain.strikes import LadderTrial, StrikeNews, StrikeRecord
 from service.context import Context, Topic
 
@@ -57,7 +57,7 @@ class Strikes:
         """Members who reached the last rung within a day and whose moderators were not told yet, oldest first."""
         told_up_to = int(await meta.recall(self._context.database, TOLD_KEY) or 0)
         since = self._context.now() - NEWS_FOR
-        rows = await audit.fetch_action(self._context.database, "strike.moderators_told", told_up_to, since)
+        rows = await audit.fetch_action(self._context.database, AuditAction.STRIKE_MODERATORS_TOLD, told_up_to, since)
         return [await self._news(row) for row in rows]
 
     async def mark_told(self, news_id: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,18 @@ from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel, load_model
 from scripts.random_model import build_random_model
 from settings import Settings
-from tests.support.stage import Stage, make_stage
+from tests.support.stage import Stage, StartStage, make_stage
 
 logging.getLogger("discord").setLevel(logging.WARNING)
 
 
-NEEDS = {"stage": "loopback", "discord_server": "loopback", "tiny_model": "pipeline", "tiny_model_dir": "pipeline"}
+NEEDS = {
+    "stage": "loopback",
+    "start_stage": "loopback",
+    "discord_server": "loopback",
+    "tiny_model": "pipeline",
+    "tiny_model_dir": "pipeline",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +77,13 @@ async def stage(tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker)
     """A running bot on a loopback Discord; at the end nothing may have broken Discord's rules."""
     async with make_stage(tmp_path, tiny_model, checker) as made:
         yield made
+
+
+@pytest.fixture
+def start_stage(tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker) -> StartStage:
+    """For tests that start the bot more than once on the same files: `async with start_stage() as before`, and in the
+    same world `async with start_stage(before.server.world) as after`."""
+    return partial(make_stage, tmp_path, tiny_model, checker)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import discord
 from discord import ui
 
 from cogs.core.bot import Interaction
-from cogs.core.errors import Modal, RowButton
+from cogs.core.errors import RowButton, WordsModal
 
 NO_CHANNEL = (
     " This server's moderators have not chosen a review channel yet; your appeal is kept and shown to them as soon as "
@@ -43,21 +42,16 @@ class PictureAppealButton(AppealButton, template=r"appeal:picture:(?P<row_id>[0-
         return await cases.require_appealable_picture(self.row_id, interaction.user.id, interaction.guild_id)
 
 
-class AppealModal(Modal, title="Appeal to the moderators"):
-    """What the member wants to say."""
+class AppealModal(WordsModal, title="Appeal to the moderators"):
+    """What the member wants to say; the row is the decision."""
 
-    def __init__(self, decision_id: int) -> None:
-        super().__init__()
-        self.decision_id = decision_id
-        self.statement = self.ask(
-            "Why is this a mistake?",
-            ui.TextInput[Any](custom_id="statement", style=discord.TextStyle.paragraph, required=False, max_length=500),
-            "The moderators see this, your prompt and what was found in it.",
-        )
+    name, question = "statement", "Why is this a mistake?"
+    hint = "The moderators see this, your prompt and what was found in it."
+    max_length, is_long, is_required = 500, True, False
 
     async def act(self, interaction: Interaction) -> None:
         has_review_channel = await interaction.client.service.cases.appeal(
-            self.decision_id, interaction.user.id, interaction.guild_id, self.statement.value
+            self.row_id, interaction.user.id, interaction.guild_id, self.words
         )
         hint = "" if has_review_channel else NO_CHANNEL
         await interaction.response.send_message(

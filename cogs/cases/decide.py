@@ -10,7 +10,7 @@ from discord import ui
 
 from cogs.core.bot import Interaction
 from cogs.core.checks import require_moderator
-from cogs.core.errors import Modal, RowButton, View, row_of
+from cogs.core.errors import RowButton, View, WordsModal, row_of
 from domain.cases import CaseFile, CaseKind, CaseStatus, Decider
 from service.case_decisions import CaseDecisions, Messages
 
@@ -70,23 +70,17 @@ class AllowHereButton(RowButton, template=r"case:here:(?P<row_id>[0-9]+)"):
     async def act(self, interaction: Interaction) -> None:
         guild_id = await require_moderator(interaction)
         phrase = await _decisions(interaction).suggest_phrase(self.row_id, guild_id)
-        await interaction.response.send_modal(AllowHereModal(self.row_id, phrase))
+        await interaction.response.send_modal(AllowHereModal(self.row_id, phrase[: AllowHereModal.max_length]))
 
 
-class AllowHereModal(Modal, title="Allow here from now on"):
+class AllowHereModal(WordsModal, title="Allow here from now on"):
     """Which phrase; filled in with what the policy found."""
 
-    def __init__(self, case_id: int, phrase: str) -> None:
-        super().__init__()
-        self.case_id = case_id
-        self.phrase = self.ask(
-            "Phrase",
-            ui.TextInput[Any](custom_id="phrase", default=phrase[:200], max_length=200),
-            "Only house rules overlook it, only in this server. /review revoke takes it back.",
-        )
+    name, question = "phrase", "Phrase"
+    hint = "Only house rules overlook it, only in this server. /review revoke takes it back."
 
     async def act(self, interaction: Interaction) -> None:
-        await _decisions(interaction).allow_here(self.case_id, await _decider(interaction), self.phrase.value)
+        await _decisions(interaction).allow_here(self.row_id, await _decider(interaction), self.words)
         await _finish(interaction)
 
 
@@ -110,21 +104,14 @@ class BlockButton(RowButton, template=r"case:block:(?P<row_id>[0-9]+)"):
         await interaction.response.send_modal(BlockModal(self.row_id))
 
 
-class BlockModal(Modal, title="Block this member"):
+class BlockModal(WordsModal, title="Block this member"):
     """Why; the member reads it."""
 
-    def __init__(self, case_id: int) -> None:
-        super().__init__()
-        self.case_id = case_id
-        self.reason = self.ask(
-            "Reason",
-            ui.TextInput[Any](custom_id="reason", max_length=200),
-            "The member reads it. /unblock lifts the block.",
-        )
+    name, question, hint = "reason", "Reason", "The member reads it. /unblock lifts the block."
 
     async def act(self, interaction: Interaction) -> None:
         decider = await _decider(interaction)
-        await _finish(interaction, await _decisions(interaction).block(self.case_id, decider, self.reason.value))
+        await _finish(interaction, await _decisions(interaction).block(self.row_id, decider, self.words))
 
 
 class KeepButton(DecideButton, template=r"case:keep:(?P<row_id>[0-9]+)"):

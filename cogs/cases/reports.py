@@ -8,7 +8,7 @@ import discord
 from discord import app_commands, ui
 
 from cogs.core.bot import Cog, Interaction
-from cogs.core.errors import Modal
+from cogs.core.errors import WordsModal
 from cogs.core.job_button import JobButton
 from domain import Job
 
@@ -25,21 +25,16 @@ class ReportButton(JobButton, template=r"report:open:(?P<row_id>[0-9]+)"):
         await interaction.response.send_modal(ReportModal(job.id))
 
 
-class ReportModal(Modal, title="Report this picture"):
+class ReportModal(WordsModal, title="Report this picture"):
     """What is wrong with the picture."""
 
-    def __init__(self, job_id: int) -> None:
-        super().__init__()
-        self.job_id = job_id
-        self.reason = self.ask(
-            "What is wrong with it?",
-            ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=500),
-            "Only the moderators see this, and that it was you who reported.",
-        )
+    name, question = "reason", "What is wrong with it?"
+    hint = "Only the moderators see this, and that it was you who reported."
+    max_length, is_long = 500, True
 
     async def act(self, interaction: Interaction) -> None:
         await interaction.client.service.cases.report(
-            self.job_id, interaction.user.id, interaction.guild_id, self.reason.value
+            self.row_id, interaction.user.id, interaction.guild_id, self.words
         )
         await interaction.response.send_message(
             "Thank you. The moderators will look at it, and I will tell you what they decide.", ephemeral=True

@@ -20,11 +20,16 @@ from discord import app_commands, ui
 from cogs.core.answers import LOST
 from cogs.core.bot import Answer, Interaction
 from cogs.core.i18n import Translation
-from cogs.core.text import NOBODY, SERVERS_ONLY, UNEXPECTED
+from cogs.core.text import NOBODY, SERVERS_ONLY
 from domain import UserError
 
 log = logging.getLogger(__name__)
 
+# What broke may have broken before or after a picture was paid for; a job that ends without one gives its cost back.
+UNEXPECTED = (
+    "Something went wrong on our side. Nothing is charged but a picture that still appears. If it happens again, tell "
+    "the moderators this reference: {reference}."
+)
 MAX_ROW_ID = 2**63 - 1
 FORM_SECONDS = 6 * 3600.0
 
@@ -115,6 +120,39 @@ class Modal(ui.Modal):
 
     async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:
         await reply_error(interaction, error)
+
+
+class WordsModal(Modal):
+    """A form about one row that asks for words. Subclasses give what is asked, and `act`, which reads `words`."""
+
+    question: str
+    hint: str
+    name: str  # the field's custom_id
+    max_length = 200
+    is_long = False
+    is_required = True
+
+    def __init__(self, row_id: int, words: str | None = None) -> None:
+        """`words` stand in it when it opens."""
+        super().__init__()
+        self.row_id = row_id
+        style = discord.TextStyle.paragraph if self.is_long else discord.TextStyle.short
+        self._field = self.ask(
+            self.question,
+            ui.TextInput[Any](
+                custom_id=self.name,
+                style=style,
+                default=words,
+                required=self.is_required,
+                max_length=self.max_length,
+            ),
+            self.hint,
+        )
+
+    @property
+    def words(self) -> str:
+        """What was typed."""
+        return self._field.value
 
 
 async def or_reply(interaction: Interaction, act: Awaitable[None]) -> None:

@@ -9,10 +9,6 @@ import discord
 
 NOBODY = discord.AllowedMentions.none()
 SERVERS_ONLY = "This works in servers only, not in direct messages."
-UNEXPECTED = (
-    "Something went wrong on our side; nothing was charged. If it happens again, tell the moderators this reference: "
-    "{reference}."
-)
 # Discord's limits for a field and the description of an embed, and for all its text together.
 MAX_FIELD, MAX_DESCRIPTION, MAX_EMBED = 1024, 4096, 6000
 MAX_REST = len("… and 10000 more.")

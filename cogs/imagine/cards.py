@@ -15,7 +15,7 @@ import discord
 from cogs.core.colours import BLUE, GREEN, GREY, RED
 from cogs.core.i18n import ENGLISH, Translation
 from cogs.core.layout import Card, gallery, small, text
-from cogs.core.text import UNEXPECTED, inert
+from cogs.core.text import inert
 from domain import Job, JobStatus, ModelProfile, Outcome, OutcomeCode, Picture, Progress, Reading, Standing
 
 BAR_CELLS = 12
@@ -31,7 +31,11 @@ ENDINGS = {
     JobStatus.WITHHELD: "Picture withheld",
 }
 
-
+# With the reference that the log shows, too.
+FAILED = (
+    "Something went wrong on our side; nothing was charged. If it happens again, tell the moderators this reference: "
+    "{reference}."
+)
 OUTCOMES = {
     OutcomeCode.CANCELLED: "Nothing was charged.",
     OutcomeCode.CANCELLED_BY_MODERATOR: "A moderator took it back; nothing was charged.",
@@ -144,7 +148,7 @@ def _outcome(outcome: Outcome | None, words: Translation) -> str:
     if outcome is None:
         return words("Nothing was charged.")
     if outcome.code is OutcomeCode.FAILED and outcome.detail:
-        return words(UNEXPECTED, reference=outcome.detail)
+        return words(FAILED, reference=outcome.detail)
     return words(OUTCOMES.get(outcome.code, outcome.detail))
 
 

@@ -3,6 +3,8 @@
 `a cat ### dog`, `a cat --no dog`, `a cat Negative prompt: dog` put their negative prompt into the prompt;
 `Steps: 20, Seed: 5` (the block that A1111's web UI writes) and `--ar 16:9 --seed 5` (Midjourney) carry settings. What
 stands before the first of them stays where it is, so that offsets stay true. Splitting twice changes nothing.
+
+`read_inline` turns those settings into options; what the member chose by the command's own options counts more.
 """
 
 from __future__ import annotations
@@ -10,8 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from domain import Request
+from domain import Request, RequestOptions
+from engine.request.chat_markup import without_markup
+from engine.request.presets import PRESETS
+from engine.request.schedulers import scheduler_named
 
 _HASHES = re.compile(r"(?<=[^\s#])\s*#{3,}\s*")
 _NEGATIVE = re.compile(
@@ -49,6 +55,8 @@ _VALUE = re.compile(
 )
 _SIZE = re.compile(r"(\d{2,4})\s*x\s*(\d{2,4})")
 _RATIO = re.compile(r"(\d{1,4})\s*[:x]\s*(\d{1,4})")
+# A picture is called portrait or landscape from this ratio of its sides on.
+OBLONG = 1.2
 _MAX_DIGITS = 10
 _MAX_TURNS = 8
 
@@ -189,3 +197,47 @@ def _is_whole(value: str) -> bool:
 def _is_number(value: str) -> bool:
     whole, _, rest = value.partition(".")
     return _is_whole(whole) and (not rest or _is_whole(rest))
+
+
+# ---- the options that it means ---------------------------------------------------------------------------------------
+
+
+def read_inline(options: RequestOptions) -> RequestOptions:
+    """The options without Discord's markup and other bots' syntax in the prompt, and with what that syntax says.
+
+    Markup goes first: what it hides (`-||||-no`) would otherwise be read as words and painted as a setting. Reading
+    twice changes nothing.
+    """
+    inline = split(without_markup(options.prompt))
+    negative = joined(without_markup(options.negative_prompt), inline.negative_prompt)
+    options = replace(options, prompt=inline.prompt.strip(), negative_prompt=negative)
+    chosen = _chosen(options, inline.settings)
+    return replace(options, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _chosen(options: RequestOptions, settings: Mapping[str, int | float | str]) -> dict[str, Any]:
+    """The values for options that the member left open; None for what the prompt does not name."""
+    names = ("num_inference_steps", "guidance_scale", "seed")
+    chosen: dict[str, Any] = {name: settings.get(name) for name in names if getattr(options, name) is None}
+    if options.scheduler is None:
+        chosen["scheduler"] = scheduler_named(str(settings.get("sampler", "")))
+    if options.preset is None and settings.get("preset") in PRESETS:
+        chosen["preset"] = settings["preset"]
+    if options.upscale == 1.0:
+        chosen["upscale"] = settings.get("upscale")
+    if options.images == 1:
+        chosen["images"] = settings.get("images")
+    if options.shape is None and options.width is None and options.height is None:
+        chosen["width"], chosen["height"] = settings.get("width"), settings.get("height")
+        if chosen["width"] is None and chosen["height"] is None:
+            chosen["shape"] = _shape(str(settings.get("aspect_ratio", "")))
+    return chosen
+
+
+def _shape(ratio: str) -> str | None:
+    """The shape nearest to `width:height`."""
+    width, _, height = ratio.partition(":")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        return None
+    share = int(width) / int(height)
+    return "landscape" if share >= OBLONG else "portrait" if share <= 1 / OBLONG else "square"

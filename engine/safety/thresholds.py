@@ -60,16 +60,18 @@ def _sexual(
     return Limit(name=name, weights=weights, clause="adult", strict_clause="b", strict=strict, at=at)
 
 
+def _everywhere(
+    name: str, weights: Mapping[str, float], clause: str, *, strict: float, at: tuple[float, float, float]
+) -> Limit:
+    """A rule that holds at every level, after an age word too; `at` is for direct messages, standard and adult."""
+    return Limit(name=name, weights=weights, clause=clause, strict_clause=clause, strict=strict, at=_levels(*at))
+
+
 _EXPLICIT = {"nsfwjs.hentai": 1.0, "nsfwjs.porn": 0.5, "open_nsfw.nsfw": 0.5}
 
 LIMITS: tuple[Limit, ...] = (
-    Limit(
-        name="drawn young-looking and explicit",
-        weights={"anime.young_explicit": 1.0},
-        clause="b",
-        strict_clause="b",
-        strict=0.2,
-        at=_levels(0.35, 0.35, 0.35),
+    _everywhere(
+        "drawn young-looking and explicit", {"anime.young_explicit": 1.0}, "b", strict=0.2, at=(0.35, 0.35, 0.35)
     ),
     _sexual("explicit", _EXPLICIT, strict=0.3, direct=0.5, standard=0.6),
     _sexual("certainly explicit", {"nsfwjs.porn": 1.0}, strict=0.6, direct=0.97, standard=0.97),
@@ -79,14 +81,7 @@ LIMITS: tuple[Limit, ...] = (
     _sexual("anime rated 18", {"anime.r18": 1.0}, strict=0.2, direct=0.5, standard=0.7),
     _sexual("anime rated 15", {"anime.r18": 1.0, "anime.r15": 1.0}, strict=0.6, direct=0.9, standard=None),
     _sexual("flagged by diffusers' checker", {"sd_checker.flagged": 1.0}, strict=0.5, direct=0.5, standard=0.5),
-    Limit(
-        name="gore",
-        weights={"shock.graphic": 1.0},
-        clause="gore",
-        strict_clause="gore",
-        strict=0.6,
-        at=_levels(0.7, 0.85, 0.85),
-    ),
+    _everywhere("gore", {"shock.graphic": 1.0}, "gore", strict=0.6, at=(0.7, 0.85, 0.85)),
 )
 
 

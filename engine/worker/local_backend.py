@@ -74,15 +74,11 @@ class LocalBackend:
         """What the batcher did since the GPU thread's last start."""
         return self._loop.counters
 
-    def start(self) -> None:
-        """Start the GPU thread; `submit` does it too."""
-        self._loop.start()
-
     def submit(self, task: Task, on_progress: OnProgress) -> Future[Result]:
         """Queue a task; raises QueueFull. The future ends with a Result, JobCancelled, or another UserError."""
         job = RunningJob.of(task, self.profile, on_progress)
         self._jobs.add(job)
-        self.start()
+        self._loop.start()
         return job.future
 
     def validate(self, request: Request) -> None:

@@ -41,17 +41,15 @@ class Composer:
 
     def select(self, component: Json, values: list[str]) -> Json:
         """The data of a select menu; people, roles and channels are given by id."""
-        low, high = component.get("min_values", 1), component.get("max_values", 1)
-        if not low <= len(values) <= high:
-            raise Refused(f"{component['custom_id']} takes {low} to {high} values")
-        if component["type"] == layout.STRING_SELECT:
-            known = [one["value"] for one in component["options"]]
-            if any(value not in known for value in values):
-                raise Refused(f"{component['custom_id']} offers {known}")
-        if component["type"] in layout.ENTITY_SELECTS:
-            for value in values:
+        return {"values": self._chosen(component, values)} | self._resolved()
+
+    def _chosen(self, menu: Json, given: Any) -> list[str]:
+        """What is chosen in a menu; people, roles and channels are put into `resolved`."""
+        chosen = fields.chosen(menu, given)
+        if menu["type"] in layout.ENTITY_SELECTS:
+            for value in chosen:
                 self.refer(int(value))
-        return {"values": values} | self._resolved()
+        return chosen
 
     def refer(self, target: int) -> None:
         """Put a user, channel or role into `resolved`."""
@@ -128,11 +126,7 @@ class Composer:
             case layout.CHECKBOX:
                 return shown | {"value": fields.ticked(field, given)}
             case _:
-                chosen = fields.chosen(field, given)
-        if kind in layout.ENTITY_SELECTS:
-            for value in chosen:
-                self.refer(int(value))
-        return shown | {"values": chosen}
+                return shown | {"values": self._chosen(field, given)}
 
 
 def _fields(row: Json) -> list[Json]:

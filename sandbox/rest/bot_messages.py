@@ -38,7 +38,7 @@ class BotMessages:
         message = Message(world.new_id(), channel_id, world.bot.id, flags=flags)
         message.attachments = take_attachments(world, body, [])
         message.reference = self._reference(channel, body.data.get("message_reference"))
-        _require_valid(message, body)
+        self._require_valid(message, body, "a new message")
         self._fill(message, body.data)
         if not flags & LOADING:
             _require_something(message, body.data)
@@ -55,11 +55,7 @@ class BotMessages:
                 self._report(f"message {message.id} is said to keep a file {one['id']} that it does not have")
         changed = replace(message, attachments=take_attachments(self.world, body, message.attachments))
         changed.flags = self._edited_flags(message, body.data.get("flags"))
-        try:
-            _require_valid(changed, body)
-        except InvalidForm as error:
-            self._report(f"edit of message {message.id}: {error}")
-            raise
+        self._require_valid(changed, body, f"edit of message {message.id}")
         self._fill(changed, body.data)
         if changed.is_v2:
             _require_something(changed, body.data)
@@ -68,6 +64,17 @@ class BotMessages:
         message.edited_at, message.edits = self.world.now(), message.edits + 1
         self.announce("MESSAGE_UPDATE", message)
         return message
+
+    def _require_valid(self, message: Message, body: Body, what: str) -> None:
+        """Report and raise InvalidForm if the message can't be what the request makes it; flags and files it has."""
+        data = body.data
+        after = {"content": message.content, "embeds": message.embeds} | data
+        components = data.get("components") or []
+        problems = list(message_problems(after, components, is_v2=message.is_v2, files=_nameable(message, data)))
+        for problem in problems:
+            self._report(f"{what}: {problem}")
+        if problems:
+            raise InvalidForm(problems)
 
     def _edited_flags(self, message: Message, given: Any) -> int:
         """The flags after an edit: embeds may be hidden or shown, the new components only ever come on top."""
@@ -128,16 +135,6 @@ def _addresses(part: Any) -> list[str]:
         return []
     own = [part["url"]] if isinstance(part.get("url"), str) else []
     return own + [url for value in part.values() for url in _addresses(value)]
-
-
-def _require_valid(message: Message, body: Body) -> None:
-    """Raise InvalidForm if the message, which has its flags and files already, can't be what the request makes it."""
-    data = body.data
-    after = {"content": message.content, "embeds": message.embeds} | data
-    components = data.get("components") or []
-    problems = list(message_problems(after, components, is_v2=message.is_v2, files=_nameable(message, data)))
-    if problems:
-        raise InvalidForm(problems)
 
 
 def _nameable(message: Message, data: Json) -> set[str]:

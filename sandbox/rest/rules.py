@@ -11,7 +11,6 @@ from sandbox.rest.component_rules import component_problems
 from sandbox.rest.forms import Problem
 from sandbox.rest.modal_rules import modal_problems
 from sandbox.rest.uploads import Body, stored_name
-from sandbox.world.things import V2
 
 MAX_EMBED_CHARACTERS = 6000
 MAX_CONTENT_CHARACTERS = 2000
@@ -71,7 +70,6 @@ def uploaded_names(body: Body) -> set[str]:
 
 
 def _message(data: dict[str, Any], body: Body, *, is_new: bool) -> Iterator[str]:
-    is_v2 = bool(int(data.get("flags") or 0) & V2)
     content, embeds, components = data.get("content"), data.get("embeds") or [], data.get("components") or []
     if content and len(content) > MAX_CONTENT_CHARACTERS:
         yield f"content of {len(content)} characters"
@@ -80,9 +78,7 @@ def _message(data: dict[str, Any], body: Body, *, is_new: bool) -> Iterator[str]
     yield from _attachments(data, body)
     names = {f"attachment://{name}" for name in uploaded_names(body)}
     yield from _embeds(embeds, names, may_keep_files=not is_new)
-    # What an edit makes of a message depends on what it was; `BotMessages` looks at that.
-    if is_new:
-        yield from map(str, message_problems(data, components, is_v2=is_v2, files=uploaded_names(body)))
+    # Components are for `BotMessages`, which knows the message that they make, and answers as Discord does.
 
 
 def _attachments(data: dict[str, Any], body: Body) -> Iterator[str]:

@@ -13,6 +13,7 @@ import pytest
 from cogs.moderation.audit import audit_line, to_csv
 from db import audit, blocks, guild_settings, ledger, quotas
 from db.database import Database
+from domain.audit import AuditAction
 from domain.quotas import QuotaKind, QuotaRule, QuotaSubject
 from domain.settings import ChannelLevel, GuildSettings
 from tests.support.people import GUILD, MEMBER, MODERATOR
@@ -63,7 +64,7 @@ async def test_filters_narrow_the_log_down(database: Database) -> None:
         await ledger.grant(
             connection, GUILD, QuotaSubject(QuotaKind.MEMBER, MEMBER), 5000, MODERATOR, later, reason="prize"
         )
-        await audit.record(connection, 77, MODERATOR, "block.add", f"member:{MEMBER}", {}, later)
+        await audit.record(connection, 77, MODERATOR, AuditAction.BLOCK_ADD, f"member:{MEMBER}", {}, later)
 
     async def actions(**filters: Any) -> list[str]:
         return [row.action for row in await audit.search(database, GUILD, **filters)]
@@ -79,7 +80,7 @@ async def test_filters_narrow_the_log_down(database: Database) -> None:
 
 async def test_what_was_done_to_a_members_pictures_is_found_with_the_member(database: Database) -> None:
     async with database.transaction() as connection:
-        await audit.record(connection, GUILD, MODERATOR, "job.delete", "job:5", {"member": MEMBER}, NOW)
+        await audit.record(connection, GUILD, MODERATOR, AuditAction.JOB_DELETE, "job:5", {"member": MEMBER}, NOW)
     assert [row.target for row in await audit.search(database, GUILD, target=f"member:{MEMBER}")] == ["job:5"]
     assert await audit.search(database, GUILD, target="member:2") == []
 
@@ -105,7 +106,7 @@ async def test_a_server_with_many_waiting_rows_keeps_no_other_server_waiting(dat
         for guild_id, rows in ((GUILD, 30), (77, 1)):
             await guild_settings.change(connection, guild_id, MODERATOR, NOW, audit_channel_id=5)
             for _ in range(rows):
-                await audit.record(connection, guild_id, MODERATOR, "block.add", f"member:{MEMBER}", {}, NOW)
+                await audit.record(connection, guild_id, MODERATOR, AuditAction.BLOCK_ADD, f"member:{MEMBER}", {}, NOW)
     waiting = await audit.unposted(database, 10)
     assert [row.guild_id for _, row in waiting].count(GUILD) == 10
     assert [row.guild_id for _, row in waiting].count(77) == 2

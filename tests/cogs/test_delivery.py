@@ -9,14 +9,14 @@ import pytest
 
 from cogs.core.rate_limit import MAX_CHANNELS, RateLimit
 from domain import Job, JobStatus
-from engine.safety import FixedScores, SafetyChecker
+from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from sandbox.rest.limits import CUT, Fault
 from sandbox.world import changes
 from sandbox.world.things import Message
 from service import Topic
 from tests.support.cards import title_of
-from tests.support.stage import Stage, is_delivered, make_stage
+from tests.support.stage import Stage, StartStage, is_delivered, make_stage
 
 CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
@@ -88,13 +88,11 @@ async def test_a_deleted_channel_means_a_direct_message(stage: Stage) -> None:
     await stage.until_status(1, JobStatus.DELIVERED)
 
 
-async def test_after_a_restart_waiting_jobs_are_painted_into_their_messages(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
-) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as first:
+async def test_after_a_restart_waiting_jobs_are_painted_into_their_messages(start_stage: StartStage) -> None:
+    async with start_stage() as first:
         message = await ask(first)
         world = first.server.world
-    async with make_stage(tmp_path, tiny_model, checker, world) as second:
+    async with start_stage(world) as second:
         again = world.messages[message.id]
         await second.ana.until(lambda: is_delivered(again))
         assert sum(is_delivered(one) for one in world.messages.values()) == 1

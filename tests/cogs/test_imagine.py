@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +15,9 @@ from domain import JobStatus
 from domain.quotas import Asker
 from engine.images.metadata import read_png
 from engine.policy.licence import TERMS_VERSION
-from engine.safety import SafetyChecker
-from engine.sampling.model import LoadedModel
 from sandbox.world import changes
 from tests.support.cards import text_of
-from tests.support.stage import Stage, is_delivered, make_stage
+from tests.support.stage import Stage, StartStage, is_delivered
 
 
 async def test_a_first_picture_needs_an_agreement_and_then_goes_on_without_retyping(stage: Stage) -> None:
@@ -42,13 +39,11 @@ async def test_a_first_picture_needs_an_agreement_and_then_goes_on_without_retyp
     assert consent.embeds[0]["description"].startswith("You agreed")
 
 
-async def test_an_agreement_after_a_restart_goes_on_with_the_request_too(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
-) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as before:
+async def test_an_agreement_after_a_restart_goes_on_with_the_request_too(start_stage: StartStage) -> None:
+    async with start_stage() as before:
         asked = await before.ana.slash(before.paintings, "imagine", prompt="1girl, blue hair", seed=9)
         consent, world = before.ana.answer(asked), before.server.world
-    async with make_stage(tmp_path, tiny_model, checker, world) as after:
+    async with start_stage(world) as after:
         message = after.ana.answer(await after.ana.click(consent, "I agree"))
         await after.ana.until(lambda: is_delivered(message))
         info = read_png(message.attachments[0].data)

@@ -8,14 +8,14 @@ import pytest
 
 from domain import JobStatus
 from engine import __main__ as command_line
-from engine.safety import FixedScores, SafetyChecker
+from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from engine.worker.backend import Backend
 from engine.worker.local_backend import LocalBackend
 from sandbox.world.things import Message
 from settings import Settings
 from tests.support.cards import choose, everything_in
-from tests.support.stage import Stage, make_stage
+from tests.support.stage import Stage, StartStage, make_stage
 
 FORBIDDEN = "disembowelled"
 PUBLIC_HINT = "gore"
@@ -87,16 +87,14 @@ async def test_a_message_in_a_prompt_channel_is_judged(tmp_path: Path, tiny_mode
         assert await jobs_in(stage) == 0
 
 
-async def test_a_restart_judges_what_was_waiting(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
-) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as stage:
+async def test_a_restart_judges_what_was_waiting(start_stage: StartStage) -> None:
+    async with start_stage() as stage:
         await stage.agree(stage.ana)
         stage.backend.pause()
         await stage.ana.slash(stage.paintings, "imagine", prompt="1girl, smile")
         await forbid_first_job(stage)
         world = stage.server.world
-    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+    async with start_stage(world) as stage:
         await stage.until_status(1, JobStatus.REFUSED)
         assert [painting.png for painting in await stage.service.jobs.fetch_pictures(1)] == []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +12,10 @@ from PIL import Image
 
 from domain.quotas import credits_in_words
 from engine.images.metadata import read_png
-from engine.safety import SafetyChecker
-from engine.sampling.model import LoadedModel
 from sandbox.people import media_of
 from sandbox.world.things import Attachment, Message
 from tests.support.cards import choose, fields_of, labels_of, text_of
-from tests.support.stage import Stage, is_delivered, make_stage
+from tests.support.stage import Stage, StartStage, is_delivered
 
 
 def difference(one: Attachment, other: Attachment) -> int:
@@ -52,13 +49,13 @@ async def test_a_number_says_which_picture_the_buttons_mean_for_everybody(stage:
     assert "Seed: 8" in details.content
 
 
-async def test_the_number_survives_a_restart(tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as before:
+async def test_the_number_survives_a_restart(start_stage: StartStage) -> None:
+    async with start_stage() as before:
         message = await three(before)
         await before.ana.click(message, "3")
         await before.ana.until(lambda: "picture **3** of 3" in text_of(message))
         world = before.server.world
-    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+    async with start_stage(world) as stage:
         varied = await choose(stage.ben, message, "Vary 3", "Subtle")
         await stage.ben.until(lambda: is_delivered(varied))
         job = await stage.service.jobs.fetch(2)
@@ -133,20 +130,18 @@ async def test_deleting_one_leaves_the_others_and_takes_its_file_everywhere(stag
 
 
 async def test_a_picture_deleted_before_a_kill_is_gone_from_its_message_after_the_restart(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
+    start_stage: StartStage,
 ) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as before:
+    async with start_stage() as before:
         message = await three(before)
         world = before.server.world
-    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+    async with start_stage(world) as stage:
         await stage.service.jobs.erase_one(1, 2, stage.ana.id)  # and nobody told Discord
         await stage.ana.until(lambda: seeds_of(message.attachments) == [7, 9])
 
 
-async def test_a_message_of_an_older_bot_is_finished_in_the_newer_components(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
-) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as before:
+async def test_a_message_of_an_older_bot_is_finished_in_the_newer_components(start_stage: StartStage) -> None:
+    async with start_stage() as before:
         await before.agree(before.ana)
         before.backend.pause()
         message = before.ana.answer(await before.ana.slash(before.paintings, "imagine", prompt="1girl", steps=4))
@@ -155,7 +150,7 @@ async def test_a_message_of_an_older_bot_is_finished_in_the_newer_components(
     message.components = [
         {"type": 1, "components": [{"type": 2, "style": 2, "label": "Cancel", "custom_id": "job:cancel:1"}]}
     ]
-    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+    async with start_stage(world) as stage:
         await stage.ana.until(lambda: is_delivered(message))
         assert (message.embeds, message.is_v2, len(media_of(message))) == ([], True, 1)
 

@@ -87,7 +87,7 @@ async def test_refused_requests_are_forgotten_unless_an_appeal_is_running(databa
 
 async def test_permission_for_one_picture_is_used_once(database: Database) -> None:
     async with database.transaction() as connection:
-        await allowances.allow_once(connection, GUILD, MEMBER, "hash", MODERATOR, NOW)
+        await allowances.allow(connection, GUILD, "hash", MODERATOR, NOW, user_id=MEMBER)
         for job_id in (1, 2):
             await connection.execute(
                 """INSERT INTO jobs (id, user_id, guild_id, channel_id, request, images, created_at)
@@ -106,7 +106,7 @@ async def test_permission_for_one_picture_is_used_once(database: Database) -> No
 
 async def test_an_allowed_phrase_can_be_taken_back(database: Database) -> None:
     async with database.transaction() as connection:
-        await allowances.allow_phrase(connection, GUILD, "placeholder word", MODERATOR, NOW)
+        await allowances.allow(connection, GUILD, "placeholder word", MODERATOR, NOW)
     assert [allowed.phrase for allowed in await allowances.fetch_phrases(database, GUILD)] == ["placeholder word"]
     assert await allowances.fetch_phrases(database, 3) == []
     async with database.transaction() as connection:

@@ -10,6 +10,7 @@ import pytest
 
 from db import audit, ledger
 from db.database import Database, DatabaseError, migrate
+from domain.audit import AuditAction
 from domain.quotas import QuotaKind, QuotaSubject
 from tests.support.people import GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
@@ -106,7 +107,7 @@ async def test_a_slow_read_keeps_no_other_read_waiting(tmp_path: Path) -> None:
 async def test_append_only_rows_can_t_be_replaced_or_deleted(tmp_path: Path, table: str) -> None:
     async with Database(tmp_path / "bot.sqlite3") as database:
         async with database.transaction() as connection:
-            await audit.record(connection, GUILD, MODERATOR, "quota.set", "server", {}, NOW)
+            await audit.record(connection, GUILD, MODERATOR, AuditAction.QUOTA_SET, "server", {}, NOW)
             subject = QuotaSubject(QuotaKind.MEMBER, MEMBER)
             await ledger.grant(connection, GUILD, subject, 5, MODERATOR, NOW, reason="test")
         columns = [row["name"] for row in await database.fetch_all(f"PRAGMA table_info({table})")]
@@ -120,7 +121,7 @@ async def test_append_only_rows_can_t_be_replaced_or_deleted(tmp_path: Path, tab
 async def test_a_replace_is_refused_without_the_insert_trigger_too(tmp_path: Path) -> None:
     async with Database(tmp_path / "bot.sqlite3") as database, database.transaction() as connection:
         await connection.execute("DROP TRIGGER audit_is_never_replaced")
-        await audit.record(connection, GUILD, MODERATOR, "quota.set", "server", {}, NOW)
+        await audit.record(connection, GUILD, MODERATOR, AuditAction.QUOTA_SET, "server", {}, NOW)
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             await connection.execute("REPLACE INTO audit SELECT * FROM audit")
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from db import appeals, batches, challenges, decisions, erasure, jobs, pictures, privacy, retention, space, strikes
+from db import batches, challenges, decisions, erasure, jobs, pictures, privacy, retention, space, strikes
 from db.database import Database
 from domain import Action, Verdict
-from domain.cases import CaseKind
 from domain.settings import GuildSettings
-from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR, OTHER
+from tests.support.filed import file_report
+from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
 from tests.support.requests import NOW
 from tests.support.traces import PNG, REQUEST, WORDS, in_files, live, origin, paint, people_left
 
@@ -129,17 +129,7 @@ async def test_two_reporters_of_one_picture_can_both_be_erased(database: Databas
     job_id = await paint(database, MODERATOR)
     async with database.transaction() as connection:
         for user_id in (MEMBER, OTHER):
-            await appeals.open_case(
-                connection,
-                CaseKind.REPORT,
-                guild_id=GUILD,
-                channel_id=CHANNEL,
-                user_id=MODERATOR,
-                opened_by=user_id,
-                now=NOW,
-                job_id=job_id,
-                statement=WORDS,
-            )
+            await file_report(connection, job_id, user_id, WORDS)
     await erase(database, MEMBER)
     await erase(database, OTHER)
     assert await count(database, "cases WHERE opened_by = 0 AND statement = ''") == 2

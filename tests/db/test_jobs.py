@@ -38,7 +38,7 @@ async def enqueue(
 
 async def finish(database: Database, job_id: int, *, is_safe: bool = True) -> bool:
     async with database.transaction() as connection:
-        return await jobs.finish(connection, make_result(job_id, REQUEST, make_picture(is_safe=is_safe)), NOW)
+        return await jobs.finish(connection, make_result(job_id, REQUEST, make_picture(is_safe=is_safe)), NOW, {})
 
 
 async def fetch(database: Database, job_id: int) -> jobs.Job:

@@ -268,7 +268,7 @@ class History:
         bad = withheld % (spend.images + 1)
         pictures = (make_picture(is_safe=position >= bad) for position in range(spend.images))
         result = make_result(job_id, replace(REQUEST, images=spend.images), *pictures)
-        assert run(jobs.finish(self.connection, result, self.model.now)) == spend.is_open
+        assert run(jobs.finish(self.connection, result, self.model.now, {})) == spend.is_open
         if spend.is_open:
             spend.is_open = False
             shares = {part: amount // spend.images for part, amount in spend.first_parts.items()}

@@ -228,4 +228,5 @@ async def stored_weights(database: Database, who: tuple[int, int]) -> tuple[floa
     job_id = await enqueue(database, origin=origin)
     assert job_id is not None
     async with database.transaction() as connection:
-        return await jobs.fetch_weights(connection, job_id)
+        job = await jobs.fetch_new(connection, job_id)
+    return job.weight, job.guild_weight

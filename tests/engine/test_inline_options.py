@@ -8,7 +8,7 @@ import pytest
 
 from domain import RequestOptions
 from engine.prepare import complete
-from engine.request.inline_options import read_inline
+from engine.request.inline_syntax import read_inline
 from tests.support.requests import PROFILE
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import DEFAULT_STRENGTH, InvalidRequest, Place, RequestOptions
+from domain.settings import GuildSettings
 from engine.policy import Allowances
 from engine.prepare import prepare
 from engine.request.chat_markup import without_markup
@@ -112,7 +113,7 @@ def test_reading_twice_changes_nothing(typed: str) -> None:
 
 def test_the_policy_judges_and_the_row_keeps_what_will_be_painted() -> None:
     wanted = replace(GOOD, prompt="tree <:naked:1> <@5>", negative_prompt="hat \U0001f600")
-    prepared = prepare(IdleBackend(), wanted, Place(guild_id=1, channel_id=2), Allowances())
+    prepared = prepare(IdleBackend(), wanted, GuildSettings(), Place(guild_id=1, channel_id=2), Allowances())
     assert (prepared.request.prompt.split(), prepared.request.negative_prompt) == (["tree"], "hat")
     assert prepared.approved is not None
     assert prepared.approved.request == prepared.request
@@ -122,8 +123,10 @@ def test_the_policy_judges_and_the_row_keeps_what_will_be_painted() -> None:
 @pytest.mark.parametrize("mark", [" ### ", " --no ", ", negative prompt: "])
 def test_markup_around_other_bots_syntax_changes_nothing(markup: str, mark: str) -> None:
     for text in (f"tree {markup}{mark}{markup} hat", f"tree {mark[:3]}{markup}{mark[3:]} hat"):
-        prepared = prepare(IdleBackend(), options(prompt=text), Place(guild_id=1, channel_id=2), Allowances())
-        again = prepare(IdleBackend(), prepared.request, Place(guild_id=1, channel_id=2), Allowances())
+        prepared = prepare(
+            IdleBackend(), options(prompt=text), GuildSettings(), Place(guild_id=1, channel_id=2), Allowances()
+        )
+        again = prepare(IdleBackend(), prepared.request, GuildSettings(), Place(guild_id=1, channel_id=2), Allowances())
         assert prepared.approved is not None
         assert prepared.approved.request == prepared.request == again.request
 
@@ -133,7 +136,7 @@ def test_markup_around_other_bots_syntax_changes_nothing(markup: str, mark: str)
     [("tree --seed 0", "seed", 0), ("tree\nSteps: 20, Seed: 0", "seed", 0), ("tree --seed 7", "seed", 7)],
 )
 def test_a_setting_of_zero_is_a_setting(text: str, name: str, value: int) -> None:
-    prepared = prepare(IdleBackend(), options(prompt=text), Place(), Allowances())
+    prepared = prepare(IdleBackend(), options(prompt=text), GuildSettings(), Place(), Allowances())
     assert getattr(prepared.request, name) == value
 
 
@@ -142,7 +145,7 @@ def test_a_setting_of_zero_is_a_setting(text: str, name: str, value: int) -> Non
 )
 def test_an_impossible_setting_in_the_prompt_is_refused_like_any_other(text: str, sentence: str) -> None:
     with pytest.raises(InvalidRequest, match=f"(?i){sentence}"):
-        prepare(IdleBackend(), options(prompt=text), Place(), Allowances())
+        prepare(IdleBackend(), options(prompt=text), GuildSettings(), Place(), Allowances())
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_an_impossible_setting_in_the_prompt_is_refused_like_any_other(text: str
 def test_a_prompt_of_which_nothing_is_left_is_refused_before_it_costs(prompt: str) -> None:
     assert is_blank(without_markup(prompt))
     with pytest.raises(InvalidRequest, match="Say what to paint"):
-        prepare(IdleBackend(), replace(GOOD, prompt=prompt), Place(), Allowances())
+        prepare(IdleBackend(), replace(GOOD, prompt=prompt), GuildSettings(), Place(), Allowances())
 
 
 @pytest.mark.parametrize("prompt", [">_<", "-_-", ":3", "♥", "木", "(cat:0.1)", "!!!", "a", "(cat:0), dog"])
@@ -178,10 +181,15 @@ def options(**changes: object) -> RequestOptions:
 )
 def test_what_needs_a_start_picture_is_refused_without_one(changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(InvalidRequest, match=sentence):
-        prepare(IdleBackend(), options(**changes), Place(), Allowances())
+        prepare(IdleBackend(), options(**changes), GuildSettings(), Place(), Allowances())
 
 
 def test_a_start_picture_alone_gets_the_usual_strength() -> None:
-    prepared = prepare(IdleBackend(), options(init_image=b"x"), Place(), Allowances())
+    prepared = prepare(IdleBackend(), options(init_image=b"x"), GuildSettings(), Place(), Allowances())
     assert prepared.request.strength == DEFAULT_STRENGTH
-    assert prepare(IdleBackend(), options(init_image=b"x", strength=0.3), Place(), Allowances()).request.strength == 0.3
+    assert (
+        prepare(
+            IdleBackend(), options(init_image=b"x", strength=0.3), GuildSettings(), Place(), Allowances()
+        ).request.strength
+        == 0.3
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox import LoopbackDiscord
 from sandbox.people import Person, channel_named, person
+from sandbox.rest.spec import OpenApi
 from sandbox.testing import discord_server
 from sandbox.world.things import Channel
 from tests.support.sandbox_bot import SandboxBot, logged_in
@@ -34,3 +35,12 @@ def ben(discord_server: LoopbackDiscord, bot: SandboxBot) -> Person:
 @pytest.fixture
 def paintings(discord_server: LoopbackDiscord) -> Channel:
     return channel_named(discord_server.world, "paintings")
+
+
+@pytest.fixture(scope="session")
+def spec() -> OpenApi:
+    """Discord's own description of its API, where it is at hand."""
+    loaded = OpenApi.load()
+    if not loaded.is_available:
+        pytest.skip("Discord's OpenAPI description is not here (DISCORD_OPENAPI=path names it)")
+    return loaded

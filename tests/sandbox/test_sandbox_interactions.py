@@ -79,6 +79,9 @@ async def test_autocomplete_files_menus_and_forms(ana: Person, ben: Person, pain
     with pytest.raises(Refused, match="characters"):
         await ana.submit(opened, words="x" * 21)
     assert ana.answer(await ana.submit(opened, words="hello")).content == "form: hello"
+    for values, why in ((["nothing"], "offers"), ([], "at least 1"), (["heun", "euler"], "at most 1")):
+        with pytest.raises(Refused, match=why):
+            await ana.select(panel, "panel:pick", *values)
     await ana.select(panel, "panel:pick", "heun")
     assert panel.content == "picked heun"
     assert ana.answer(await ana.select(panel, "panel:who", str(ben.id))).content == "chose ben"

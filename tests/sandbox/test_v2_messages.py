@@ -132,8 +132,8 @@ async def test_a_deferred_answer_becomes_one(bot: SandboxBot, ana: Person, paint
 # ---- refused ----
 
 
-async def test_discord_says_which_field_is_wrong(
-    ana: Person, paintings: Channel, place: discord.PartialMessageable
+async def test_discord_says_which_field_is_wrong_and_it_is_noted_once(
+    discord_server: LoopbackDiscord, ana: Person, paintings: Channel, place: discord.PartialMessageable
 ) -> None:
     view = layout(ui.TextDisplay("x" * 3000), ui.TextDisplay("x" * 1001))
     with pytest.raises(discord.HTTPException) as raised:
@@ -143,6 +143,9 @@ async def test_discord_says_which_field_is_wrong(
     with pytest.raises(discord.HTTPException, match=r"In components\.0\.items\.0\.media\.url.*b\.png"):
         await place.send(view=layout(picture("b.png")), file=file("a.png"))
     assert ana.sees(paintings) == []
+    assert len(discord_server.violations) == 2
+    assert "Components displayable text size" in discord_server.violations[0]
+    discord_server.violations.clear()
 
 
 async def test_an_answer_that_is_refused_can_be_given_again(

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from db import audit, guild_settings
+from domain.audit import AuditAction
 from service.audit import ROWS_PER_ROUND, AuditLog
 from service.context import Context
 from tests.support.people import GUILD, MEMBER, MODERATOR, OTHER
@@ -21,7 +22,7 @@ def log(context: Context) -> AuditLog:
     return AuditLog(context)
 
 
-async def write(context: Context, action: str, member_id: int = MEMBER, guild_id: int = GUILD) -> int:
+async def write(context: Context, action: AuditAction, member_id: int = MEMBER, guild_id: int = GUILD) -> int:
     async with context.writing() as connection:
         return await audit.record(
             connection, guild_id, MODERATOR, action, f"member:{member_id}", {"reason": "test"}, context.now()
@@ -34,14 +35,14 @@ async def choose_channel(context: Context, channel_id: int | None, guild_id: int
 
 
 async def test_a_search_narrows_down_by_member_actor_action_and_days(log: AuditLog, context: Context) -> None:
-    await write(context, "block.add", OTHER)
+    await write(context, AuditAction.BLOCK_ADD, OTHER)
     context.clock = lambda: NOW + timedelta(days=3)
-    await write(context, "quota.set")
-    await write(context, "quota.set", guild_id=ELSEWHERE)
-    assert [row.action for row in await log.search(GUILD)] == ["quota.set", "block.add"]
-    assert [row.action for row in await log.search(GUILD, member_id=OTHER)] == ["block.add"]
-    assert [row.action for row in await log.search(GUILD, action="block")] == ["block.add"]
-    assert [row.action for row in await log.search(GUILD, days=2)] == ["quota.set"]
+    await write(context, AuditAction.QUOTA_SET)
+    await write(context, AuditAction.QUOTA_SET, guild_id=ELSEWHERE)
+    assert [row.action for row in await log.search(GUILD)] == [AuditAction.QUOTA_SET, AuditAction.BLOCK_ADD]
+    assert [row.action for row in await log.search(GUILD, member_id=OTHER)] == [AuditAction.BLOCK_ADD]
+    assert [row.action for row in await log.search(GUILD, action="block")] == [AuditAction.BLOCK_ADD]
+    assert [row.action for row in await log.search(GUILD, days=2)] == [AuditAction.QUOTA_SET]
     assert len(await log.search(GUILD, days=3)) == 2
     assert await log.search(GUILD, actor_id=OTHER) == []
     assert len(await log.search(GUILD, actor_id=MODERATOR)) == 2
@@ -50,23 +51,23 @@ async def test_a_search_narrows_down_by_member_actor_action_and_days(log: AuditL
 async def test_each_server_with_an_audit_channel_has_its_own_backlog(log: AuditLog, context: Context) -> None:
     await choose_channel(context, CHANNEL)
     await choose_channel(context, CHANNEL + 1, ELSEWHERE)
-    first = await write(context, "block.add")
-    await write(context, "quota.set", guild_id=ELSEWHERE)
-    second = await write(context, "block.lift")
-    await write(context, "quota.set", guild_id=ELSEWHERE + 1)
+    first = await write(context, AuditAction.BLOCK_ADD)
+    await write(context, AuditAction.QUOTA_SET, guild_id=ELSEWHERE)
+    second = await write(context, AuditAction.BLOCK_LIFT)
+    await write(context, AuditAction.QUOTA_SET, guild_id=ELSEWHERE + 1)
     with recorded() as recording:
         here, there = await log.fetch_backlogs()
     assert len(recording.statements) == 1
     assert (here.guild_id, here.channel_id) == (GUILD, CHANNEL)
     assert [row.id for row in here.rows][-2:] == [first, second]
     assert (there.guild_id, there.channel_id) == (ELSEWHERE, CHANNEL + 1)
-    assert [row.action for row in there.rows] == ["settings.change", "quota.set"]
+    assert [row.action for row in there.rows] == [AuditAction.SETTINGS_CHANGE, AuditAction.QUOTA_SET]
 
 
 async def test_what_was_posted_is_not_in_the_backlog_any_more(log: AuditLog, context: Context) -> None:
     await choose_channel(context, CHANNEL)
-    first = await write(context, "block.add")
-    second = await write(context, "block.lift")
+    first = await write(context, AuditAction.BLOCK_ADD)
+    second = await write(context, AuditAction.BLOCK_LIFT)
     await log.mark_posted(GUILD, first)
     (backlog,) = await log.fetch_backlogs()
     assert [row.id for row in backlog.rows] == [second]
@@ -83,7 +84,7 @@ async def test_a_server_that_gave_up_its_audit_channel_has_no_backlog(log: Audit
 async def test_a_long_backlog_comes_in_parts_from_its_oldest_row_on(log: AuditLog, context: Context) -> None:
     await choose_channel(context, CHANNEL)
     for _ in range(ROWS_PER_ROUND + 3):
-        await write(context, "block.add")
+        await write(context, AuditAction.BLOCK_ADD)
     (backlog,) = await log.fetch_backlogs()
     assert len(backlog.rows) == ROWS_PER_ROUND
     await log.mark_posted(GUILD, backlog.rows[-1].id)

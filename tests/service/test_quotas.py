@@ -221,7 +221,7 @@ async def test_two_hundred_concurrent_requests_get_exactly_what_the_credit_allow
             *(admissions[number % 4].admit(REQUEST, ORIGIN) for number in range(200)), return_exceptions=True
         )
         kinds = Counter(type(outcome).__name__ for outcome in outcomes)
-        assert kinds == {"Task": 37, "QuotaExceeded": 163}
+        assert kinds == {"Accepted": 37, "QuotaExceeded": 163}
         refusal = next(outcome for outcome in outcomes if isinstance(outcome, QuotaExceeded))
         assert refusal.retry_at == NOW + timedelta(hours=1)
         sums = await databases[0].fetch_one("SELECT count(*), sum(amount) FROM ledger WHERE kind = 'spend'")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from db import appeals, decisions
+from db.database import Database
 from domain import Action, NotAllowed, NotFound, Place, PromptRefused, Verdict
 from domain.settings import GuildSettings
 from service.allowances import write_refusal
@@ -118,12 +121,30 @@ async def test_the_list_holds_the_last_days_of_this_server_newest_first(desk: De
     assert [case is not None and case.is_open for case in cases] == [False, True]
 
 
+async def test_a_long_list_is_read_with_one_statement(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    fetch_all = Database.fetch_all
+
+    async def counted(self: Database, sql: str, parameters: Any = ()) -> list[sqlite3.Row]:
+        sent.append(sql)
+        return await fetch_all(self, sql, parameters)
+
+    monkeypatch.setattr(Database, "fetch_all", counted)
+    for number in range(4):
+        await desk.cases.appeal(await desk.refuse(f"{LIFTABLE}, number {number}"), MEMBER, GUILD, "please")
+    sent.clear()
+    found = await desk.service.refusals.fetch_recent(MEMBER, GUILD)
+    assert (len(sent), len(found)) == (1, 4)
+    assert all(one.case is not None and one.case.statement == "please" for one in found)
+    assert [one.text for one in found] == [(await desk.service.refusals.fetch(one.id, MEMBER)).text for one in found]
+
+
 async def test_words_that_were_erased_are_not_shown(desk: Desk) -> None:
     decision_id = await desk.refuse(LIFTABLE)
     await desk.service.privacy.erase_member(MEMBER)
     found = await desk.service.refusals.fetch(decision_id, MEMBER)
     assert (found.prompt, found.marks, found.is_editable) == (None, (), False)
-    assert not await appeals.is_refused_kept(desk.database, decision_id)
+    assert await appeals.fetch_refused(desk.database, decision_id) is None
 
 
 async def test_an_export_holds_the_refused_requests(desk: Desk) -> None:

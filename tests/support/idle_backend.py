@@ -26,9 +26,6 @@ class IdleBackend:
         """The ids of the jobs that it was given and that were not taken back, oldest first."""
         return list(self._waiting)
 
-    def start(self) -> None:
-        """There is nothing to start."""
-
     def submit(self, task: Task, on_progress: OnProgress) -> Future[Result]:
         self._on_progress[task.job_id] = on_progress
         return self._waiting.setdefault(task.job_id, Future())

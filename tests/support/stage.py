@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,8 @@ from service import Service
 from settings import Settings
 
 FAST_EDITS_SECONDS = 0.2
+
+StartStage = Callable[..., AbstractAsyncContextManager["Stage"]]
 
 
 @dataclass(slots=True)

@@ -39,6 +39,7 @@ from domain import (
     SafetyVerdict,
     Verdict,
 )
+from domain.audit import AuditAction
 from domain.cases import CaseKind, CaseStatus
 from domain.challenges import ChallengeEntry
 from domain.prompt_channels import PromptChannel, PromptMessage, PromptStatus
@@ -64,7 +65,7 @@ PLUMBING = {
     "picture_folder.py",
     "picture_backup.py",
 }
-SENDERS = {"execute", "executemany", "execute_fetchall", "fetch_all", "fetch_one", "_rows"}
+SENDERS = {"execute", "executemany", "execute_fetchall", "fetch_all", "fetch_one", "find_one", "_rows"}
 
 SUBJECT = QuotaSubject(QuotaKind.MEMBER, MEMBER)
 SAFE = SafetyReport(verdict=SafetyVerdict.SAFE)
@@ -88,6 +89,7 @@ VALUES: dict[Any, Any] = {
     ),
     Outcome: Outcome(OutcomeCode.CANCELLED, ""),
     JobStatus: JobStatus.CANCELLED,
+    AuditAction: AuditAction.QUOTA_SET,
     CaseKind: CaseKind.APPEAL,
     CaseStatus: CaseStatus.UPHELD,
     Asker: Asker.of(ORIGIN),

@@ -26,6 +26,7 @@ from db.database import Database, fetch_one
 from db.picture_files import month_of
 from db.picture_sweep import written
 from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport, SafetyVerdict, Verdict
+from domain.audit import AuditAction
 from domain.cases import CaseKind
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
@@ -81,8 +82,8 @@ async def live(database: Database, user_id: int) -> None:
         await appeals.keep_refused(connection, decision_id, REQUEST, origin(user_id), NOW)
         case = {"guild_id": GUILD, "channel_id": CHANNEL, "opened_by": user_id, "now": NOW, "statement": WORDS}
         await appeals.open_case(connection, CaseKind.APPEAL, user_id=user_id, decision_id=decision_id, **case)
-        await allowances.allow_once(connection, GUILD, user_id, "hash", user_id, NOW)
-        await allowances.allow_phrase(connection, GUILD, "placeholder", user_id, NOW)
+        await allowances.allow(connection, GUILD, "hash", user_id, NOW, user_id=user_id)
+        await allowances.allow(connection, GUILD, "placeholder", user_id, NOW)
         await prompt_channels.save(connection, channel, NOW)
         await prompt_channels.take_message(connection, channel, user_id + 1, user_id, NOW)
         challenge_id = await challenges.start(
@@ -97,7 +98,7 @@ async def live(database: Database, user_id: int) -> None:
         await challenges.enter(connection, challenge_id, user_id, job_id, NOW)
         await starboard.save(connection, GUILD, CHANNEL, 1, user_id, NOW)
         await guild_settings.change(connection, GUILD, user_id, NOW, max_images=2)
-        await audit.record_about_job(connection, job_id, MODERATOR, "job.delete", NOW)
+        await audit.record_about_job(connection, job_id, MODERATOR, AuditAction.JOB_DELETE, NOW)
 
 
 def people_left(path: Path, user_id: int) -> set[str]:
