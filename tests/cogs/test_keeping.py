@@ -12,9 +12,9 @@ from engine.sampling.model import LoadedModel
 from sandbox.people.person import Person
 from sandbox.world.layout import ACTION_ROW, walk
 from sandbox.world.things import Message
-from tests.cogs.test_workshop import seeds_of, three
 from tests.support.cards import fields_of, labels_of, text_of, told
 from tests.support.stage import Stage, is_delivered, make_stage
+from tests.support.workshop import seeds_of, three
 
 KEPT = "SELECT job_id, position FROM kept_pictures WHERE user_id = ? ORDER BY position"
 
