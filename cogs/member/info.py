@@ -18,8 +18,9 @@ MAX_LISTED = 10
 HELP = """\
 **Ask for a picture** with `/imagine`. Tags work best: `1girl, pink hair, smile, blue background`.
 **Leave things out** with `negative_prompt`, **repeat a picture** with its `seed`, **get up to four** with `images`.
-**Under a picture**: 1 2 3 4 and All say which is meant. Upscale and Vary say what they cost first; Edit changes anything, \
-Use as start and Edit region paint on from it; Details say all about it, ⭐ Keep marks it for you, Send me gives you the file, Delete erases it.
+**Under a picture**: 1 2 3 4 and All say which is meant. Upscale and Vary say what they cost first; Edit changes \
+anything, Use as start and Edit region paint on from it; Details say all about it, ⭐ Keep marks it for you, Send me \
+gives you the file, Delete erases it.
 **In a message's Apps menu**, Remix makes a picture of your own out of anybody's.
 **While it waits or is painted**, Cancel takes it back; nothing is charged.
 

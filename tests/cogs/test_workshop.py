@@ -14,7 +14,7 @@ from domain.quotas import credits_in_words
 from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox.people import media_of
-from sandbox.world.things import Attachment, Message
+from sandbox.world.things import Attachment
 from tests.support.cards import choose, fields_of, labels_of, text_of
 from tests.support.stage import Stage, is_delivered, make_stage
 from tests.support.workshop import seeds_of, three
