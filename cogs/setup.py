@@ -17,14 +17,16 @@ from cogs.community.hall_of_fame import HallOfFame
 from cogs.community.starboard import Starboard
 from cogs.core.bot import Bot
 from cogs.core.errors import reply_error
-from cogs.imagine import buttons, finished, form, picture_buttons, progress, regions, unpainted
+from cogs.imagine import all_buttons, buttons, finished, form, picture_buttons, progress, regions, unpainted
 from cogs.imagine.command import Imagine
 from cogs.imagine.delivery import Delivery
 from cogs.imagine.form import Remix
+from cogs.imagine.notices import Notices
 from cogs.imagine.progress import Progress
 from cogs.imagine.submit import Unpainted
-from cogs.member import privacy, refusals, terms
+from cogs.member import preferences, privacy, refusals, terms
 from cogs.member.info import Info
+from cogs.member.preferences import Preferences
 from cogs.member.privacy import Privacy
 from cogs.member.refusals import Refusals
 from cogs.member.terms import Terms
@@ -39,6 +41,7 @@ from cogs.owner.commands import Owner
 from cogs.owner.notices import OwnerNotice
 from cogs.prompt_channels import buttons as prompt_buttons
 from cogs.prompt_channels.command import PromptChannels
+from cogs.prompt_channels.direct_messages import DirectMessages
 from cogs.prompt_channels.messages import PromptMessages
 from domain import ConsentRequired, PromptRefused
 
@@ -49,6 +52,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *progress.BUTTONS,
     *buttons.BUTTONS,
     *picture_buttons.BUTTONS,
+    *all_buttons.BUTTONS,
     *finished.BUTTONS,
     *form.BUTTONS,
     *regions.BUTTONS,
@@ -60,6 +64,7 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *decide.BUTTONS,
     *prompt_buttons.BUTTONS,
     *challenge_buttons.BUTTONS,
+    *preferences.BUTTONS,
     *privacy.BUTTONS,
     *settings.BUTTONS,
 )
@@ -101,6 +106,7 @@ def _commands(bot: Bot) -> tuple[commands.Cog, ...]:
         Challenges(bot),
         HallOfFame(bot),
         Starboard(bot),
+        Preferences(bot),
         Privacy(bot),
         Quota(bot),
         Moderation(bot),
@@ -125,4 +131,4 @@ def _menus(bot: Bot) -> tuple[ContextMenu, ...]:
 def _listeners(bot: Bot) -> tuple[commands.Cog, ...]:
     """Cogs without commands, which read rows as soon as they are added."""
     progress = Progress(bot)
-    return (progress, Delivery(bot, progress), PromptMessages(bot), OwnerNotice(bot))
+    return (progress, Delivery(bot, progress), Notices(bot), PromptMessages(bot), DirectMessages(bot), OwnerNotice(bot))

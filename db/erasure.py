@@ -41,6 +41,7 @@ _BEFORE_JOBS = (
     delete("challenge_votes", _mine("voted_at")),
     delete("challenge_entries", _mine("entered_at")),
     delete("stars", "user_id = :user_id"),
+    delete("kept_pictures", _mine("kept_at")),
     delete("prompt_messages", _mine("taken_at")),
     delete("allowances", _mine("granted_at")),
     delete("cases", _mine("opened_at")),
@@ -130,8 +131,13 @@ _ERASE_GUILD_AFTER_JOBS = (
 
 
 async def note_erasure(connection: aiosqlite.Connection, user_id: int, now: datetime) -> None:
-    """The member wants everything erased: from now on they have agreed to nothing, and `erase_member` has work."""
+    """The member wants everything erased: from now on they have agreed to nothing and chosen nothing.
+
+    `erase_member` does the rest.
+    """
     await connection.execute("DELETE FROM agreements WHERE user_id = ?", (user_id,))
+    await connection.execute("DELETE FROM member_settings WHERE user_id = ?", (user_id,))
+    await connection.execute("DELETE FROM prompt_channels WHERE guild_id = 0 AND opened_by = ?", (user_id,))
     await connection.execute(
         """INSERT INTO erasures (user_id, asked_at) VALUES (?, ?)
            ON CONFLICT DO UPDATE SET asked_at = excluded.asked_at, erased_at = NULL""",

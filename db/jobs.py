@@ -21,6 +21,7 @@ from db.codec import (
     to_seconds,
 )
 from db.database import Database, fetch_one
+from db.notices import ANNOUNCED_AFTER
 from db.picture_files import BlobPlace
 from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, parameters
 from db.rows import from_row, read_all
@@ -145,21 +146,25 @@ async def finish(
 ) -> bool:
     """Write the result and its pictures: done, or withheld if the picture check let none through.
 
+    One that took long is to be announced to its member; direct messages do that by themselves.
     `places` says by position which pictures' bytes are in a month's file; others stay in their rows until moved.
     """
     status = JobStatus.DONE if result.released else JobStatus.WITHHELD
     row = await fetch_one(
         connection,
-        """UPDATE jobs SET status = ?, finished_at = ?, model = ?, seconds = ?, request = ?
-           WHERE id = ? AND status IN ('queued', 'running') RETURNING id""",
-        (
-            status,
-            to_seconds(now),
-            encode_model(result.model),
-            result.seconds,
-            encode_request(result.request),
-            result.job_id,
-        ),
+        """UPDATE jobs SET status = :status, finished_at = :now, model = :model, seconds = :seconds, request = :request,
+                           notice = CASE WHEN :status = 'done' AND guild_id IS NOT NULL
+                                           AND :now - created_at > :announced_after THEN 'due' END
+           WHERE id = :id AND status IN ('queued', 'running') RETURNING id""",
+        {
+            "status": status,
+            "now": to_seconds(now),
+            "model": encode_model(result.model),
+            "seconds": result.seconds,
+            "request": encode_request(result.request),
+            "announced_after": ANNOUNCED_AFTER.total_seconds(),
+            "id": result.job_id,
+        },
     )
     if row is None:
         return False

@@ -26,6 +26,8 @@ HELD: dict[str, tuple[str, str]] = {
     "prompt_messages": ("messages read in prompt channels", "user_id = :user_id"),
     "challenge_entries": ("entries in challenges", "user_id = :user_id"),
     "challenge_votes": ("votes in challenges", "user_id = :user_id"),
+    "kept_pictures": ("pictures you keep", "user_id = :user_id"),
+    "member_settings": ("settings of your own", "user_id = :user_id"),
     "stars": ("stars you gave", "user_id = :user_id"),
     "ledger": ("credits granted, spent and given back", "subject = 'member' AND subject_id = :user_id"),
     "quota_rules": ("quotas set for you", "subject = 'member' AND subject_id = :user_id"),

@@ -107,6 +107,29 @@ async def take_message(
     return PromptStatus(row["status"]) if row else None
 
 
+async def take_hint(
+    connection: aiosqlite.Connection, channel_id: int, message_id: int, user_id: int, now: datetime, since: datetime
+) -> bool:
+    """Claim a direct message for an answer in words; False if it was before, or its member had one after `since`."""
+    row = await fetch_one(
+        connection,
+        """INSERT INTO prompt_messages (message_id, channel_id, guild_id, user_id, taken_at, status)
+           SELECT :message_id, :channel_id, 0, :user_id, :now, 'answered'
+           WHERE NOT EXISTS (SELECT 1 FROM prompt_messages
+                             WHERE channel_id = :channel_id AND user_id = :user_id AND status = 'answered'
+                               AND taken_at > :since AND taken_at <= :now)
+           ON CONFLICT DO NOTHING RETURNING 1""",
+        {
+            "message_id": message_id,
+            "channel_id": channel_id,
+            "user_id": user_id,
+            "now": to_seconds(now),
+            "since": to_seconds(since),
+        },
+    )
+    return row is not None
+
+
 async def take_again(
     connection: aiosqlite.Connection, channel: PromptChannel, message: PromptMessage, now: datetime
 ) -> bool:

@@ -1,4 +1,4 @@
-"""What a server's moderators chose, for the server and for single channels."""
+"""What a server's moderators chose, for the server and for single channels, and members for themselves."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class GuildSettings:
     """A server's choices; each default is what a new server gets.
 
     `allowed_shapes` empty: any size. `retention_days` None: pictures stay until somebody erases them.
+    `notices`: members are told of pictures that took long, unless they chose otherwise.
     The `strike_*` counts say at how many live strikes a rung of the ladder begins; 0 switches the rung off.
     """
 
@@ -53,6 +54,7 @@ class GuildSettings:
     image_to_image_role_ids: tuple[int, ...] = ()
     retention_days: int | None = DEFAULT_RETENTION_DAYS
     language: str = LANGUAGES[0]
+    notices: bool = True
     strike_free_refusals: int = 2
     strike_days: int = 14
     strike_warn_at: int = 1
@@ -68,6 +70,17 @@ class ChannelSettings:
 
     level: ChannelLevel = ChannelLevel.STANDARD
     spoiler: bool = False
+
+
+@frozen
+class MemberSettings:
+    """A member's own choices, which hold in every server.
+
+    `notices`: be told of pictures that took long. `paint_messages`: whatever one writes to the bot is a prompt.
+    """
+
+    notices: bool = True
+    paint_messages: bool = False
 
 
 @frozen

@@ -12,6 +12,7 @@ import aiosqlite
 from db import audit, guild_settings, jobs, prompt_channels, quotas
 from domain import InvalidRequest, Job, ModelProfile, NotFound, Origin, Request, RequestOptions
 from domain.audit import AuditAction
+from domain.places import EVERYWHERE
 from domain.prompt_channels import (
     PromptChannel,
     PromptChannelChanges,
@@ -46,14 +47,18 @@ class PromptChannels:
     # ---- which are open --------------------------------------------------------------------------------------------
 
     async def load(self) -> list[PromptChannel]:
-        """Read again which channels are open."""
+        """Read again which channels are open; direct messages, which are not remembered, are among them."""
         channels = await prompt_channels.fetch_all(self._context.database)
-        self._open = {channel.channel_id: channel for channel in channels}
+        self._open = {channel.channel_id: channel for channel in channels if channel.guild_id != EVERYWHERE}
         return channels
 
     def find(self, channel_id: int) -> PromptChannel | None:
         """The open prompt channel with this id, as of the last `load` or change."""
         return self._open.get(channel_id)
+
+    async def find_direct(self, channel_id: int) -> PromptChannel | None:
+        """A member's direct messages, if the member has everything painted there."""
+        return await prompt_channels.fetch(self._context.database, channel_id)
 
     async def fetch_details(self, guild_id: int, limit: int) -> list[PromptChannelDetails]:
         """The server's first prompt channels in the order in which they were opened."""

@@ -25,8 +25,11 @@ from service.dispatch import Dispatch
 from service.drafts import Drafts
 from service.health import Health
 from service.jobs import Jobs
+from service.kept_pictures import KeptPictures
 from service.limits import Limits
 from service.lookup import Lookup
+from service.members import Members
+from service.notices import Notices
 from service.owner import Owner
 from service.privacy import Privacy
 from service.prompt_channels import PromptChannels
@@ -60,6 +63,7 @@ class Service:
         self.health = Health(context.now)
         self.dispatch = Dispatch(context, backend, self.jobs, self.health)
         self.deliveries = Deliveries(context, self.jobs, self.settings, backend.profile)
+        self.notices = Notices(context)
         self.quotas = Quotas(context, limits, backend.profile)
         self.blocks = Blocks(context, self.jobs)
         self.strikes = Strikes(context)
@@ -69,6 +73,8 @@ class Service:
         self.drafts = Drafts(context, self.jobs, backend.profile)
         self.lookup = Lookup(context, self.jobs)
         self.challenges = Challenges(context)
+        self.kept_pictures = KeptPictures(context)
+        self.members = Members(context)
         self.starboards = Starboards(context)
         self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit, backend.profile)
         self.privacy = Privacy(context, self.jobs)

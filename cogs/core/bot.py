@@ -73,6 +73,7 @@ class Bot(commands.Bot):
         self.rate_limit = RateLimit()
         self.background = BackgroundTasks()
         self.remedies: dict[type[UserError], Remedy] = {}
+        self._command_mentions: dict[str, str] = {}
         self._background_task: asyncio.Task[None] | None = None
 
     @property
@@ -119,6 +120,15 @@ class Bot(commands.Bot):
         except discord.HTTPException as error:
             _require_final(error)
             log.info("message %d could not be deleted: %s", message_id, error)
+
+    async def mention(self, command: str) -> str:
+        """A command's name as people can click it; plain where Discord does not say now which id it has."""
+        if not self._command_mentions:
+            try:
+                self._command_mentions = {one.name: one.mention for one in await self.tree.fetch_commands()}
+            except LOST as error:
+                log.info("Discord does not list the commands now: %s", error)
+        return self._command_mentions.get(command, f"`/{command}`")
 
     async def setup_hook(self) -> None:
         await self.load_extension(SETUP)

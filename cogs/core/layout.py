@@ -27,17 +27,14 @@ class Layout(ui.LayoutView):
         await reply_error(interaction, error)
 
 
-def layout(card: Card, *rows: Sequence[RowButton], words: Translation = ENGLISH, mention: str = "") -> Layout:
-    """The card with rows of buttons at its foot, each of five at most; empty rows are left out.
-
-    `mention` stands above it, for the one person who is to be told.
-    """
+def layout(card: Card, *rows: Sequence[RowButton], words: Translation = ENGLISH) -> Layout:
+    """The card with rows of buttons at its foot, each of five at most; empty rows are left out."""
     for row in rows:
         if row:
             for button in row:
                 button.say(words)
             card.add_item(ui.ActionRow[Any](*row))
-    return Layout(*([text(mention)] if mention else []), card)
+    return Layout(card)
 
 
 def as_edit(view: Layout, files: Sequence[discord.File] = ()) -> dict[str, Any]:

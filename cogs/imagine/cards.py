@@ -51,7 +51,7 @@ class Finished:
     """Everything that a finished message shows.
 
     `files` are the attachments' names, one for each of `pictures` that has a file, in order; `number` is the picture
-    that the buttons mean, counted from 1; `parent` is the job from whose picture this one was made.
+    that the buttons mean, counted from 1, None for all; `parent` is the job from whose picture this one was made.
     """
 
     job: Job
@@ -59,7 +59,7 @@ class Finished:
     files: Sequence[str]
     profile: ModelProfile
     reading: Reading
-    number: int = 1
+    number: int | None = 1
     parent: Job | None = None
     is_spoiler: bool = False
 
@@ -111,14 +111,15 @@ def finished_card(shown: Finished, words: Translation = ENGLISH) -> Card:
     notes.append(f"{model} · {picture} · {words.credits(job.cost)} · {words('AI-generated')}")
     card.add_item(small("\n".join(notes)))
     if len(shown.files) > 1:
-        card.add_item(
-            text(
-                words(
-                    "The buttons mean picture **{number}** of {total}.", number=shown.number, total=len(shown.pictures)
-                )
-            )
-        )
+        card.add_item(text(_chosen(shown, words)))
     return card
+
+
+def _chosen(shown: Finished, words: Translation) -> str:
+    """Which pictures the buttons mean."""
+    if shown.number is None:
+        return words("The buttons mean **all {total} pictures**.", total=len(shown.files))
+    return words("The buttons mean picture **{number}** of {total}.", number=shown.number, total=len(shown.pictures))
 
 
 def ended_card(job: Job, words: Translation = ENGLISH) -> Card:

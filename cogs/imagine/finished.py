@@ -1,7 +1,7 @@
 """The message of a finished job: its pictures, which of them the buttons mean, and the buttons.
 
-Which picture is meant is kept in the message itself: pressing a number changes it for everybody. Each further button
-carries its number with it, so that a press means what its member saw, however many press at once.
+Which picture is meant, or all of them, is kept in the message itself: pressing a number changes it for everybody. Each
+further button carries its number with it, so that a press means what its member saw, however many press at once.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from cogs.core.channels import find_channel, parent_of
 from cogs.core.checks import may_tidy_up
 from cogs.core.errors import RowButton
 from cogs.core.i18n import Translation, translation_for
-from cogs.core.job_button import PictureButton
+from cogs.core.job_button import JobButton, PictureButton
 from cogs.core.layout import Layout, layout, walk
 from cogs.core.text import NOBODY
+from cogs.imagine.all_buttons import DetailsAllButton, KeepAllButton, SendAllButton, UpscaleAllButton
 from cogs.imagine.buttons import AgainButton, DeleteAllButton, DeleteButton, delete_messages
 from cogs.imagine.cards import Finished, finished_card, shown_numbers
 from cogs.imagine.form import EditButton, StartButton
-from cogs.imagine.picture_buttons import DetailsButton, SendButton, UpscaleButton, VaryButton
+from cogs.imagine.picture_buttons import DetailsButton, KeepButton, SendButton, UpscaleButton, VaryButton
 from cogs.imagine.regions import RegionButton
 from domain import Job, JobStatus, NotFound, Picture
 
@@ -45,12 +46,31 @@ class PickButton(PictureButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<numbe
         self.item.label = str(self.number)
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
-        pictures = await interaction.client.service.jobs.fetch_pictures(job.id)
-        files = _names_in(interaction.message)
-        if len(files) != len(shown_numbers(pictures)):
-            raise NotFound("The pictures of this message are not stored any more.")
-        view = await finished_layout(interaction.client, job, pictures, files, self.number or 1)
-        await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
+        await _choose(interaction, job, self.number or 1)
+
+
+class PickAllButton(JobButton, template=r"job:pick-all:(?P<row_id>[0-9]+)"):
+    """Let the buttons mean all pictures."""
+
+    prefix, label = "job:pick-all", "All"
+
+    def __init__(self, row_id: int, *, is_chosen: bool = False) -> None:
+        super().__init__(row_id)
+        if is_chosen:
+            self.item.style = discord.ButtonStyle.primary
+
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        await _choose(interaction, job, None)
+
+
+async def _choose(interaction: Interaction, job: Job, number: int | None) -> None:
+    """Show the message with buttons that mean this picture, or (None) all."""
+    pictures = await interaction.client.service.jobs.fetch_pictures(job.id)
+    files = _names_in(interaction.message)
+    if len(files) != len(shown_numbers(pictures)):
+        raise NotFound("The pictures of this message are not stored any more.")
+    view = await finished_layout(interaction.client, job, pictures, files, number)
+    await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
 
 class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
@@ -76,9 +96,12 @@ class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::
 
 
 async def finished_layout(
-    bot: Bot, job: Job, pictures: Sequence[Picture], files: Sequence[str], number: int = 1, *, mention: str = ""
+    bot: Bot, job: Job, pictures: Sequence[Picture], files: Sequence[str], number: int | None = 1
 ) -> Layout:
-    """The whole message; `files` are the attachments' names, one for each picture that is there, in order."""
+    """The whole message; `files` are the attachments' names, one for each picture that is there, in order.
+
+    `number` is the picture that the buttons mean, None for all.
+    """
     service, numbers = bot.service, shown_numbers(pictures)
     words = await translation_for(bot, job.guild_id)
     shown = Finished(
@@ -87,11 +110,11 @@ async def finished_layout(
         files=files,
         profile=service.queue.profile,
         reading=service.queue.read(job.request.prompt),
-        number=number if number in numbers else numbers[0],
+        number=number if number in numbers or (number is None and len(numbers) > 1) else numbers[0],
         parent=await service.jobs.find(job.parent_id) if job.parent_id is not None else None,
         is_spoiler=await _is_spoiler(bot, job),
     )
-    return layout(finished_card(shown, words), *finished_rows(shown), words=words, mention=mention)
+    return layout(finished_card(shown, words), *finished_rows(shown), words=words)
 
 
 async def _is_spoiler(bot: Bot, job: Job) -> bool:
@@ -102,29 +125,35 @@ async def _is_spoiler(bot: Bot, job: Job) -> bool:
 
 
 def finished_rows(shown: Finished) -> Rows:
-    """The picker where there are several; what can be done with the chosen picture; and with the job."""
+    """The picker where there are several; what is made of the chosen picture; what else is done with it; the job."""
     job, numbers = shown.job, shown_numbers(shown.pictures)
-    number = shown.number if len(shown.pictures) > 1 else None
     picker: list[RowButton] = [PickButton(job.id, one, is_chosen=one == shown.number) for one in numbers]
-    with_picture: list[RowButton] = [
+    picker.append(PickAllButton(job.id, is_chosen=shown.number is None))
+    with_job: list[RowButton] = [AgainButton(job.id), EditButton(job.id)]
+    with_job.append(DeleteAllButton(job.id) if len(numbers) > 1 else DeleteButton(job.id))
+    if job.guild_id is not None:
+        with_job.append(ReportButton(job.id))
+    can_appeal = job.guild_id is not None and any(picture.is_withheld for picture in shown.pictures)
+    appeal: list[RowButton] = [PictureAppealButton(job.id)] if can_appeal else []
+    return (picker if len(numbers) > 1 else [], *_chosen_rows(shown, len(numbers)), with_job, appeal)
+
+
+def _chosen_rows(shown: Finished, count: int) -> Rows:
+    """What can be done with the chosen one of `count` pictures, or with all."""
+    job = shown.job
+    if shown.number is None:
+        return ([UpscaleAllButton(job.id), KeepAllButton(job.id), SendAllButton(job.id), DetailsAllButton(job.id)],)
+    number = shown.number if len(shown.pictures) > 1 else None
+    to_make: list[RowButton] = [
         UpscaleButton(job.id, number),
         VaryButton(job.id, number),
         StartButton(job.id, number),
-        SendButton(job.id, number),
-        DetailsButton(job.id, number),
+        RegionButton(job.id, number),
     ]
-    with_job: list[RowButton] = [AgainButton(job.id), EditButton(job.id)]
-    if len(numbers) > 1:
-        with_job += [DeleteOneButton(job.id, shown.number), DeleteAllButton(job.id)]
-    else:
-        with_job.append(DeleteButton(job.id))
-    if job.guild_id is not None:
-        with_job.append(ReportButton(job.id))
-    # Where a row has room: a row takes five.
-    (picker if len(numbers) > 1 else with_job).append(RegionButton(job.id, number))
-    can_appeal = job.guild_id is not None and any(picture.is_withheld for picture in shown.pictures)
-    appeal: list[RowButton] = [PictureAppealButton(job.id)] if can_appeal else []
-    return (picker if len(numbers) > 1 else [], with_picture, with_job, appeal)
+    to_have: list[RowButton] = [KeepButton(job.id, number), SendButton(job.id, number), DetailsButton(job.id, number)]
+    if count > 1:
+        to_have.append(DeleteOneButton(job.id, shown.number))
+    return (to_make, to_have)
 
 
 def ended_rows(job: Job) -> Rows:
@@ -150,4 +179,4 @@ def _names_in(message: discord.Message | None) -> list[str]:
     return [unquote(name) for name in found]
 
 
-BUTTONS: tuple[type[RowButton], ...] = (PickButton, DeleteOneButton)
+BUTTONS: tuple[type[RowButton], ...] = (PickButton, PickAllButton, DeleteOneButton)

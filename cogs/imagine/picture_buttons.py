@@ -1,4 +1,4 @@
-"""What members do with one finished picture: enlarge it, vary it, have it sent, read everything about it.
+"""What members do with one finished picture: enlarge it, vary it, keep it, have it sent, read everything about it.
 
 Whatever costs is asked for twice: the first press says privately what there is and what each costs, the second paints.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +43,7 @@ class UpscaleButton(PictureButton, template=r"job:upscale:(?P<row_id>[0-9]+)(?::
             UpscaleByButton(job.id, number, percent, f"{name} ({credits_in_words(prices[percent])})")
             for percent, name in FACTORS.items()
         ]
-        await _offer(interaction, f"Picture {number}, painted once more with a second, larger pass:", *buttons)
+        await offer(interaction, f"Picture {number}, painted once more with a second, larger pass:", *buttons)
 
 
 class VaryButton(PictureButton, template=r"job:vary:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
@@ -59,7 +60,7 @@ class VaryButton(PictureButton, template=r"job:vary:(?P<row_id>[0-9]+)(?::(?P<nu
             for percent, name in VARIATIONS.items()
         ]
         question = f"{plural(request.images, 'picture')}, painted on from picture {number}. How much may change?"
-        await _offer(interaction, question, *buttons, VaryCustomButton(job.id, number))
+        await offer(interaction, question, *buttons, VaryCustomButton(job.id, number))
 
 
 class ChoiceButton(PictureButton, template=r"job:choice:(?P<row_id>[0-9]+):(?P<number>[1-4]):(?P<percent>[0-9]{1,3})"):
@@ -122,23 +123,48 @@ class StrengthModal(Modal, title="Vary the picture"):
         await vary(interaction, self.job, self.number, _strength(self.strength.value))
 
 
+class KeepButton(PictureButton, template=r"job:keep:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
+    """A mark of one's own on the picture, or no longer."""
+
+    prefix, label, emoji = "job:keep", "Keep", "⭐"
+
+    async def act_on(self, interaction: Interaction, job: Job) -> None:
+        await keep(interaction, job, [self.number or 1])
+
+
+async def keep(interaction: Interaction, job: Job, numbers: Sequence[int]) -> None:
+    """Keep these of the job's pictures, or no longer, and say privately which it is."""
+    is_kept = await interaction.client.service.kept_pictures.toggle(interaction.user.id, job.id, numbers)
+    answer = "Kept. The mark goes with the picture; ⭐ once more takes it back."
+    if len(numbers) > 1:
+        answer = f"Kept. All {len(numbers)} marks go with their pictures; ⭐ once more takes them back."
+    if not is_kept:
+        answer = "No longer kept."
+    await interaction.response.send_message(answer, ephemeral=True)
+
+
 class SendButton(PictureButton, template=r"job:send:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
     """The picture's own file by direct message, as it was painted."""
 
     prefix, label, emoji = "job:send", "Send me", "✉️"
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
-        if job.place.level is SafetyLevel.ADULT:
-            raise NotAllowed("Pictures of age-restricted channels are not sent by direct message.")
-        number = self.number or 1
-        png = await interaction.client.service.requests.fetch_file(job, number)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        file = discord.File(io.BytesIO(png), f"{job.id}-{number}.png")
-        about = f"Picture {job.id}, {link_to(job)}. AI-generated."
-        answer = "It is in your direct messages."
-        if not await interaction.client.send_privately(interaction.user.id, about, file=file):
-            answer = "I can't write to you: your privacy settings don't let this server's members send you messages."
-        await interaction.followup.send(answer, ephemeral=True, allowed_mentions=NOBODY)
+        await send(interaction, job, [self.number or 1])
+
+
+async def send(interaction: Interaction, job: Job, numbers: Sequence[int]) -> None:
+    """These of the job's pictures in one direct message. Raises NotAllowed, or NotFound if one is erased."""
+    if job.place.level is SafetyLevel.ADULT:
+        raise NotAllowed("Pictures of age-restricted channels are not sent by direct message.")
+    requests = interaction.client.service.requests
+    pngs = {number: await requests.fetch_file(job, number) for number in numbers}
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    files = [discord.File(io.BytesIO(png), f"{job.id}-{number}.png") for number, png in pngs.items()]
+    about = f"Picture {job.id}, {link_to(job)}. AI-generated."
+    answer = "It is in your direct messages." if len(files) == 1 else "They are in your direct messages."
+    if not await interaction.client.send_privately(interaction.user.id, about, files=files):
+        answer = "I can't write to you: your privacy settings don't let this server's members send you messages."
+    await interaction.followup.send(answer, ephemeral=True, allowed_mentions=NOBODY)
 
 
 class DetailsButton(PictureButton, template=r"job:details:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
@@ -148,26 +174,31 @@ class DetailsButton(PictureButton, template=r"job:details:(?P<row_id>[0-9]+)(?::
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         details = await interaction.client.service.requests.details(job, self.number or 1)
-        content, files = details_message(job, details)
+        content, files = details_message(job, [details])
         await interaction.response.send_message(content, files=files, ephemeral=True, allowed_mentions=NOBODY)
 
 
-def details_message(job: Job, details: Details) -> tuple[str, list[discord.File]]:
-    """The text, and what is too long for it as a file."""
+def details_message(job: Job, pictures: Sequence[Details]) -> tuple[str, list[discord.File]]:
+    """The text about pictures of one job, and what is too long for it as a file."""
+    first, numbers = pictures[0], ", ".join(str(one.number) for one in pictures)
+    which = f"number {numbers}" if len(pictures) == 1 else f"numbers {numbers}"
     lines = [
-        f"**Picture {job.id}, number {details.number}** by <@{job.user_id}>, {details.width}×{details.height}",
-        f"Model {details.model.name}, SHA-256 `{details.model.sha256[:16]}`, {details.model.dtype}",
+        f"**Picture {job.id}, {which}** by <@{job.user_id}>, {first.width}×{first.height}",
+        f"Model {first.model.name}, SHA-256 `{first.model.sha256[:16]}`, {first.model.dtype}",
     ]
-    if details.parent is not None:
-        which = f"picture {job.parent_number} of " if job.parent_number else ""
-        lines.append(f"Made from {which}{link_to(details.parent, ENGLISH)} by <@{details.parent.user_id}>")
+    if first.parent is not None:
+        of = f"picture {job.parent_number} of " if job.parent_number else ""
+        lines.append(f"Made from {of}{link_to(first.parent, ENGLISH)} by <@{first.parent.user_id}>")
     lines.append("Paste this into `/imagine` for the same picture again:")
+    if len(pictures) > 1:
+        lines[-1] = "Paste one of these into `/imagine` for that picture again:"
     if job.request.init_image is not None:
         lines[-1] = "It was painted on from a picture; **Edit** keeps that. Its words and settings:"
-    block = copyable(details.parameters)
-    if sum(map(len, lines)) + len(block) <= MAX_CONTENT:
-        return "\n".join([*lines, block]), []
-    return "\n".join(lines), [discord.File(io.BytesIO(details.parameters.encode()), f"{job.id}-{details.number}.txt")]
+    blocks = [copyable(one.parameters) for one in pictures]
+    if sum(map(len, [*lines, *blocks])) <= MAX_CONTENT:
+        return "\n".join([*lines, *blocks]), []
+    texts = "\n\n".join(one.parameters for one in pictures)
+    return "\n".join(lines), [discord.File(io.BytesIO(texts.encode()), f"{job.id}-{numbers.replace(', ', '-')}.txt")]
 
 
 async def vary(interaction: Interaction, job: Job, number: int, strength: float) -> None:
@@ -176,7 +207,7 @@ async def vary(interaction: Interaction, job: Job, number: int, strength: float)
     await submit(interaction, wanted, source=JobSource.VARY, parent_id=job.id, parent_number=number)
 
 
-async def _offer(interaction: Interaction, question: str, *buttons: RowButton) -> None:
+async def offer(interaction: Interaction, question: str, *buttons: RowButton) -> None:
     await interaction.response.send_message(question, view=row_of(*buttons), ephemeral=True)
 
 
@@ -196,6 +227,7 @@ BUTTONS: tuple[type[RowButton], ...] = (
     VaryButton,
     VaryByButton,
     VaryCustomButton,
+    KeepButton,
     SendButton,
     DetailsButton,
 )

@@ -18,6 +18,7 @@ from cogs.core.bot import Bot
 from cogs.core.files import picture_file
 from cogs.core.i18n import translation_for
 from cogs.core.layout import Layout, as_edit, layout, walk
+from cogs.core.text import NOBODY
 from cogs.imagine.cards import ended_card, held_card, unshown_card
 from cogs.imagine.finished import ended_rows, finished_layout, stored_rows
 from domain import Job, JobStatus, Upload
@@ -48,8 +49,8 @@ class Showing:
         return await self._with_pictures(job, self._editor(job, message_id))
 
     async def post(self, job: Job, channel: discord.abc.Messageable) -> int:
-        """A message of its own, with a mention: nobody is looking at it yet."""
-        return await self._with_pictures(job, await self._poster(job, channel), mention=f"<@{job.user_id}>")
+        """A message of its own. It mentions nobody: whoever waited long is told by a notice of its own."""
+        return await self._with_pictures(job, await self._poster(job, channel))
 
     async def show_without_file(self, job: Job, error: discord.HTTPException) -> int:
         """Say why the picture is not there, in the job's message or a new one."""
@@ -57,8 +58,7 @@ class Showing:
         card = unshown_card(job, why_without_file(error, job.status), words)
         channel = self.bot.get_partial_messageable(job.channel_id)
         send = self._editor(job, job.message_id) if job.message_id else await self._poster(job, channel)
-        mention = "" if job.message_id else f"<@{job.user_id}>"
-        return await send(layout(card, *stored_rows(job), words=words, mention=mention), [])
+        return await send(layout(card, *stored_rows(job), words=words), [])
 
     async def show_held(self, job: Job) -> None:
         """Say that a moderator looks first. If this fails the picture still waits, only without these words."""
@@ -96,13 +96,13 @@ class Showing:
                 view=view,
                 nonce=f"job-{job.id}",
                 **reference,
-                allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.user_id)]),
+                allowed_mentions=NOBODY,
             )
             return message.id
 
         return send
 
-    async def _with_pictures(self, job: Job, send: Send, mention: str = "") -> int:
+    async def _with_pictures(self, job: Job, send: Send) -> int:
         """Show the end of the job; pictures that Discord finds too large are made smaller and sent again.
 
         `send` waits for the channel's rate limit itself: pictures take a while to be made ready, and a turn that was
@@ -111,12 +111,12 @@ class Showing:
         pictures = await self.bot.service.jobs.fetch_pictures(job.id) if job.status is JobStatus.DONE else []
         if not any(picture.png for picture in pictures):
             words = await translation_for(self.bot, job.guild_id)
-            return await send(layout(ended_card(job, words), *ended_rows(job), words=words, mention=mention), [])
+            return await send(layout(ended_card(job, words), *ended_rows(job), words=words), [])
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for attempt in range(MAX_UPLOADS):
             uploads = await self.bot.service.deliveries.make_uploads(job.id, pictures, limit)
             names = [upload.filename for upload in uploads]
-            view = await finished_layout(self.bot, job, pictures, names, mention=mention)
+            view = await finished_layout(self.bot, job, pictures, names)
             try:
                 return await send(view, _files(job, uploads))
             except discord.HTTPException as error:

@@ -18,13 +18,15 @@ MAX_LISTED = 10
 HELP = """\
 **Ask for a picture** with `/imagine`. Tags work best: `1girl, pink hair, smile, blue background`.
 **Leave things out** with `negative_prompt`, **repeat a picture** with its `seed`, **get up to four** with `images`.
-**Under a picture**: 1 2 3 4 say which one is meant. Upscale and Vary say what they cost first; Edit changes anything, \
-Use as start and Edit region paint on from it; Details say all about it, Send me gives you the file, Delete erases it.
+**Under a picture**: 1 2 3 4 and All say which is meant. Upscale and Vary say what they cost first; Edit changes \
+anything, Use as start and Edit region paint on from it; Details say all about it, ⭐ Keep marks it for you, Send me \
+gives you the file, Delete erases it.
 **In a message's Apps menu**, Remix makes a picture of your own out of anybody's.
 **While it waits or is painted**, Cancel takes it back; nothing is charged.
 
 `/queue` shows what is being painted and where you stand; `/quota me` what you have left and what pictures cost.
 `/challenges` shows what is running and who has won. `/privacy` shows, downloads and erases what is stored of you.
+`/preferences` switch mentions of slow pictures off, and painting what you write to me in direct messages on.
 `/terms` and `/license` say what the model may not be used for. `/about` says which model this is.
 """
 

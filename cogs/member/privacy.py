@@ -26,6 +26,10 @@ KEPT = (
     "the audit log keeps for a year that it was you who decided. Later your name is taken out of all that, too. "
     "Messages in Discord stay there: delete your pictures with 🗑️ first if you want them gone as well."
 )
+MARKED = (
+    "What you keep with ⭐ is marked for you alone, and the mark goes with the picture: it makes no picture stay "
+    "longer than its server keeps it or its member wants it."
+)
 
 
 class Privacy(GroupCog, group_name="privacy"):
@@ -49,6 +53,7 @@ class Privacy(GroupCog, group_name="privacy"):
             inline=False,
         )
         embed.add_field(name="How long", value=_kept_for(settings.retention_days), inline=False)
+        embed.add_field(name="⭐ Keep", value=MARKED, inline=False)
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     @app_commands.command()

@@ -44,6 +44,7 @@ WHO_WORDS = {
     FromPictures.MODERATORS: "Moderators only",
     FromPictures.NOBODY: "Nobody",
 }
+NOTICE_WORDS = {True: "for members who want them", False: "none"}
 
 
 def _panel_channel(interaction: Interaction) -> int:
@@ -85,6 +86,7 @@ def panel_card(panel: ServerPanel) -> discord.Embed:
     kept = f"{settings.retention_days} days" if settings.retention_days else "until somebody deletes them"
     embed.add_field(name="Pictures are kept", value=kept)
     embed.add_field(name="Language", value=LANGUAGE_NAMES[settings.language])
+    embed.add_field(name="Mentions when a slow picture is ready", value=NOTICE_WORDS[settings.notices])
     embed.add_field(name="Moderators' roles", value=_roles(settings.moderator_role_ids) or "none but Discord's own")
     words = LEVEL_WORDS[panel.channel.level]
     if panel.channel.spoiler:
@@ -182,10 +184,13 @@ class PaintingForm(Modal, title="Painting in this server"):
         )
         numbers = {str(number): str(number) for number in range(1, 5)}
         self.max_images = ui.Select[Any](custom_id="max_images", options=_options(numbers, str(settings.max_images)))
+        notices = {str(is_on): words.capitalize() for is_on, words in NOTICE_WORDS.items()}
+        self.notices = ui.Select[Any](custom_id="notices", options=_options(notices, str(settings.notices)))
         self.ask("Preset unless a member chooses one", self.preset)
         self.ask("Shape unless a member chooses one", self.shape)
         self.ask("Allowed sizes", self.allowed_shapes, "None chosen: any size.")
         self.ask("Most pictures at once", self.max_images)
+        self.ask("Mentions when a picture is ready", self.notices, "Once, if it took more than 30 seconds.")
 
     async def act(self, interaction: Interaction) -> None:
         preset = self.preset.values[0]
@@ -195,6 +200,7 @@ class PaintingForm(Modal, title="Painting in this server"):
             shape=self.shape.values[0],
             allowed_shapes=tuple(self.allowed_shapes.values),
             max_images=int(self.max_images.values[0]),
+            notices=self.notices.values[0] == str(True),
         )
 
 

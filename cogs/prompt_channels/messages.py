@@ -1,4 +1,5 @@
 """Prompt channels at work: every message becomes a picture; replies change it; edits and deletions are followed.
+Direct messages are one, where their member chose that.
 
 A message is claimed in the database before anything else, so it is painted once whatever is sent twice, and one that
 was claimed when the process ended is taken up again. The picture itself comes by the delivery loop like any other.
@@ -25,11 +26,13 @@ from cogs.imagine.progress import Progress
 from cogs.prompt_channels.buttons import TermsButton, WhyButton
 from cogs.prompt_channels.prompt_text import changed, dressed, prompt_in
 from domain import ConsentRequired, Job, JobSource, Origin, PromptRefused, Request, UserError
+from domain.places import EVERYWHERE
 from domain.prompt_channels import AnswerMode, OtherMessages, PromptChannel, PromptMessage, PromptStatus
 
 log = logging.getLogger(__name__)
 
 Done = TypeVar("Done")
+Readable = discord.TextChannel | discord.PartialMessageable
 
 CAUGHT_UP_MESSAGES = 100
 MAX_THREAD_NAME = 60
@@ -56,21 +59,21 @@ class PromptMessages(Cog):
 
     @Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        channel = self._channel_of(message.channel)
-        if channel is not None and _is_from_member(message):
+        channel = await self._channel_of(message.channel) if is_from_member(message) else None
+        if channel is not None:
             await self._take(channel, message)
 
     @Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
-        if self._channel_of(message.channel) is not None and self._text(message) is not None:
-            await self._follow_edit(message)
+        channel = await self._channel_of(message.channel)
+        if channel is not None and self._text(message) is not None:
+            await self._follow_edit(channel, message)
 
-    async def _follow_edit(self, message: discord.Message) -> None:
+    async def _follow_edit(self, channel: PromptChannel, message: discord.Message) -> None:
         async with self._one_at_a_time(message.id):
             row = await self.bot.service.prompt_channels.find_message(message.id)
-            channel = self.bot.service.prompt_channels.find(row.channel_id) if row else None
-            if row is not None and channel is not None:
+            if row is not None:
                 await self._repaint(channel, message, row)
                 await self._take_hint_back(message, row)
 
@@ -99,8 +102,8 @@ class PromptMessages(Cog):
         self._is_caught_up = True
 
     async def _catch_up(self, channel: PromptChannel) -> None:
-        place = self.bot.get_channel(channel.channel_id)
-        if not isinstance(place, discord.TextChannel):
+        place = self._place(channel)
+        if place is None:
             return  # deleted, or not visible any more
         if not self._is_caught_up:
             for row in await self.bot.service.prompt_channels.fetch_unfinished(channel.channel_id):
@@ -114,17 +117,23 @@ class PromptMessages(Cog):
             return
         after = discord.Object(channel.latest_message_id)
         async for message in place.history(limit=CAUGHT_UP_MESSAGES, after=after, oldest_first=True):
-            if _is_from_member(message):
+            if is_from_member(message):
                 await self._take(channel, message)
 
-    async def _follow_changes(self, channel: PromptChannel, place: discord.TextChannel) -> None:
+    def _place(self, channel: PromptChannel) -> Readable | None:
+        if channel.guild_id == EVERYWHERE:  # direct messages, which discord.py does not know after a start
+            return self.bot.get_partial_messageable(channel.channel_id, type=discord.ChannelType.private)
+        place = self.bot.get_channel(channel.channel_id)
+        return place if isinstance(place, discord.TextChannel) else None
+
+    async def _follow_changes(self, channel: PromptChannel, place: Readable) -> None:
         """Prompts that were edited or deleted while the bot was away, among the channel's latest messages."""
         there = {message.id: message async for message in place.history(limit=CAUGHT_UP_MESSAGES)}
         oldest = min(there, default=0)
         for row in await self.bot.service.prompt_channels.fetch_recent(channel.channel_id, CAUGHT_UP_MESSAGES):
             message = there.get(row.message_id)
             if message is not None and message.edited_at is not None and self._text(message) is not None:
-                await self._follow_edit(message)
+                await self._follow_edit(channel, message)
             elif message is None and row.message_id > oldest and await self._was_in(channel, row):
                 await self._forget(row.message_id)
 
@@ -137,8 +146,10 @@ class PromptMessages(Cog):
         """An edit or a deletion waits until the message's own answer is there."""
         return self._locks.setdefault(message_id, asyncio.Lock())
 
-    def _channel_of(self, place: object) -> PromptChannel | None:
+    async def _channel_of(self, place: object) -> PromptChannel | None:
         """The prompt channel that a message is in, or that its thread belongs to."""
+        if isinstance(place, discord.DMChannel):
+            return await self.bot.service.prompt_channels.find_direct(place.id)
         channel_id = place.parent_id if isinstance(place, discord.Thread) else getattr(place, "id", 0)
         return self.bot.service.prompt_channels.find(channel_id)
 
@@ -167,7 +178,8 @@ class PromptMessages(Cog):
 
     def _text(self, message: discord.Message) -> str | None:
         bot_id = self.bot.user.id if self.bot.user else 0
-        return prompt_in(message.content, bot_id, needs_mention=self.needs_mention)
+        # Without the intent, too, a bot is shown its direct messages.
+        return prompt_in(message.content, bot_id, needs_mention=self.needs_mention and message.guild is not None)
 
     async def _leave(self, channel: PromptChannel, message: discord.Message) -> None:
         """Not a prompt: kept or deleted. Without the intent we can't tell, so nothing is deleted."""
@@ -252,7 +264,7 @@ class PromptMessages(Cog):
         channel_id = message.id if _opens_thread(channel, message) else message.channel.id
         return Origin(
             user_id=author.id,
-            place=place_of(message.channel, channel.guild_id, channel_id),
+            place=place_of(message.channel, channel.guild_id or None, channel_id),
             locale=str(guild.preferred_locale) if guild else "en",
             source=JobSource.MESSAGE,
             parent_id=parent.id if parent else None,
@@ -302,7 +314,7 @@ class PromptMessages(Cog):
         """Once per cooldown; further messages in it are left alone."""
         free_at = await self.bot.service.prompt_channels.wait_until(channel, message.id, message.author.id)
         if free_at is not None and self.bot.rate_limit.try_take(message.channel.id):
-            words = await translation_for(self.bot, channel.guild_id)
+            words = await translation_for(self.bot, channel.guild_id or None)
             text = words(WAIT, when=f"<t:{int(free_at.timestamp()) + 1}:R>")
             await message.reply(text, mention_author=False, allowed_mentions=NOBODY)
 
@@ -368,9 +380,10 @@ class PromptMessages(Cog):
                 await self.bot.delete_quietly(channel_id, shown_id)
 
 
-def _is_from_member(message: discord.Message) -> bool:
+def is_from_member(message: discord.Message) -> bool:
+    """Whether a person wrote the message, to be read."""
     kinds = (discord.MessageType.default, discord.MessageType.reply)
-    return not message.author.bot and message.guild is not None and message.type in kinds
+    return not message.author.bot and message.type in kinds
 
 
 async def _open_thread(message: discord.Message, name: str) -> None:

@@ -75,7 +75,7 @@ export function wordsOf(message) {
     (one.components ?? []).forEach(walk);
   };
   (message.components ?? []).forEach(walk);
-  return plain(found.filter(Boolean).join(" · ")) || "a picture";
+  return found.filter(Boolean).map(plain).filter(Boolean).join(" · ") || "a picture";
 }
 
 const plain = (words) => words.replace(/^(#{1,3}|-#|>) /gm, "").replace(/\*\*|__|~~|\|\|.*?\|\||`/g, "").replace(/<t:\d+(:\w)?>|<[@#][!&]?\d+>/g, "").replace(/\s+/g, " ").trim();

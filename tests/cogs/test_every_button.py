@@ -12,6 +12,7 @@ import pytest
 from cogs.setup import BUTTONS
 from domain import JobStatus
 from domain.queue import QueueState
+from domain.settings import MemberSettings
 from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
@@ -72,6 +73,7 @@ class Left:
     entry: Message
     erase: Message
     panel: Message
+    preferences: Message
 
 
 @pytest.mark.slow
@@ -148,6 +150,7 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
         entry=entry,
         erase=ben.answer(await ben.slash(here, "privacy delete")),
         panel=mira.answer(await mira.slash(here, "settings panel")),
+        preferences=ana.answer(await ana.slash(here, "preferences")),
     )
 
 
@@ -226,6 +229,7 @@ async def press_choices(stage: Stage, presses: Presses, picture: Message) -> Non
                 await presses.says(stage.ana, asked, found, "picture ")
     await presses.opens(stage.ana, picture, "Use as start")
     await presses.says(stage.ana, picture, "Details", "Paste this")
+    await presses.says(stage.ana, picture, "Keep", "Kept.")
     sent = stage.ana.answer(await presses.press(stage.ana, picture, "Send me"))
     await stage.ana.until(lambda: "It is in your direct messages" in text_of(sent))
 
@@ -240,6 +244,15 @@ async def press_region(stage: Stage, presses: Presses, picture: Message) -> None
 
 
 async def press_one_of_several(stage: Stage, presses: Presses, message: Message) -> None:
+    await presses.press(stage.ana, message, "All")
+    await stage.ana.until(lambda: "Keep all" in labels_of(message))
+    await presses.says(stage.ana, message, "Keep all", "Kept. All 2")
+    await presses.says(stage.ana, message, "Details of all", "numbers 1, 2")
+    sent = stage.ana.answer(await presses.press(stage.ana, message, "Send me all"))
+    await stage.ana.until(lambda: "They are in your direct messages" in text_of(sent))
+    asked = stage.ana.answer(await presses.press(stage.ana, message, "Upscale all"))
+    larger = next(one for one in labels_of(asked) if one and one.startswith("1.5×"))
+    await presses.says(stage.ana, asked, larger, "picture ")
     await presses.press(stage.ana, message, "2")
     await stage.ana.until(lambda: "Delete 2" in labels_of(message))
     await presses.press(stage.ana, message, "Delete 2")
@@ -303,6 +316,11 @@ async def press_challenge(stage: Stage, presses: Presses, left: Left) -> None:
 async def press_the_rest(stage: Stage, presses: Presses, left: Left) -> None:
     for label in ("Painting", "Start pictures", "Audit, review, language", "Policy of a channel"):
         await presses.opens(stage.mira, left.panel, label)
+    await presses.press(stage.ana, left.preferences, "Never mention me")
+    await presses.press(stage.ana, left.preferences, "Paint my messages")
+    assert await stage.service.members.fetch_settings(stage.ana.id) == MemberSettings(
+        notices=False, paint_messages=True
+    )
     await presses.press(stage.ben, left.erase, "Erase everything")
     await stage.ben.until(lambda: left.erase.content.startswith("Erased"))
     rows = await stage.database.fetch_all("SELECT status FROM jobs WHERE user_id = ?", (stage.ben.id,))

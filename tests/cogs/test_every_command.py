@@ -66,6 +66,7 @@ CASES = (
     Case("appeal", "all", "Nothing of yours was refused here"),
     Case("strikes", "moderators", "0 live strikes", lambda s: {"member": s.ben.id}),
     Case("challenges", "all", "Hall of fame"),
+    Case("preferences", "all", "Your preferences"),
     Case("privacy show", "all", "What I have stored of you"),
     Case("privacy export", "all", "stored.json"),
     Case("privacy delete", "all", "can't be undone"),

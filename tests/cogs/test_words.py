@@ -66,8 +66,9 @@ async def test_a_server_that_chose_german_reads_german_in_public_and_english_in_
     assert "**Größe**" in text_of(picture)
     assert "KI-generiert" in text_of(picture)
     assert labels_of(picture) == [
-        *("Vergrößern", "Variieren", "Als Startbild", "Schick mir", "Details"),
-        *("Noch einmal", "Ändern", "Löschen", "Melden", "Bereich ändern"),
+        *("Vergrößern", "Variieren", "Als Startbild", "Bereich ändern"),
+        *("Behalten", "Schick mir", "Details"),
+        *("Noch einmal", "Ändern", "Löschen", "Melden"),
     ]
     await stage.mira.slash(stage.paintings, "challenge start", theme="Schnee", ends="3d")
     await stage.bot.background.run_all()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from domain.quotas import credits_in_words
-from engine.images.metadata import read_png
 from sandbox.people import media_of
-from sandbox.world.things import Attachment, Message
+from sandbox.world.things import Attachment
 from tests.support.cards import choose, fields_of, labels_of, text_of
 from tests.support.stage import Stage, StartStage, is_delivered
+from tests.support.workshop import seeds_of, three
 
 
 def difference(one: Attachment, other: Attachment) -> int:
@@ -25,16 +24,6 @@ def difference(one: Attachment, other: Attachment) -> int:
         with Image.open(io.BytesIO(file.data)) as image:
             arrays.append(np.asarray(image.convert("RGB"), np.int16))
     return int(np.abs(arrays[0] - arrays[1]).max())
-
-
-def seeds_of(files: Sequence[Attachment]) -> list[int]:
-    infos = [read_png(file.data) for file in files]
-    return [info.seed for info in infos if info is not None]
-
-
-async def three(stage: Stage) -> Message:
-    await stage.agree(stage.ana, stage.ben)
-    return await stage.picture(stage.ana, prompt="1girl, smile", steps=4, images=3, seed=7)
 
 
 async def test_a_number_says_which_picture_the_buttons_mean_for_everybody(stage: Stage) -> None:

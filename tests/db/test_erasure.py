@@ -207,7 +207,8 @@ async def test_a_server_that_was_left_is_erased_in_time(database: Database) -> N
     await space.give_back(database)
     assert not in_files(database, WORDS)
     assert await erasure.fetch_guild_ids(database) == set()
-    assert people_left(database.path, MEMBER) <= {"agreements.user_id"}
+    of_their_own = {"agreements.user_id", "member_settings.user_id", "prompt_channels.opened_by"}
+    assert people_left(database.path, MEMBER) <= of_their_own
 
 
 async def test_a_departure_takes_nothing_of_another_server(database: Database) -> None:

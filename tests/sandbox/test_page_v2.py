@@ -6,6 +6,7 @@ from typing import Any
 
 import discord
 import pytest
+from discord import ui
 from playwright.async_api import Locator, Page, expect
 
 from sandbox.people import Person
@@ -53,6 +54,14 @@ async def test_a_container_shows_all_that_is_in_it(
     said = newest(page).get_by_role("button", name="Spoiler", exact=True)
     await said.press("Enter")
     await expect(box.locator(".spoiler.open")).to_have_text("hidden")
+
+
+async def test_an_answer_names_the_words_of_its_message_without_their_markup(
+    bot: SandboxBot, page: Page, place: discord.PartialMessageable
+) -> None:
+    shown = await place.send(view=layout(ui.TextDisplay("**A** hat"), ui.TextDisplay("-# small")))
+    await place.send("ready", reference=shown)
+    await expect(newest(page).locator(".origin")).to_have_text("↩ painter A hat · small")
 
 
 async def test_buttons_and_menus_in_a_container_work(

@@ -40,9 +40,10 @@ async def test_a_message_lives_through_waiting_painting_and_finished(stage: Stag
     assert previews
     assert len(message.attachments) == 2
     assert labels_of(message) == [
-        *("1", "2", "Edit region 1"),
-        *("Upscale 1", "Vary 1", "Use as start 1", "Send me 1", "Details 1"),
-        *("Again", "Edit", "Delete 1", "Delete all", "Report"),
+        *("1", "2", "All"),
+        *("Upscale 1", "Vary 1", "Use as start 1", "Edit region 1"),
+        *("Keep 1", "Send me 1", "Details 1", "Delete 1"),
+        *("Again", "Edit", "Delete all", "Report"),
     ]
     seeds = [read_png(one.data).seed for one in message.attachments]  # pyright: ignore[reportOptionalMemberAccess]
     assert seeds[1] == seeds[0] + 1

@@ -16,6 +16,8 @@ from db import (
     erasure,
     guild_settings,
     jobs,
+    kept_pictures,
+    member_settings,
     prompt_channels,
     retention,
     space,
@@ -28,6 +30,7 @@ from db.picture_sweep import written
 from domain import Action, ModelIdentity, Origin, Picture, Place, Request, Result, SafetyReport, SafetyVerdict, Verdict
 from domain.audit import AuditAction
 from domain.cases import CaseKind
+from domain.places import EVERYWHERE
 from tests.support.people import CHANNEL, GUILD, MEMBER, MODERATOR
 from tests.support.requests import NOW
 from tests.support.requests import REQUEST as PLAIN_REQUEST
@@ -96,6 +99,10 @@ async def live(database: Database, user_id: int) -> None:
             ends_at=NOW + timedelta(days=1),
         )
         await challenges.enter(connection, challenge_id, user_id, job_id, NOW)
+        await kept_pictures.keep(connection, user_id, job_id, [0], NOW)
+        await member_settings.change(connection, user_id, notices=False)
+        direct = prompt_channels.PromptChannel(channel_id=user_id + 2, guild_id=EVERYWHERE, opened_by=user_id)
+        await prompt_channels.save(connection, direct, NOW)
         await starboard.save(connection, GUILD, CHANNEL, 1, user_id, NOW)
         await guild_settings.change(connection, GUILD, user_id, NOW, max_images=2)
         await audit.record_about_job(connection, job_id, MODERATOR, AuditAction.JOB_DELETE, NOW)
