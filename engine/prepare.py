@@ -24,7 +24,7 @@ from domain.frozen import frozen
 from engine.policy import MAX_CHARACTERS, Allowances, approve, is_too_long, prompt_hash
 from engine.request.chat_markup import without_markup
 from engine.request.cost import millicredits_for
-from engine.request.inline_options import read_inline
+from engine.request.inline_options import read_inline, require_start, told
 from engine.request.inline_syntax import split_request
 from engine.request.presets import apply_preset
 
@@ -84,8 +84,7 @@ def complete(options: RequestOptions, profile: ModelProfile) -> Request:
     Discord's markup goes; settings in the syntax of other bots are read out of the prompt.
     """
     options = read_inline(options)
-    if options.strength is not None and options.init_image is None:
-        raise InvalidRequest("A strength needs a start picture to go with it: it says how much of that may change.")
+    require_start(options.strength, options.init_image)
     request = _with_defaults(options, profile, _size(options, profile))
     return apply_preset(
         request,
@@ -128,6 +127,8 @@ def _with_defaults(options: RequestOptions, profile: ModelProfile, size: tuple[i
         mask_image=options.mask_image,
         strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
         upscale=options.upscale,
+        clip_skip=options.clip_skip,
+        left_out=told(options.left_out, profile),
     )
 
 
@@ -135,7 +136,10 @@ def _size(options: RequestOptions, profile: ModelProfile) -> tuple[int, int]:
     """Pixels: explicit numbers, or the shape's, or the model's square."""
     if options.shape is not None and (options.width is not None or options.height is not None):
         raise InvalidRequest("Give either a shape or a width and height, not both.")
-    width, height = profile.shapes[options.shape or "square"]
+    shape = options.shape or "square"
+    if shape not in profile.shapes:
+        raise InvalidRequest(f"There is no shape {shape!r}. There are: {', '.join(profile.shapes)}.")
+    width, height = profile.shapes[shape]
     return (
         width if options.width is None else options.width,
         height if options.height is None else options.height,
