@@ -146,4 +146,3 @@ _ENTRIES = {
 }
 # What says where a picture comes from, and nothing about its pixels.
 _HARMLESS = frozenset({"version", "created date", "batch pos", "batch size", "schedule type", "scheduler", "hashes"})
-

@@ -160,9 +160,11 @@ async def test_the_owner_and_moderators_delete_and_nobody_else(stage: SimStage) 
 
 
 async def test_suggestions_come_from_the_model_and_match_what_is_typed(stage: SimStage) -> None:
-    choices = await stage.ana.autocomplete(stage.paintings, "imagine", "scheduler", "dpm++", prompt="1girl")
-    assert [one["value"] for one in choices] == ["dpm++2m", "dpm++2m_karras"]
-    assert await stage.ana.autocomplete(stage.paintings, "imagine", "preset", "no such", prompt="1girl") == []
+    typed = {"channel": stage.paintings.id}
+    choices = await stage.mira.autocomplete(stage.paintings, "channel open", "preset", "f", **typed)
+    assert [one["value"] for one in choices] == ["faithful", "fast"]
+    none = await stage.mira.autocomplete(stage.paintings, "channel open", "preset", "no such", **typed)
+    assert none == []
 
 
 async def test_a_waiting_picture_shows_its_place_and_only_its_member_takes_it_back(stage: SimStage) -> None:
