@@ -197,7 +197,7 @@ def _words_as_read(shown: Finished, words: Translation) -> list[str]:
 
 def _left_out(options: tuple[str, ...], words: Translation) -> str:
     """What the prompt named and nothing came of."""
-    return f" ({words('left out: {options}', options=inert(', '.join(options), 200))})" if options else ""
+    return f" ({inert(words('left out: {options}', options=', '.join(options)), 200)})" if options else ""
 
 
 def _parameters(shown: Finished, words: Translation) -> str:

@@ -16,6 +16,24 @@ from cogs.imagine.limits import UNKNOWN, Limits, limits_of
 from cogs.imagine.submit import Typed, submit
 from domain import SEED_LIMIT, JobSource, RequestOptions
 
+DESCRIPTIONS = {
+    "prompt": "What to paint, best as tags: 1girl, pink hair, smile, blue background",
+    "negative_prompt": "What to leave out",
+    "shape": "Portrait, square or landscape, in the size this model likes best",
+    "width": "Width in pixels, instead of a shape",
+    "height": "Height in pixels, instead of a shape",
+    "steps": "How many steps the painting takes; more is finer and slower",
+    "guidance_scale": "How closely to follow the prompt",
+    "scheduler": "How noise becomes a picture",
+    "seed": "The same seed and words give the same picture; empty for a new one",
+    "images": "How many pictures, each with its own seed",
+    "preset": "A named set of steps, scheduler and guidance",
+    "start_picture": "Paint on from this picture",
+    "mask": "Only with a start picture: paint where the mask is white",
+    "strength": "Only with a start picture: how much may change, up to 1",
+    "upscale": "Paint a second, larger pass over the picture",
+}
+
 
 class Imagine(Cog):
     """Asking for pictures."""
@@ -33,23 +51,7 @@ def imagine_command(limits: Limits) -> app_commands.Command[Any, ..., None]:
 
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-    @app_commands.describe(
-        prompt="What to paint, best as tags: 1girl, pink hair, smile, blue background",
-        negative_prompt="What to leave out",
-        shape="Portrait, square or landscape, in the size this model likes best",
-        width="Width in pixels, instead of a shape",
-        height="Height in pixels, instead of a shape",
-        steps="How many steps the painting takes; more is finer and slower",
-        guidance_scale="How closely to follow the prompt",
-        scheduler="How noise becomes a picture",
-        seed="The same seed and words give the same picture; empty for a new one",
-        images="How many pictures, each with its own seed",
-        preset="A named set of steps, scheduler and guidance",
-        start_picture="Paint on from this picture",
-        mask="Only with a start picture: paint where the mask is white",
-        strength="Only with a start picture: how much may change, up to 1",
-        upscale="Paint a second, larger pass over the picture",
-    )
+    @app_commands.describe(**DESCRIPTIONS)
     async def imagine(
         interaction: Interaction,
         prompt: Range[str, 1, MAX_PROMPT_CHARACTERS],

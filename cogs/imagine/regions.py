@@ -84,7 +84,8 @@ class RegionFormButton(
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         number, region = self.number or 1, _region(self.region)
         request = await interaction.client.service.requests.in_region(job, number, region)
-        await open_form(interaction, job, request, number, mask=f"the region {region.label.lower()}")
+        mask = f"the region {region.label.lower()}"
+        await open_form(interaction, job, request, number, mask=mask, asks_for_mask=True)
 
 
 class OtherRegionButton(PictureButton, template=r"job:region-other:(?P<row_id>[0-9]+):(?P<number>[1-4])"):
