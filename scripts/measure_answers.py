@@ -102,7 +102,8 @@ async def answering_bot(server: LoopbackDiscord, database: Path, out: Path) -> A
     )
     try:
         anybody = Person(server, next(iter(server.world.users)))
-        await anybody.until(lambda: server.world.commands[None] or None, READY_SECONDS)
+        await anybody.until(lambda: server.gateway.sessions and server.world.commands[None], READY_SECONDS)
+        await asyncio.sleep(1)  # until it has taken in what the gateway told it at the start
         yield
     finally:
         process.send_signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from cogs.core.bot import Answer, Bot, Cog, Interaction
 from cogs.core.colours import BLUE
 from cogs.core.errors import Modal, RowButton, answer_privately, row_of
 from cogs.core.job_button import JobButton, PictureButton
-from cogs.core.text import copyable
+from cogs.core.text import copyable, plural
 from cogs.imagine.attachments import read_attachment
 from cogs.imagine.form_fields import (
     file_field,
@@ -257,7 +257,7 @@ class EditDraftButton(DraftButton, template=r"draft:edit:(?P<row_id>[0-9]+)"):
 class MoreSettingsButton(EditDraftButton, template=r"draft:more:(?P<row_id>[0-9]+)"):
     """The second page for a draft."""
 
-    prefix, label, emoji = "draft:more", "More settings", "🎛️"
+    prefix, label, emoji = "draft:more", "More settings", "🎚️"
 
     async def act(self, interaction: Interaction) -> None:
         draft = await self.fetch_draft(interaction)
@@ -286,12 +286,22 @@ class PaintDraftButton(EditDraftButton, template=r"draft:paint:(?P<row_id>[0-9]+
 def kept_answer(bot: Bot, request: Request, draft_id: int) -> Answer:
     """A request as it stands between the two pages, what it costs, and the ways on."""
     price = _price(bot, request)
-    line = bot.service.requests.settings_line(request).replace("\n", ", ")
-    embed = discord.Embed(title="Your words", description=words_of(request, line), colour=BLUE)
+    embed = discord.Embed(title="Your words", description=words_of(request, _settings(bot, request)), colour=BLUE)
     buttons = (MoreSettingsButton(draft_id), EditDraftButton(draft_id), PaintDraftButton(draft_id))
     costs = f" Painting it costs {price}." if price else ""
     sentence = f"Changing is free.{costs} I keep it for a day."
     return Answer(content=sentence, embed=embed, view=row_of(*buttons))
+
+
+def _settings(bot: Bot, request: Request) -> str:
+    """Everything but the words, to read."""
+    scheduler = bot.service.queue.schedulers.get(request.scheduler, request.scheduler)
+    parts = [f"{request.width}×{request.height}", plural(request.images, "picture"), scheduler]
+    if request.preset:
+        parts.append(f"{request.preset} preset")
+    numbers = bot.service.requests.fields(Draft(request, bot.service.requests.settings_line(request))).numbers
+    files = {"with a start picture": request.init_image, "with a mask": request.mask_image}
+    return " · ".join([*parts, *numbers.split(", "), *(name for name, file in files.items() if file is not None)])
 
 
 def _price(bot: Bot, request: Request) -> str | None:

@@ -140,7 +140,9 @@ async def test_a_form_changes_the_words_and_keeps_the_seed(stage: SimStage) -> N
     form = await stage.ana.click(message, label="Edit")
     assert form.modal is not None
     edited = answer(
-        await stage.ana.submit_modal(form, {"prompt": "1boy, glasses", "size": ["64x64"], "images": "1", "then": "paint"})
+        await stage.ana.submit_modal(
+            form, {"prompt": "1boy, glasses", "size": ["64x64"], "images": "1", "then": "paint"}
+        )
     )
     await stage.delivered()
     info = read_png(await edited.attachments[0].read())
