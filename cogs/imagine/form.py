@@ -289,7 +289,7 @@ def kept_answer(bot: Bot, request: Request, draft_id: int) -> Answer:
     embed = discord.Embed(title="Your words", description=words_of(request, _settings(bot, request)), colour=BLUE)
     buttons = (MoreSettingsButton(draft_id), EditDraftButton(draft_id), PaintDraftButton(draft_id))
     costs = f" Painting it costs {price}." if price else ""
-    sentence = f"Changing is free.{costs} I keep it for a day."
+    sentence = f"Changing is free.{costs} I keep your newest three for a day."
     return Answer(content=sentence, embed=embed, view=row_of(*buttons))
 
 
