@@ -56,7 +56,6 @@ BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
     *finished.BUTTONS,
     *form.BUTTONS,
     *regions.BUTTONS,
-    *unpainted.BUTTONS,
     *terms.BUTTONS,
     *appeals.BUTTONS,
     *refusals.BUTTONS,

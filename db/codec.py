@@ -10,6 +10,7 @@ from typing import Any
 from domain import JobSource, ModelIdentity, Origin, Place, Request
 
 _BLOBS = ("init_image", "mask_image")
+_TUPLES = {"guidance_interval", "left_out"}
 
 
 def encode_request(request: Request) -> str:
@@ -22,7 +23,8 @@ def encode_request(request: Request) -> str:
 
 def decode_request(text: str, init_image: bytes | None = None, mask_image: bytes | None = None) -> Request:
     fields: dict[str, Any] = json.loads(text)
-    fields["guidance_interval"] = tuple(fields["guidance_interval"])
+    for name in _TUPLES & fields.keys():
+        fields[name] = tuple(fields[name])
     return Request(**fields, init_image=init_image, mask_image=mask_image)
 
 

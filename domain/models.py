@@ -23,7 +23,7 @@ class ModelProfile:
     """What a model can do, and what it does best.
 
     Sizes are pixels; `token_window` and `max_tokens` count without start and end marks; `display_scale` is how much
-    a picture is enlarged when it is shown.
+    a picture is enlarged when it is shown. Guidance and upscale begin at 1.
     """
 
     identity: ModelIdentity
@@ -40,3 +40,6 @@ class ModelProfile:
     token_window: int = 75
     max_tokens: int = 225
     display_scale: int = 1
+    max_guidance_scale: float = 30.0
+    max_images: int = 4
+    max_upscale: float = 2.0

@@ -47,7 +47,7 @@ class StoredRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a form opens with: a request that was not accepted, and its settings as a line.
+    """What a form opens with: a request that is not painted yet, and its settings as text (menus, then numbers).
 
     `parent_id` and `parent_number` name the picture that it was made from.
     """

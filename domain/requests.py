@@ -32,6 +32,7 @@ class Request:
 
     Sizes are pixels, `init_image` and `mask_image` are encoded picture files, `strength` and the two ends of
     `guidance_interval` are fractions of the way from noise to picture, `upscale` is the factor of the second pass.
+    `left_out` are options that the prompt named, as typed, and that have no meaning here.
     """
 
     prompt: str
@@ -50,6 +51,7 @@ class Request:
     mask_image: bytes | None = field(default=None, repr=False)
     strength: float = DEFAULT_STRENGTH
     upscale: float = 1.0
+    left_out: tuple[str, ...] = ()
 
 
 @frozen
@@ -71,6 +73,8 @@ class RequestOptions:
     mask_image: bytes | None = field(default=None, repr=False)
     strength: float | None = None
     upscale: float = 1.0
+    clip_skip: int = 1
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

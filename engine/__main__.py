@@ -12,7 +12,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -124,8 +123,9 @@ def make_request(options: argparse.Namespace, profile: ModelProfile) -> Request:
         mask_image=None if options.mask is None else options.mask.read_bytes(),
         strength=options.strength,
         upscale=options.upscale,
+        clip_skip=options.clip_skip,
     )
-    return replace(complete(asked, profile), clip_skip=options.clip_skip)
+    return complete(asked, profile)
 
 
 def paint(backend: Backend, request: Request) -> Result:

@@ -25,7 +25,8 @@ from domain.settings import GuildSettings
 from engine.policy import MAX_CHARACTERS, Allowances, approve, is_too_long, prompt_hash
 from engine.request.chat_markup import without_markup
 from engine.request.cost import millicredits_for
-from engine.request.inline_syntax import read_inline, split_request
+from engine.request.inline_options import read_inline, require_start, told
+from engine.request.inline_syntax import split_request
 from engine.request.presets import apply_preset
 
 
@@ -89,22 +90,8 @@ def complete(options: RequestOptions, profile: ModelProfile, settings: GuildSett
 
     Discord's markup goes; settings in the syntax of other bots are read out of the prompt.
     """
-    return _complete(_read(options, settings), profile)
-
-
-def _read(options: RequestOptions, settings: GuildSettings | None) -> RequestOptions:
-    """What was chosen: by an option, in the prompt, or else by the server (its shape and its preset)."""
-    options = read_inline(options)
-    if settings is None:
-        return options
-    has_size = options.width is not None or options.height is not None
-    shape = options.shape or (None if has_size else settings.shape)
-    return replace(options, shape=shape, preset=options.preset or settings.preset)
-
-
-def _complete(options: RequestOptions, profile: ModelProfile) -> Request:
-    if options.strength is not None and options.init_image is None:
-        raise InvalidRequest("A strength needs a start picture to go with it: it says how much of that may change.")
+    options = _with_inline(options, settings)
+    require_start(options.strength, options.init_image)
     request = _with_defaults(options, profile, _size(options, profile))
     return apply_preset(
         request,
@@ -115,12 +102,25 @@ def _complete(options: RequestOptions, profile: ModelProfile) -> Request:
     )
 
 
+def _with_inline(options: RequestOptions, settings: GuildSettings | None) -> RequestOptions:
+    """What was chosen by an option, in the prompt, or else by the server. Raises InvalidRequest."""
+    options = read_inline(options)
+    return options if settings is None else _with_settings(options, settings)
+
+
+def _with_settings(options: RequestOptions, settings: GuildSettings) -> RequestOptions:
+    """The server's shape and preset where none was chosen."""
+    has_size = options.width is not None or options.height is not None
+    shape = options.shape or (None if has_size else settings.shape)
+    return replace(options, shape=shape, preset=options.preset or settings.preset)
+
+
 def as_far_as_possible(options: RequestOptions, profile: ModelProfile, settings: GuildSettings) -> Request:
     """The options as a request to be changed, not to be painted: what can't be completed stays as it was typed."""
-    options = _read(options, settings)
     try:
-        return _complete(options, profile)
+        return complete(options, profile, settings)
     except InvalidRequest:
+        options = _with_settings(options, settings)
         width, height = profile.shapes.get(options.shape or "square", profile.shapes["square"])
         request = _with_defaults(options, profile, (options.width or width, options.height or height))
         return replace(
@@ -148,6 +148,8 @@ def _with_defaults(options: RequestOptions, profile: ModelProfile, size: tuple[i
         mask_image=options.mask_image,
         strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
         upscale=options.upscale,
+        clip_skip=options.clip_skip,
+        left_out=told(options.left_out, profile),
     )
 
 
@@ -155,7 +157,10 @@ def _size(options: RequestOptions, profile: ModelProfile) -> tuple[int, int]:
     """Pixels: explicit numbers, or the shape's, or the model's square."""
     if options.shape is not None and (options.width is not None or options.height is not None):
         raise InvalidRequest("Give either a shape or a width and height, not both.")
-    width, height = profile.shapes[options.shape or "square"]
+    shape = options.shape or "square"
+    if shape not in profile.shapes:
+        raise InvalidRequest(f"There is no shape {shape!r}. There are: {', '.join(profile.shapes)}.")
+    width, height = profile.shapes[shape]
     return (
         width if options.width is None else options.width,
         height if options.height is None else options.height,

@@ -10,6 +10,7 @@ from domain.audit import AuditAction
 from domain.queue import EngineReport, QueueState
 from engine.request.presets import PRESETS
 from engine.request.prompt import normalise
+from engine.request.schedulers import label_of
 from engine.worker.backend import Backend
 from service.context import Context, Topic
 
@@ -42,6 +43,11 @@ class Queue:
     def presets(self) -> Mapping[str, str]:
         """Every preset's name with its description."""
         return {name: preset.description for name, preset in PRESETS.items()}
+
+    @property
+    def schedulers(self) -> Mapping[str, str]:
+        """The model's schedulers with the names that other tools show."""
+        return {name: label_of(name) for name in self.profile.schedulers}
 
     async def fetch_state(self) -> QueueState:
         return QueueState(await meta.recall(self._context.database, meta.QUEUE_STATE) or QueueState.OPEN)

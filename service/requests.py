@@ -8,11 +8,14 @@ from dataclasses import replace
 
 from domain import SEED_LIMIT, InvalidRequest, Job, ModelProfile, NotFound, Picture, Request
 from domain.details import Details
+from domain.forms import FormFields
+from domain.refusals import Draft
 from domain.regions import Region
 from engine.images.metadata import parameters
 from engine.images.regions import region_mask, region_preview
 from engine.request.cost import millicredits_for
-from engine.request.settings_text import read_settings, write_settings
+from engine.request.inline_options import require_start, with_inline
+from engine.request.settings_text import join_fields, read_settings, split_fields, write_settings
 from service.jobs import Jobs
 
 STRONG = 0.6
@@ -34,14 +37,14 @@ class Requests:
 
     async def again(self, job: Job) -> Request:
         """A job's request with a new seed."""
-        return replace(job.request, seed=_new_seed())
+        return replace(job.request, seed=_new_seed(), left_out=())
 
     async def upscaled(self, job: Job, number: int, factor: float) -> Request:
         """The very picture, with a second and larger pass. Raises InvalidRequest, or NotFound if it is erased."""
         picture = await self._picture(job, number)
         if job.request.upscale > 1:
             raise InvalidRequest("This picture is upscaled already.")
-        return replace(job.request, images=1, seed=picture.seed, upscale=factor)
+        return replace(job.request, images=1, seed=picture.seed, upscale=factor, left_out=())
 
     async def upscaled_all(self, job: Job, factor: float) -> Request:
         """All pictures that are left of the job, in one go. Raises as `upscaled` does."""
@@ -63,7 +66,7 @@ class Requests:
     async def started(self, job: Job, number: int) -> Request:
         """The request with one of its own pictures as start picture. Raises NotFound if that is erased."""
         picture = await self._picture(job, number)
-        return replace(job.request, init_image=picture.png, mask_image=None, strength=STRONG, upscale=1.0)
+        return replace(job.request, init_image=picture.png, mask_image=None, strength=STRONG, upscale=1.0, left_out=())
 
     async def in_region(self, job: Job, number: int, region: Region) -> Request:
         """One of the job's pictures, painted on only in the region. Raises NotFound if that is erased."""
@@ -78,8 +81,16 @@ class Requests:
         return await asyncio.to_thread(region_preview, request.init_image, region, self._profile.display_scale)
 
     def settings_line(self, request: Request) -> str:
-        """Everything but words and files, as a line that people read and change."""
+        """Everything but words and files, as text that people read and change."""
         return write_settings(request)
+
+    def fields(self, draft: Draft) -> FormFields:
+        """What a form that opens with this draft shows in its fields."""
+        return split_fields(draft.settings, draft.request)
+
+    def settings_of(self, fields: FormFields) -> str:
+        """A form's fields as the text that `changed` reads."""
+        return join_fields(fields)
 
     def changed(
         self,
@@ -91,15 +102,18 @@ class Requests:
     ) -> Request:
         """The request as a form says; `files` are a new start picture and mask, None keeps what there is.
 
-        Raises InvalidRequest for a line of settings that says something else.
+        Settings that the words name (a pasted parameter block) count more than those the form was opened with, and
+        less than those that were changed in it. Raises InvalidRequest for what can't be done.
         """
         init_image, mask_image = files
         if init_image is not None:
             request = replace(request, init_image=init_image, mask_image=None)
         if mask_image is not None:
             request = replace(request, mask_image=mask_image)
-        request = replace(request, prompt=prompt, negative_prompt=negative_prompt)
-        return read_settings(settings, request, self._profile.shapes)
+        named = with_inline(replace(request, prompt=prompt, negative_prompt=negative_prompt), self._profile)
+        changed = read_settings(settings, named, self._profile.shapes, shown=request)
+        require_start(None if changed.strength == request.strength else changed.strength, changed.init_image)
+        return changed
 
     async def details(self, job: Job, number: int) -> Details:
         """Everything about one picture. Raises NotFound if it is erased."""

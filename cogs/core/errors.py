@@ -34,7 +34,13 @@ MAX_ROW_ID = 2**63 - 1
 FORM_SECONDS = 6 * 3600.0
 
 Field = TypeVar(
-    "Field", ui.TextInput[Any], ui.Select[Any], ui.RoleSelect[Any], ui.ChannelSelect[Any], ui.FileUpload[Any]
+    "Field",
+    ui.TextInput[Any],
+    ui.Select[Any],
+    ui.RoleSelect[Any],
+    ui.ChannelSelect[Any],
+    ui.FileUpload[Any],
+    ui.RadioGroup[Any],
 )
 
 

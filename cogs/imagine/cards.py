@@ -193,11 +193,16 @@ def _words_as_read(shown: Finished, words: Translation) -> list[str]:
     request, reading, lines = shown.job.request, shown.reading, list[str]()
     if request.negative_prompt:
         lines.append(f"**{words('Without')}** {inert(request.negative_prompt, 300)}")
-    if reading.text != request.prompt:
-        lines.append(f"**{words('Read as')}** {inert(reading.text, MAX_PROMPT)}")
+    if reading.text != request.prompt or request.left_out:
+        lines.append(f"**{words('Read as')}** {inert(reading.text, MAX_PROMPT)}{_left_out(request.left_out, words)}")
     if reading.beyond:
         lines.append(f"**{words('Beyond the first 75 tokens (weighs less)')}** {inert(reading.beyond, 200)}")
     return lines
+
+
+def _left_out(options: tuple[str, ...], words: Translation) -> str:
+    """What the prompt named and nothing came of."""
+    return f" ({inert(words('left out: {options}', options=', '.join(options)), 200)})" if options else ""
 
 
 def _parameters(shown: Finished, words: Translation) -> str:

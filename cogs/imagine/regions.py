@@ -59,10 +59,11 @@ class RegionSelect(ui.DynamicItem[ui.Select[Any]], template=r"job:regions:(?P<ro
         await show_preview(interaction, job, self.number, region)
 
 
-class OwnMaskButton(StartButton, template=r"job:start:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
-    """The form of "Use as start" takes a mask, too; this says so where somebody looks for it."""
+class OwnMaskButton(StartButton, template=r"job:own-mask:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
+    """The form of "Use as start", with the mask on its first page."""
 
-    label, emoji = "My own mask file", "🎭"
+    prefix, label, emoji = "job:own-mask", "My own mask file", "🎭"
+    asks_for_mask = True
 
 
 class RegionFormButton(
@@ -83,7 +84,8 @@ class RegionFormButton(
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         number, region = self.number or 1, _region(self.region)
         request = await interaction.client.service.requests.in_region(job, number, region)
-        await open_form(interaction, job, request, number, mask=f"the region {region.label.lower()}")
+        mask = f"the region {region.label.lower()}"
+        await open_form(interaction, job, request, number, mask=mask, asks_for_mask=True)
 
 
 class OtherRegionButton(PictureButton, template=r"job:region-other:(?P<row_id>[0-9]+):(?P<number>[1-4])"):
@@ -130,4 +132,10 @@ def _region(name: str) -> Region:
         raise InvalidRequest("There is no such region.") from None
 
 
-BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (RegionButton, RegionSelect, RegionFormButton, OtherRegionButton)
+BUTTONS: tuple[type[ui.DynamicItem[Any]], ...] = (
+    RegionButton,
+    RegionSelect,
+    OwnMaskButton,
+    RegionFormButton,
+    OtherRegionButton,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,12 +12,13 @@ from cogs.core.answers import LOST
 from cogs.core.bot import Interaction
 from cogs.core.channels import origin_of, require_permissions
 from cogs.imagine.progress import Progress
-from domain import ConsentRequired, JobSource, Origin, PromptRefused, Request, RequestOptions, UserError
+from domain import ConsentRequired, InvalidRequest, JobSource, Origin, PromptRefused, Request, RequestOptions, UserError
 
 log = logging.getLogger(__name__)
 
 Done = TypeVar("Done")
 Wanted = Request | RequestOptions
+Built = TypeVar("Built", bound=Wanted)
 
 # Discord forgets an interaction that is not answered within 3 seconds; past this we say "thinking" first.
 PATIENCE_SECONDS = 1.5
@@ -25,7 +26,7 @@ PATIENCE_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a member typed; `settings` is their line of settings, where that could not be read."""
+    """What a member typed; `settings` is the form's text of settings, where that could not be read."""
 
     wanted: Wanted
     settings: str | None = None
@@ -36,8 +37,7 @@ class Unpainted(UserError):
 
     def __init__(self, error: UserError, wanted: Wanted, draft_id: int) -> None:
         super().__init__(str(error))
-        self.prompt, self.negative_prompt = wanted.prompt, wanted.negative_prompt
-        self.draft_id = draft_id
+        self.wanted, self.draft_id = wanted, draft_id
 
 
 async def submit(
@@ -56,19 +56,52 @@ async def submit(
     """
     origin = origin_of(interaction, source, parent_id, parent_number)
 
-    async def submit_in_order() -> None:
-        kept = typed
-        try:
-            built = await wanted if isinstance(wanted, Coroutine) else wanted
-            kept = Typed(built)
-            require_permissions(interaction)
-            await _submit(interaction, built, origin)
-        except (ConsentRequired, PromptRefused):
-            raise  # these keep the request themselves
-        except UserError as error:
-            raise await _keeping(interaction, error, kept, origin) from error
+    async def go_on(built: Wanted) -> None:
+        require_permissions(interaction)
+        await _submit(interaction, built, origin)
 
-    await in_time(interaction, submit_in_order())
+    await in_time(interaction, _or_keep_words(interaction, wanted, go_on, typed, origin))
+
+
+async def keep(
+    interaction: Interaction,
+    wanted: Coroutine[Any, Any, Request],
+    *,
+    source: JobSource,
+    parent_id: int | None,
+    parent_number: int | None,
+    typed: Typed,
+) -> tuple[int, Request]:
+    """Keep a form's request for its second page; the draft's id. Raises UserError as `submit` does."""
+    origin = origin_of(interaction, source, parent_id, parent_number)
+    built = await _or_keep_words(interaction, wanted, _as_it_is, typed, origin)
+    draft_id = await interaction.client.service.drafts.keep(built, origin)
+    if draft_id is None:
+        raise InvalidRequest("I may not keep these words for a second page, so nothing was kept or painted.")
+    return draft_id, built
+
+
+async def _as_it_is(built: Request) -> Request:
+    return built
+
+
+async def _or_keep_words(
+    interaction: Interaction,
+    wanted: Built | Coroutine[Any, Any, Built],
+    go_on: Callable[[Built], Coroutine[Any, Any, Done]],
+    typed: Typed | None,
+    origin: Origin,
+) -> Done:
+    """Put together what is wanted and go on with it; where either fails, the error comes with the words kept."""
+    kept = typed
+    try:
+        built = await wanted if isinstance(wanted, Coroutine) else wanted
+        kept = Typed(built)
+        return await go_on(built)
+    except (ConsentRequired, PromptRefused):
+        raise  # these keep the request themselves
+    except UserError as error:
+        raise await _keeping(interaction, error, kept, origin) from error
 
 
 async def _keeping(interaction: Interaction, error: UserError, typed: Typed | None, origin: Origin) -> UserError:

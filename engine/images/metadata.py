@@ -32,7 +32,7 @@ LICENCE_NAME = "CreativeML Open RAIL-M"
 LICENCE_LINK = "https://huggingface.co/spaces/CompVis/stable-diffusion-license"
 LICENCE = f"{LICENCE_NAME}, {LICENCE_LINK}"
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-_BLOBS = ("init_image", "mask_image")
+_NOT_TOLD = ("init_image", "mask_image", "left_out")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXT_LIMIT = 2**20  # bytes of one text chunk; ours have a few thousand
 XMP = "XML:com.adobe.xmp"
@@ -56,8 +56,8 @@ class PictureInfo:
 def write_png(
     image: Image.Image, request: Request, seed: int, model: ModelIdentity, job_id: int | None = None
 ) -> bytes:
-    """The picture as a PNG file with everything above in it; init image and mask are left out."""
-    kept = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _BLOBS}
+    """The picture as a PNG file with everything above in it; files and what was left out of the prompt are not."""
+    kept = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _NOT_TOLD}
     info = PngImagePlugin.PngInfo()
     info.add_itxt("parameters", parameters(request, seed, model))
     info.add_itxt("request", json.dumps({"request": kept, "seed": seed, "model": asdict(model), "job_id": job_id}))

@@ -3,8 +3,6 @@
 `a cat ### dog`, `a cat --no dog`, `a cat Negative prompt: dog` put their negative prompt into the prompt;
 `Steps: 20, Seed: 5` (the block that A1111's web UI writes) and `--ar 16:9 --seed 5` (Midjourney) carry settings. What
 stands before the first of them stays where it is, so that offsets stay true. Splitting twice changes nothing.
-
-`read_inline` turns those settings into options; what the member chose by the command's own options counts more.
 """
 
 from __future__ import annotations
@@ -12,12 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from domain import Request, RequestOptions
-from engine.request.chat_markup import without_markup
-from engine.request.presets import PRESETS
-from engine.request.schedulers import scheduler_named
+from domain import Request
+from engine.request.inline_values import Setting, read_block, read_flags
 
 _HASHES = re.compile(r"(?<=[^\s#])\s*#{3,}\s*")
 _NEGATIVE = re.compile(
@@ -39,25 +34,23 @@ _BLOCK_NAME = "|".join(name.strip() for name in _BLOCK_NAMES.split(","))
 _BLOCK_ENTRY = re.compile(
     rf'\s*({_BLOCK_NAME}|(?:ControlNet|ADetailer)[\w ]{{0,30}}): ?("[^"\n]{{0,400}}"|[^,\n]{{0,80}})(?:,|(?=\n)|$)'
 )
-_FLAG = re.compile(r"(?:^|\s)(?:--|\u2014|\u2013)([a-z]{1,10})(?=[\s\d:]|$)", re.IGNORECASE)
+_FLAG = re.compile(r"(?:^|\s)(--|\u2014|\u2013)([a-z]{1,20})(?=[\s\d:]|$)", re.IGNORECASE)
 _MIDJOURNEY = """ar aspect c chaos cref creative cw exp fast h hd height iw niji no oref p personalize profile q quality
 r raw relax repeat s sameseed seed sref stop stylize style stylise sv sw test testp tile turbo uplight upbeta upanime v
 version video vibe w weird width"""
-_FLAGS = frozenset(_MIDJOURNEY.split())
+_OURS = """cfg guidance images preset sampler scheduler size steps strength upscale"""
+_FLAGS = frozenset((*_MIDJOURNEY.split(), *_OURS.split()))
 _BARE = """creative fast hd raw relax test testp tile turbo uplight upbeta upanime video"""
 _BARE_FLAGS = frozenset(_BARE.split())
-_FULL_NAMES = {"aspect": "ar", "height": "h", "width": "w"}
+_FULL_NAMES = {"aspect": "ar", "height": "h", "width": "w", "guidance": "cfg", "scheduler": "sampler"}
+_WORD_FLAGS = frozenset({"sampler", "preset"})
 _DREAM_FLAG = re.compile(r"(?:^|\s)-([WHSCsnA])\s?(\d{1,10}(?:\.\d{1,3})?)(?=\s|$)")
 _DREAM_NAMES = {"W": "w", "H": "h", "S": "seed", "C": "cfg", "s": "steps", "n": "images"}
 # What can be the value of a Midjourney flag; any other word behind it belongs to the prompt.
 _VALUE = re.compile(
     r"[+-]?\d[\d.]*(?:[:x%]\d*)?(?=\s|$)|https?://\S+|(?:random|raw|cute|scenic|expressive|original|default|4[abc])(?=\s|$)"
 )
-_SIZE = re.compile(r"(\d{2,4})\s*x\s*(\d{2,4})")
-_RATIO = re.compile(r"(\d{1,4})\s*[:x]\s*(\d{1,4})")
-# A picture is called portrait or landscape from this ratio of its sides on.
-OBLONG = 1.2
-_MAX_DIGITS = 10
+_WORD = re.compile(r"(?!--)\S+")
 _MAX_TURNS = 8
 
 
@@ -66,13 +59,16 @@ class Inline:
     """A prompt without the syntax of other bots.
 
     `negative_prompt` holds what the prompt itself pushed away. `settings` maps "num_inference_steps",
-    "guidance_scale", "seed", "width", "height", "images" and "upscale" to numbers and "sampler", "preset" and
-    "aspect_ratio" (`16:9`) to text, as far as the prompt named them.
+    "guidance_scale", "seed", "width", "height", "images", "clip_skip", "strength" and "upscale" to numbers and
+    "sampler", "preset" and "aspect_ratio" (`16:9`) to text, as far as the prompt named them. `left_out` is what has no
+    meaning here, as it was typed; `wrong` has a sentence for each option that can't be done as it stands.
     """
 
     prompt: str
     negative_prompt: str = ""
-    settings: Mapping[str, int | float | str] = field(default_factory=dict[str, int | float | str])
+    settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    left_out: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
 
 
 def split(text: str) -> Inline:
@@ -83,7 +79,8 @@ def split(text: str) -> Inline:
         if again.prompt == found.prompt:
             return found
         negative = joined(again.negative_prompt, found.negative_prompt)
-        found = Inline(again.prompt, negative, {**found.settings, **again.settings})
+        left_out, wrong = found.left_out + again.left_out, found.wrong + again.wrong
+        found = Inline(again.prompt, negative, {**found.settings, **again.settings}, left_out, wrong)
     return found
 
 
@@ -103,27 +100,28 @@ def joined(*parts: str) -> str:
 
 
 def _split_once(text: str) -> Inline:
-    text, settings = _split_block(text)
+    text, entries = _split_block(text)
     text, negative = _cut(text, _NEGATIVE)
     prompt, flags, no = _split_flags(text)
     negative, more, more_no = _split_flags(negative)
     prompt, after_hashes = _cut(prompt, _HASHES)
     parts = (*_HASHES.split(after_hashes), *_HASHES.split(negative), no, more_no)
     away = joined(*(_trim(part) for part in parts))
-    return Inline(prompt.rstrip(" \t\n,;|([{"), away, {**_flag_settings({**flags, **more}), **settings})
+    found = read_flags({**flags, **more}) + read_block(entries)
+    return Inline(prompt.rstrip(" \t\n,;|([{"), away, found.settings, found.left_out, found.wrong)
 
 
-def _split_block(text: str) -> tuple[str, dict[str, int | float | str]]:
-    """The text without A1111's block, and its settings; words behind the block are words of the prompt."""
+def _split_block(text: str) -> tuple[str, dict[str, str]]:
+    """The text without A1111's block, and its entries; words behind the block are words of the prompt."""
     start = _BLOCK.search(text)
     if start is None:
         return text, {}
     end, entries = start.end(), dict[str, str]()
     while (entry := _BLOCK_ENTRY.match(text, end)) is not None and entry.end() > end:
-        entries.setdefault(entry[1].casefold(), entry[2].strip())
+        entries.setdefault(entry[1], entry[2].strip())
         end = entry.end()
     words = (text[: start.start()].rstrip(" \t\n,"), text[end:].strip())
-    return "\n".join(part for part in words if part), _block_settings(entries)
+    return "\n".join(part for part in words if part), entries
 
 
 def _cut(text: str, mark: re.Pattern[str]) -> tuple[str, str]:
@@ -137,26 +135,26 @@ def _trim(text: str) -> str:
 
 
 def _split_flags(text: str) -> tuple[str, dict[str, str], str]:
-    """The text without known flags, the flags with their values, and what `--no` pushes away (up to the next flag)."""
+    """The text without flags, the flags with their values, and what `--no` pushes away (up to the next flag)."""
     text, flags = _split_dream_flags(text)
-    marks = [mark for mark in _FLAG.finditer(text) if mark[1].casefold() in _FLAGS]
+    marks = [mark for mark in _FLAG.finditer(text) if mark[1] == "--" or mark[2].casefold() in _FLAGS]
     kept = [text[: marks[0].start()] if marks else text]
     away: list[str] = []
     for index, mark in enumerate(marks):
         following = marks[index + 1] if index + 1 < len(marks) else None
-        name = _FULL_NAMES.get(mark[1].casefold(), mark[1].casefold())
+        name = _FULL_NAMES.get(mark[2].casefold(), mark[2].casefold())
         value = text[mark.end() : following.start() if following else len(text)].strip()
         if name == "no":
             away.append(value)
             continue
-        flags[name], rest = ("", value) if name in _BARE_FLAGS else _part_value(value)
+        flags[name], rest = ("", value) if name in _BARE_FLAGS else _part_value(name, value)
         kept.append(rest)
     return " ".join(piece for piece in kept if piece), flags, ", ".join(away)
 
 
-def _part_value(text: str) -> tuple[str, str]:
+def _part_value(name: str, text: str) -> tuple[str, str]:
     """A flag's value, perhaps empty, and the words behind it."""
-    match = _VALUE.match(text)
+    match = (_WORD if name in _WORD_FLAGS else _VALUE).match(text)
     end = match.end() if match else 0
     return text[:end], text[end:].strip()
 
@@ -165,79 +163,3 @@ def _split_dream_flags(text: str) -> tuple[str, dict[str, str]]:
     """The text without `-W 512 -S 7` and the like, as the first Stable Diffusion bots took them, and those flags."""
     flags = {_DREAM_NAMES[mark[1]]: mark[2] for mark in _DREAM_FLAG.finditer(text) if mark[1] in _DREAM_NAMES}
     return _DREAM_FLAG.sub("", text), flags
-
-
-def _flag_settings(flags: Mapping[str, str]) -> dict[str, int | float | str]:
-    names = {"seed": "seed", "w": "width", "h": "height", "steps": "num_inference_steps", "images": "images"}
-    found: dict[str, int | float | str] = {
-        names[flag]: int(value) for flag, value in flags.items() if flag in names and _is_whole(value)
-    }
-    if (ratio := _RATIO.fullmatch(flags.get("ar", "").strip())) is not None:
-        found["aspect_ratio"] = f"{ratio[1]}:{ratio[2]}"
-    if _is_number(flags.get("cfg", "")):
-        found["guidance_scale"] = float(flags["cfg"])
-    return found
-
-
-def _block_settings(entries: Mapping[str, str]) -> dict[str, int | float | str]:
-    """What the entries of A1111's block (`Steps: 20, Sampler: Euler a, CFG scale: 7, Size: 512x768, …`) say."""
-    flags = {flag: entries.get(name, "") for name, flag in (("steps", "steps"), ("seed", "seed"), ("cfg scale", "cfg"))}
-    if (size := _SIZE.fullmatch(entries.get("size", ""))) is not None:
-        flags |= {"w": size[1], "h": size[2]}
-    found = _flag_settings(flags)
-    if _is_number(entries.get("hires upscale", "")):
-        found["upscale"] = float(entries["hires upscale"])
-    return found | {name: entries[name] for name in ("sampler", "preset") if name in entries}
-
-
-def _is_whole(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
-
-
-def _is_number(value: str) -> bool:
-    whole, _, rest = value.partition(".")
-    return _is_whole(whole) and (not rest or _is_whole(rest))
-
-
-# ---- the options that it means ---------------------------------------------------------------------------------------
-
-
-def read_inline(options: RequestOptions) -> RequestOptions:
-    """The options without Discord's markup and other bots' syntax in the prompt, and with what that syntax says.
-
-    Markup goes first: what it hides (`-||||-no`) would otherwise be read as words and painted as a setting. Reading
-    twice changes nothing.
-    """
-    inline = split(without_markup(options.prompt))
-    negative = joined(without_markup(options.negative_prompt), inline.negative_prompt)
-    options = replace(options, prompt=inline.prompt.strip(), negative_prompt=negative)
-    chosen = _chosen(options, inline.settings)
-    return replace(options, **{name: value for name, value in chosen.items() if value is not None})
-
-
-def _chosen(options: RequestOptions, settings: Mapping[str, int | float | str]) -> dict[str, Any]:
-    """The values for options that the member left open; None for what the prompt does not name."""
-    names = ("num_inference_steps", "guidance_scale", "seed")
-    chosen: dict[str, Any] = {name: settings.get(name) for name in names if getattr(options, name) is None}
-    if options.scheduler is None:
-        chosen["scheduler"] = scheduler_named(str(settings.get("sampler", "")))
-    if options.preset is None and settings.get("preset") in PRESETS:
-        chosen["preset"] = settings["preset"]
-    if options.upscale == 1.0:
-        chosen["upscale"] = settings.get("upscale")
-    if options.images == 1:
-        chosen["images"] = settings.get("images")
-    if options.shape is None and options.width is None and options.height is None:
-        chosen["width"], chosen["height"] = settings.get("width"), settings.get("height")
-        if chosen["width"] is None and chosen["height"] is None:
-            chosen["shape"] = _shape(str(settings.get("aspect_ratio", "")))
-    return chosen
-
-
-def _shape(ratio: str) -> str | None:
-    """The shape nearest to `width:height`."""
-    width, _, height = ratio.partition(":")
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        return None
-    share = int(width) / int(height)
-    return "landscape" if share >= OBLONG else "portrait" if share <= 1 / OBLONG else "square"

@@ -1,6 +1,7 @@
-"""A request's settings as one line that people read, change and paste: `Steps: 20, Sampler: Euler a, Seed: 5`.
+"""A request's settings as text that people read, change and paste: `Steps: 20, Sampler: Euler a, Seed: 5`.
 
-The names are those of A1111's web UI, so that a line from there is understood, and ours for what it lacks.
+The names are those of A1111's web UI, so that a line from there is understood, and ours for what it lacks. What a form
+offers as menus stands in the first line, its numbers in the second.
 """
 
 from __future__ import annotations
@@ -13,40 +14,71 @@ from dataclasses import replace
 from typing import Any
 
 from domain import SEED_LIMIT, InvalidRequest, Request
+from domain.forms import NO_PRESET, FormFields
 from engine.request.presets import apply_preset
 from engine.request.schedulers import label_of, scheduler_named
 
 _SIZE = re.compile(r"(\d{1,5})\s*[x×*]\s*(\d{1,5})")
 _ENTRY = re.compile(r"\s*([^:,\n]{1,40}?)\s*[:=]\s*([^,\n]{0,60}?)\s*(?:,|\n|$)")
+_MENUS = re.compile(r"Size: (.*), Pictures: (.*), Preset: (.*), Sampler: (.*)")
 _RANDOM = ("", "-1", "random", "new")
+
+
+def fields_of(request: Request) -> FormFields:
+    """A request's settings, field by field."""
+    numbers: dict[str, object] = {
+        "Steps": request.num_inference_steps,
+        "Guidance": f"{request.guidance_scale:g}",
+        "Seed": request.seed,
+        "Upscale": f"{request.upscale:g}",
+    }
+    if request.init_image is not None:
+        numbers["Strength"] = f"{request.strength:g}"
+    return FormFields(
+        size=f"{request.width}x{request.height}",
+        images=str(request.images),
+        preset=request.preset or NO_PRESET,
+        scheduler=request.scheduler,
+        numbers=", ".join(f"{name}: {value}" for name, value in numbers.items()),
+    )
 
 
 def write_settings(request: Request) -> str:
     """Everything but words and files; read_settings gives the same request back."""
-    settings: dict[str, object] = {
-        "Size": f"{request.width}x{request.height}",
-        "Steps": request.num_inference_steps,
-        "Sampler": label_of(request.scheduler),
-        "Guidance": f"{request.guidance_scale:g}",
-        "Seed": request.seed,
-        "Pictures": request.images,
-        "Upscale": f"{request.upscale:g}",
-        "Preset": request.preset or "none",
-    }
-    if request.init_image is not None:
-        settings["Strength"] = f"{request.strength:g}"
-    return ", ".join(f"{name}: {value}" for name, value in settings.items())
+    return join_fields(fields_of(request))
 
 
-def read_settings(text: str, request: Request, shapes: Mapping[str, tuple[int, int]]) -> Request:
-    """`request` with what the line names; the rest stays. Raises InvalidRequest for anything that is no setting.
+def join_fields(fields: FormFields) -> str:
+    """A form's fields as text: its menus in the first line, its numbers, whatever was typed, behind it."""
+    menus = {"Size": fields.size, "Pictures": fields.images, "Preset": fields.preset}
+    line = ", ".join(f"{name}: {value}" for name, value in menus.items())
+    return f"{line}, Sampler: {label_of(fields.scheduler)}\n{fields.numbers}"
 
-    A preset brings its own steps and scheduler unless the line changes those too.
+
+def split_fields(text: str, request: Request) -> FormFields:
+    """The fields that join_fields made this text from; other text is all numbers, with the request's own menus."""
+    menus, newline, numbers = text.partition("\n")
+    found = _MENUS.fullmatch(menus) if newline else None
+    if found is None:
+        return replace(fields_of(request), numbers=text)
+    size, images, preset, sampler = found.groups()
+    scheduler = scheduler_named(sampler) or request.scheduler
+    return FormFields(size=size, images=images, preset=preset, scheduler=scheduler, numbers=numbers)
+
+
+def read_settings(
+    text: str, request: Request, shapes: Mapping[str, tuple[int, int]], shown: Request | None = None
+) -> Request:
+    """`request` with what the text changes of `shown` (itself, if None); the rest stays.
+
+    A new preset brings its own steps and scheduler unless the text changes those, too. Raises InvalidRequest for
+    anything that is no setting.
     """
-    entries = _entries(text)
+    before = _entries(write_settings(request if shown is None else shown))
+    entries = {name: value for name, value in _entries(text).items() if value != before.get(name)}
     chosen = entries.pop("preset", None)
-    if chosen is not None and (None if chosen in ("", "none") else chosen) != request.preset:
-        request = _with_preset(request, chosen, entries)
+    if chosen is not None:
+        request = _with_preset(request, chosen)
     for name, value in entries.items():
         request = replace(request, **_READERS[name](value, shapes))
     return request
@@ -77,13 +109,8 @@ def _canonical(name: str) -> str:
     return known
 
 
-def _with_preset(request: Request, name: str, entries: dict[str, str]) -> Request:
-    """The preset's values; steps and scheduler that the line repeats unchanged give way to them."""
-    same = {"steps": str(request.num_inference_steps), "sampler": label_of(request.scheduler)}
-    for setting, value in same.items():
-        if entries.get(setting, "").casefold() == value.casefold():
-            del entries[setting]
-    if name in ("", "none"):
+def _with_preset(request: Request, name: str) -> Request:
+    if name in ("", NO_PRESET):
         return replace(request, preset=None, guidance_interval=(0.0, 1.0))
     return apply_preset(request, name)
 

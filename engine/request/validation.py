@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from domain import SEED_LIMIT, InvalidRequest, ModelProfile, Request
 from engine.request.passes import enlarged
+from engine.request.presets import PRESETS
 from engine.request.prompt import TokenReport, is_blank
-
-MAX_IMAGES = 4
-MAX_UPSCALE = 2.0
 
 
 def validate(request: Request, profile: ModelProfile, tokens: TokenReport, negative: TokenReport) -> None:
@@ -48,17 +46,20 @@ def _validate_numbers(request: Request, profile: ModelProfile) -> None:
         raise InvalidRequest(
             f"There is no scheduler {request.scheduler!r}. There are: {', '.join(profile.schedulers)}."
         )
+    if request.preset is not None and request.preset not in PRESETS:
+        raise InvalidRequest(f"There is no preset {request.preset!r}. There are: {', '.join(PRESETS)}.")
     if not 1 <= request.num_inference_steps <= profile.max_steps:
         raise InvalidRequest(f"Steps go from 1 to {profile.max_steps}; {request.num_inference_steps} is outside.")
-    if not 1.0 <= request.guidance_scale <= 30.0:
-        raise InvalidRequest(f"The guidance scale goes from 1 to 30; {request.guidance_scale:g} is outside.")
+    most = profile.max_guidance_scale
+    if not 1.0 <= request.guidance_scale <= most:
+        raise InvalidRequest(f"The guidance scale goes from 1 to {most:g}; {request.guidance_scale:g} is outside.")
     low, high = request.guidance_interval
     if not 0.0 <= low <= high <= 1.0:
         raise InvalidRequest(f"The guidance interval lies between 0 and 1; {low:g} to {high:g} does not.")
     if not 0 <= request.seed < SEED_LIMIT:
         raise InvalidRequest(f"A seed is a whole number from 0 to {SEED_LIMIT - 1}; {request.seed} is outside.")
-    if not 1 <= request.images <= MAX_IMAGES:
-        raise InvalidRequest(f"You can ask for 1 to {MAX_IMAGES} pictures at once, not {request.images}.")
+    if not 1 <= request.images <= profile.max_images:
+        raise InvalidRequest(f"You can ask for 1 to {profile.max_images} pictures at once, not {request.images}.")
     if request.clip_skip not in (1, 2):
         raise InvalidRequest(f"Clip skip is 1 or 2, not {request.clip_skip}.")
 
@@ -71,8 +72,9 @@ def _validate_start(request: Request) -> None:
 
 
 def _validate_upscale(request: Request, profile: ModelProfile) -> None:
-    if not 1.0 <= request.upscale <= MAX_UPSCALE:
-        raise InvalidRequest(f"The upscale factor goes from 1 to {MAX_UPSCALE:g}; {request.upscale:g} is outside.")
+    most = profile.max_upscale
+    if not 1.0 <= request.upscale <= most:
+        raise InvalidRequest(f"The upscale factor goes from 1 to {most:g}; {request.upscale:g} is outside.")
     width, height = enlarged(request, profile.unit)
     if request.upscale > 1.0 and width * height > 2 * profile.max_pixels:
         raise InvalidRequest(

@@ -4,6 +4,9 @@ import { drawn } from "/page/icons.js";
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
+// A block of code, code within a line, or an escaped sign; in code nothing is escaped.
+const CODE = /```(?:\w+\n)?([\s\S]+?)```\n?|`([^`]+)`|\\([\\*_`~|<>@#\-:[\]()])/g;
+
 const escape = (raw) => raw.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
 const named = (list, id, other) => escape(list.find((one) => one.id === id)?.name ?? other);
 
@@ -27,9 +30,10 @@ export const markup = {
   html(text, state) {
     const kept = [];
     const keep = (html) => `\u0000${kept.push(html) - 1}\u0000`;
-    let out = text.replace(/\\([\\*_`~|<>@#\-:[\]()])/g, (_, sign) => keep(escape(sign)));
-    out = out.replace(/```(?:\w+\n)?([\s\S]+?)```/g, (_, code) => keep(`<code class="block">${escape(code)}</code>`));
-    out = out.replace(/`([^`]+)`/g, (_, code) => keep(`<code>${escape(code)}</code>`));
+    let out = text.replace(CODE, (_, block, code, sign) => {
+      if (block !== undefined) return keep(`<code class="block">${escape(block.replace(/^\n|\n$/g, ""))}</code>`);
+      return keep(code !== undefined ? `<code>${escape(code)}</code>` : escape(sign));
+    });
     out = out.replace(/<t:(\d+)(?::(\w))?>/g, (_, at, style) => keep(this.time(at, style)));
     out = out.replace(/<@!?(\d+)>/g, (_, id) => keep(`<b class="mention">@${named(state.people, id, "someone")}</b>`));
     out = out.replace(/<@&(\d+)>/g, (_, id) => keep(`<b class="mention">@${named(state.roles, id, "role")}</b>`));

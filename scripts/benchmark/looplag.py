@@ -25,13 +25,19 @@ def loop_lag(paint: Callable[[], object]) -> dict[str, float]:
 
 async def _lags(work: Callable[[], object]) -> list[float]:
     lags: list[float] = []
-    working = asyncio.create_task(asyncio.to_thread(work))
-    while not working.done():
+    measuring = asyncio.create_task(measure_lags(lags.append))
+    await asyncio.to_thread(work)
+    measuring.cancel()
+    await asyncio.gather(measuring, return_exceptions=True)
+    return lags
+
+
+async def measure_lags(note: Callable[[float], object]) -> None:
+    """Note by how many seconds 5 ms timers fire late, until it is cancelled."""
+    while True:
         due = time.perf_counter() + TICK_SECONDS
         await asyncio.sleep(TICK_SECONDS)
-        lags.append(time.perf_counter() - due)
-    await working
-    return lags
+        note(time.perf_counter() - due)
 
 
 def _milliseconds(lags: list[float], share: float) -> float:

@@ -137,7 +137,7 @@ async def leave_one_of_each(stage: Stage, scores: dict[str, float]) -> Left:
         agree_in_channel=in_channel,
         pictures=pictures,
         several=several,
-        unpainted=ana.answer(await ana.slash(here, "imagine", prompt="1girl", scheduler="no such")),
+        unpainted=ana.answer(await ana.slash(here, "imagine", prompt="1girl --sampler nothing")),
         waiting=waiting,
         refusals=refusals,
         why=why,
@@ -211,7 +211,10 @@ async def press_pictures(stage: Stage, presses: Presses, left: Left) -> None:
     await press_region(stage, presses, left.pictures[0])
     await press_one_of_several(stage, presses, left.several)
     await presses.opens(stage.ana, left.pictures[0], "Edit")
-    await presses.opens(stage.ana, left.unpainted, "Edit")
+    opened = await presses.opens(stage.ana, left.unpainted, "Edit")
+    await presses.opens(stage.ana, left.unpainted, "More settings")
+    between = stage.ana.answer(await stage.ana.submit(opened, prompt="1girl", then="more"))
+    await presses.says(stage.ana, between, "Paint it", "picture ")
     await presses.opens(stage.ben, left.pictures[0], "Report")
     await presses.press(stage.ana, left.pictures[4], "Delete")
     await stage.ana.until(lambda: left.pictures[4].id not in stage.server.world.messages)
@@ -241,6 +244,7 @@ async def press_region(stage: Stage, presses: Presses, picture: Message) -> None
         await stage.ana.select(asked, "Choose a region", region)
         await presses.opens(stage.ana, asked, "Change the words and paint")
         await presses.press(stage.ana, asked, "Other region")
+    await presses.opens(stage.ana, asked, "My own mask file")
 
 
 async def press_one_of_several(stage: Stage, presses: Presses, message: Message) -> None:

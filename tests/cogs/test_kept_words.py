@@ -70,8 +70,10 @@ async def test_edit_opens_the_form_as_it_was_and_paints_what_was_changed(stage: 
         opened = await after.ana.click(refusal, "Edit")
         form = form_of(opened)
         assert (form["prompt"], form["negative_prompt"]) == (LIFTABLE, "hat")
-        assert "Seed: 7" in form["settings"]
-        assert "Steps: 4" in form["settings"]
+        assert opened.modal is not None
+        summary = opened.modal["components"][-1]["component"]["options"][0]["description"]
+        assert "Seed: 7" in summary
+        assert "Steps: 4" in summary
         await after.ana.submit(opened, prompt="1girl, sunset")
         job = await after.service.jobs.fetch(1)
         assert (job.request.prompt, job.request.negative_prompt, job.request.seed) == ("1girl, sunset", "hat", 7)

@@ -9,6 +9,7 @@ import pytest
 from sandbox.world.things import Message
 from tests.support import placeholder_policy
 from tests.support.cards import labels_of, text_of
+from tests.support.commands import forget_limits
 from tests.support.forms import form_of
 from tests.support.stage import Stage, restarted
 
@@ -24,6 +25,7 @@ async def ready(stage: Stage) -> Stage:
 async def ask(stage: Stage, **options: Any) -> Message:
     """/imagine with something that can't be painted; the private answer."""
     asked = {"prompt": WORDS, "negative_prompt": "hat"} | options
+    forget_limits(stage.server.world)
     answer = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", **asked))
     assert answer.only_for == stage.ana.id
     return answer
@@ -32,7 +34,7 @@ async def ask(stage: Stage, **options: Any) -> Message:
 def assert_repeated(answer: Message, sentence: str, prompt: str = WORDS, negative: str = "hat") -> None:
     assert sentence in answer.content
     assert answer.embeds[0]["description"] == f"**Prompt**\n```\n{prompt}\n```\n**Without**\n```\n{negative}\n```"
-    assert labels_of(answer) == ["Edit"]
+    assert labels_of(answer) == ["Edit", "More settings"]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +62,9 @@ async def test_too_expensive_a_picture_is_made_cheaper_in_the_form_after_a_resta
     assert_repeated(answer, "This costs")
     await ready.mira.slash(ready.paintings, "quota remove", member=ready.ana.id)
     async with restarted(ready) as after:
-        opened = await after.ana.click(answer, "Edit")
-        assert "Seed: 7" in form_of(opened)["settings"]
-        await after.ana.submit(opened, settings="Steps: 4")
+        opened = await after.ana.click(answer, "More settings")
+        assert "Seed: 7" in form_of(opened)["numbers"]
+        await after.ana.submit(opened, numbers="Steps: 4")
         job = await after.service.jobs.fetch(1)
         assert (job.request.seed, job.request.num_inference_steps) == (7, 4)
         assert job.request.negative_prompt == "hat"
@@ -74,16 +76,20 @@ async def test_a_servers_rule_costs_no_words(ready: Stage) -> None:
 
 
 async def test_a_form_that_can_not_be_read_opens_again_as_it_was_typed(ready: Stage) -> None:
-    opened = await ready.ana.click(await ready.picture(ready.ana), "Edit")
-    typed = {"prompt": "1girl, umbrella", "negative_prompt": "rain", "settings": "Stepz: 20, Seed: 5"}
-    answer = ready.ana.answer(await ready.ana.submit(opened, **typed))
+    message = await ready.picture(ready.ana)
+    words = {"prompt": "1girl, umbrella", "negative_prompt": "rain", "then": "more"}
+    between = ready.ana.answer(await ready.ana.submit(await ready.ana.click(message, "Edit"), **words))
+    typed = {"preset": "fast", "scheduler": "euler", "numbers": "Stepz: 20, Seed: 5"}
+    answer = ready.ana.answer(await ready.ana.submit(await ready.ana.click(between, "More settings"), **typed))
     assert answer.only_for == ready.ana.id
     assert_repeated(answer, "There is no setting", "1girl, umbrella", "rain")
-    again = await ready.ana.click(answer, "Edit")
+    first, again = await ready.ana.click(answer, "Edit"), await ready.ana.click(answer, "More settings")
+    assert (form_of(first)["prompt"], form_of(first)["negative_prompt"]) == ("1girl, umbrella", "rain")
     assert form_of(again) == typed
-    await ready.ana.submit(again, settings="Seed: 5")
+    await ready.ana.submit(again, numbers="Seed: 5")
     job = await ready.service.jobs.fetch(2)
     assert (job.request.prompt, job.request.seed, job.parent_id) == ("1girl, umbrella", 5, 1)
+    assert (job.request.preset, job.request.scheduler) == ("fast", "euler")
 
 
 async def test_a_button_under_a_picture_costs_no_words_either(ready: Stage) -> None:
@@ -96,6 +102,7 @@ async def test_a_button_under_a_picture_costs_no_words_either(ready: Stage) -> N
 
 async def test_nobody_else_opens_what_was_typed(ready: Stage) -> None:
     mine = await ask(ready, preset="quick")
+    forget_limits(ready.server.world)
     asked = await ready.ben.slash(ready.paintings, "imagine", prompt="1boy", preset="quick")
     forged = ready.ben.answer(asked)
     forged.components = mine.components

@@ -79,7 +79,8 @@ async def test_the_form_gives_the_same_pixels_and_says_what_it_does_not_know(sta
     await stage.ben.until(lambda: is_delivered(same))
     for mine, other in zip(same.attachments, message.attachments, strict=True):
         assert difference(mine, other) <= 2
-    wrong = await stage.ben.submit(await stage.ben.click(message, "Edit"), settings="Stps: 5")
+    between = stage.ben.answer(await stage.ben.submit(await stage.ben.click(message, "Edit"), then="more"))
+    wrong = await stage.ben.submit(await stage.ben.click(between, "More settings"), numbers="Stps: 5")
     assert "Did you mean steps" in stage.ben.answer(wrong).content
 
 
@@ -161,7 +162,8 @@ async def test_a_channel_may_ask_for_spoilers(stage: Stage) -> None:
 async def test_remix_opens_the_form_for_anybodys_picture(stage: Stage) -> None:
     message = await three(stage)
     opened = await stage.ben.menu(stage.paintings, "Remix", message)
-    mine = stage.ben.answer(await stage.ben.submit(opened, prompt="a tree", settings="Pictures: 1, Seed: 3"))
+    asked = await stage.ben.submit(opened, prompt="a tree --seed 3", images="1")
+    mine = stage.ben.answer(asked)
     await stage.ben.until(lambda: is_delivered(mine))
     assert seeds_of(mine.attachments) == [3]
     assert "Made from [this message]" in text_of(mine)

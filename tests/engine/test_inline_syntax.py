@@ -38,7 +38,7 @@ PIECES = ["a cat", " ### ", " --no ", "dog", " --ar 16:9", "\n", "Negative promp
         ("photo negative: a cat", "photo negative: a cat", ""),
         ("a cat \n\n \n neg: dog", "a cat", "dog"),
         ("\nneg: dog", "", "dog"),
-        ("a well--known cat --nofoo", "a well--known cat --nofoo", ""),
+        ("a well--known cat --nofoo", "a well--known cat", ""),
         ("steps: 5 of a ladder", "steps: 5 of a ladder", ""),
         ("minus -3 degrees", "minus -3 degrees", ""),
     ],
@@ -65,6 +65,7 @@ def test_flags_give_their_settings_and_those_without_meaning_go() -> None:
     found = split("a cat --ar 16:9 --seed 7 --v 5 --tile")
     assert found.prompt == "a cat"
     assert found.settings == {"aspect_ratio": "16:9", "seed": 7}
+    assert found.left_out == ("--v 5", "--tile")
     assert split("a cat -W 640 -H 512 -C 7").settings == {"width": 640, "height": 512, "guidance_scale": 7.0}
 
 
@@ -87,6 +88,60 @@ def test_flags_give_their_settings_and_those_without_meaning_go() -> None:
 )
 def test_words_behind_settings_stay_in_the_prompt(text: str, prompt: str) -> None:
     assert split(text).prompt == prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("a cat --steps 12 --cfg 5.5 --images 2", {"num_inference_steps": 12, "guidance_scale": 5.5, "images": 2}),
+        ("a cat --guidance 4 --scheduler euler_a on a roof", {"guidance_scale": 4.0, "sampler": "euler_a"}),
+        ("a cat --size 128x192 --preset fast", {"width": 128, "height": 192, "preset": "fast"}),
+        ("a cat --seed random", {}),
+        ("a cat\nSteps: 5, Sampler: DPM++ 2M, Schedule type: Karras", {"sampler": "DPM++ 2M Karras"}),
+        ("a cat\nSteps: 5, Sampler: Euler a, Schedule type: Automatic", {"sampler": "Euler a"}),
+        ("a cat\nSteps: 5, Clip skip: 2, Denoising strength: 0.4", {"clip_skip": 2, "strength": 0.4}),
+    ],
+)
+def test_our_own_options_are_understood_in_the_prompt(text: str, settings: dict[str, object]) -> None:
+    found = split(text)
+    assert found.prompt.startswith("a cat")
+    assert "--" not in found.prompt
+    assert {**found.settings, **settings} == found.settings
+    assert (found.left_out, found.wrong) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("a cat --q 2 --chaos 20 --tile", ("--q 2", "--chaos 20", "--tile")),
+        ("a cat --foobar 3", ("--foobar 3",)),
+        ("a cat --personalize abc", ("--personalize",)),
+        ("a cat --stylize 100", ("--stylize 100",)),
+        ("a cat\nSteps: 5, VAE: kl-f8, Version: v1.6.0", ("VAE: kl-f8",)),
+        ("a cat\nSteps: 5, Hires upscale: 1.5, Denoising strength: 0.4", ("Denoising strength: 0.4",)),
+        ("a cat — sitting", ()),
+        ("a cat —sitting", ()),
+    ],
+)
+def test_what_has_no_meaning_here_is_named_as_typed(text: str, left_out: tuple[str, ...]) -> None:
+    found = split(text)
+    assert (found.left_out, found.wrong) == (left_out, ())
+    assert not any(option.split(" ")[0] in found.prompt for option in left_out)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a cat --seed dog", "--seed needs a whole number."),
+        ("a cat --seed 1.5", "--seed needs a whole number; “1.5” is none."),
+        ("a cat --ar 0:3", "--ar needs two numbers such as 2:3; “0:3” is none."),
+        ("a cat --sead 5", "There is no option --sead. Did you mean --seed?"),
+        ("a cat --aspct 2:3", "There is no option --aspct. Did you mean --aspect?"),
+        ("a cat\nSteps: 5, CFG scale: high", "CFG scale needs a number such as 1.5; “high” is none."),
+    ],
+)
+def test_an_option_that_can_not_be_done_has_its_sentence(text: str, sentence: str) -> None:
+    assert split(text).wrong == (sentence,)
 
 
 @given(st.lists(st.sampled_from(PIECES)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.async_api import Locator, Page, expect
 
 from engine.safety import SafetyChecker
@@ -196,3 +197,57 @@ async def test_it_fits_a_phone(opened: Opened) -> None:
     box = await send.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 390
+
+
+async def test_both_pages_of_the_form_are_filled_in_by_keyboard(opened: Opened, tmp_path: Path) -> None:
+    page = opened.page
+    dialog = page.get_by_role("dialog")
+    await ask(page, "1girl, smile")
+    await page.locator(".message.private").get_by_role("button", name="I agree").click()
+    await page.get_by_role("button", name="Edit", exact=True).last.press("Enter")
+    await expect(dialog.get_by_role("textbox", name="Prompt", exact=True)).to_be_focused()
+    await page.keyboard.press("End")
+    await page.keyboard.type(", crown")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await expect(dialog.get_by_role("combobox", name="Shape")).to_be_focused()
+    await page.keyboard.type("Portrait")
+    await page.keyboard.press("Tab")
+    pictures = dialog.get_by_role("group", name="Pictures")
+    await expect(pictures.get_by_role("radio", name="1 picture")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await expect(pictures.get_by_role("radio", name="2 pictures")).to_be_checked()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowDown")
+    await expect(dialog.get_by_role("radio", name="More settings first")).to_be_checked()
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_have_count(0)
+    kept = page.locator(".message.private").last
+    await expect(kept.locator("code.block")).to_contain_text(", crown")
+    await expect(kept).to_contain_text("2 pictures")
+    await kept.get_by_role("button", name="More settings").press("Enter")
+    await expect(dialog.get_by_role("combobox", name="Preset")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await kept.get_by_role("button", name="More settings").press("Enter")
+    await expect(dialog.get_by_role("combobox", name="Preset")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("Euler")
+    await expect(dialog.get_by_role("combobox", name="Scheduler")).to_have_value("euler")
+    await dialog.get_by_role("textbox", name="Numbers").fill("Steps: 3, Seed: 4, Strength: 0.5")
+    start = tmp_path / "start.png"
+    Image.new("RGB", (64, 64), "white").save(start)
+    await dialog.get_by_label("Start picture").set_input_files(start)
+    await dialog.get_by_role("button", name="Submit").press("Enter")
+    await expect(page.get_by_role("group", name="2 pictures").locator("img")).to_have_count(2)
+    card = page.locator(".message", has=page.get_by_role("group", name="2 pictures"))
+    await expect(card).to_contain_text("1: 4, 2: 5")
+    await expect(card).to_contain_text("strength 0.5")
+
+
+async def test_words_in_a_block_are_shown_as_they_are_copied(opened: Opened) -> None:
+    page = opened.page
+    await ask(page, r"1girl, miku \(vocaloid\) --seed many")
+    shown = page.locator(".message.private").last.locator("code.block")
+    await expect(shown).to_have_text(r"1girl, miku \(vocaloid\) --seed many")
+    assert await shown.evaluate("block => block.textContent.includes('\\n')") is False

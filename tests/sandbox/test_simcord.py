@@ -123,8 +123,8 @@ async def test_help_lists_licence_and_errors_are_seen_by_the_asker_alone(stage: 
         answer(await stage.ana.slash(stage.paintings, command))
         for command in ("help", "queue", "about", "license", "terms", "quota me", "privacy show")
     ]
-    refused = await stage.imagine(stage.ana, scheduler="magic")
-    assert "There is no scheduler" in refused.content
+    refused = await stage.imagine(stage.ana, prompt="1girl --sampler magic")
+    assert "There is no sampler “magic”" in refused.content
     for message in [*private, refused]:
         assert stage.sees(stage.ana, message)
         assert not stage.sees(stage.ben, message)
@@ -140,7 +140,11 @@ async def test_a_form_changes_the_words_and_keeps_the_seed(stage: SimStage) -> N
     message = await stage.picture(stage.ana, seed=3)
     form = await stage.ana.click(message, label="Edit")
     assert form.modal is not None
-    edited = answer(await stage.ana.submit_modal(form, {"prompt": "1boy, glasses", "settings": "Seed: 3"}))
+    edited = answer(
+        await stage.ana.submit_modal(
+            form, {"prompt": "1boy, glasses", "size": ["64x64"], "images": "1", "then": "paint"}
+        )
+    )
     await stage.delivered()
     info = read_png(await edited.attachments[0].read())
     assert info is not None
@@ -161,9 +165,11 @@ async def test_the_owner_and_moderators_delete_and_nobody_else(stage: SimStage) 
 
 
 async def test_suggestions_come_from_the_model_and_match_what_is_typed(stage: SimStage) -> None:
-    choices = await stage.ana.autocomplete(stage.paintings, "imagine", "scheduler", "dpm++", prompt="1girl")
-    assert [one["value"] for one in choices] == ["dpm++2m", "dpm++2m_karras"]
-    assert await stage.ana.autocomplete(stage.paintings, "imagine", "preset", "no such", prompt="1girl") == []
+    typed = {"channel": stage.paintings.id}
+    choices = await stage.mira.autocomplete(stage.paintings, "channel open", "preset", "f", **typed)
+    assert [one["value"] for one in choices] == ["faithful", "fast"]
+    none = await stage.mira.autocomplete(stage.paintings, "channel open", "preset", "no such", **typed)
+    assert none == []
 
 
 async def test_a_waiting_picture_shows_its_place_and_only_its_member_takes_it_back(stage: SimStage) -> None:

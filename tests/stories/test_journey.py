@@ -11,6 +11,7 @@ from domain import JobStatus
 from engine.images.metadata import read_png
 from sandbox.people.person import Refused
 from tests.support.cards import choose, fields_of, labels_of, text_of, title_of
+from tests.support.commands import forget_limits, option_of
 from tests.support.stage import Stage, is_delivered
 
 
@@ -145,12 +146,20 @@ async def test_a_message_deleted_while_waiting_takes_its_job_back(stage: Stage) 
         ({"prompt": "x, " * 300}, "tokens"),
         ({"prompt": "   "}, "The prompt is empty"),
         ({"steps": 150}, "Steps go from 1"),
+        ({"shape": "round"}, "There is no shape 'round'"),
+        ({"guidance_scale": 31}, "The guidance scale goes from 1 to 30"),
+        ({"images": 5}, "1 to 4 pictures"),
+        ({"upscale": 3}, "The upscale factor goes from 1 to 2"),
+        ({"prompt": "1girl --steps 500"}, "Steps go from 1"),
+        ({"prompt": "1girl --sampler magic"}, "There is no sampler “magic”"),
+        ({"prompt": "1girl --sead 5"}, "Did you mean --seed?"),
     ],
 )
 async def test_bad_input_gets_one_private_sentence_and_costs_nothing(
     stage: Stage, options: dict[str, Any], sentence: str
 ) -> None:
     await stage.agree(stage.ana)
+    forget_limits(stage.server.world)
     asked = await stage.ana.slash(stage.paintings, "imagine", **({"prompt": "1girl"} | options))
     answer = stage.ana.answer(asked)
     assert sentence in answer.content
@@ -196,6 +205,28 @@ async def test_queue_help_about_and_licence_answer_privately(stage: Stage) -> No
     assert b"CreativeML Open RAIL-M" in licence.attachments[0].data
 
 
-async def test_suggestions_are_the_models_own_schedulers(stage: Stage) -> None:
-    choices = await stage.ana.autocomplete(stage.paintings, "imagine", "scheduler", "dpm++", prompt="1girl")
-    assert [one["value"] for one in choices] == ["dpm++2m", "dpm++2m_karras"]
+async def test_what_imagine_offers_is_the_models_own(stage: Stage) -> None:
+    world, profile = stage.server.world, stage.service.queue.profile
+    schedulers = [one["value"] for one in option_of(world, "imagine", "scheduler")["choices"]]
+    assert schedulers == list(profile.schedulers)
+    assert [name for name in schedulers if name.startswith("dpm++")] == ["dpm++2m", "dpm++2m_karras"]
+    shapes = {one["value"]: one["name"] for one in option_of(world, "imagine", "shape")["choices"]}
+    assert shapes == {name: f"{name} ({w}×{h})" for name, (w, h) in profile.shapes.items()}
+    sides = [one["value"] for one in option_of(world, "imagine", "width")["choices"]]
+    assert (sides[0], sides[-1]) == (profile.min_side, profile.max_side)
+    assert all(side % profile.unit == 0 for side in sides)
+    steps = option_of(world, "imagine", "steps")
+    assert (steps["min_value"], steps["max_value"]) == (1, profile.max_steps)
+    with pytest.raises(Refused, match="steps"):
+        await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=profile.max_steps + 1)
+
+
+async def test_options_that_mean_nothing_here_are_left_out_and_named(stage: Stage) -> None:
+    await stage.agree(stage.ana)
+    message = await stage.picture(stage.ana, prompt="1girl, smile --q 2 --foobar 3 --seed 7", steps=4)
+    assert "**Read as** 1girl, smile (left out: --q 2, --foobar 3)" in text_of(message)
+    job = await stage.service.jobs.fetch(1)
+    assert (job.request.prompt, job.request.seed) == ("1girl, smile", 7)
+    again = stage.ana.answer(await stage.ana.click(message, "Again"))
+    await stage.ana.until(lambda: is_delivered(again))
+    assert "left out" not in text_of(again)

@@ -159,7 +159,7 @@ async def make_stage(
         server = await stack.enter_async_context(LoopbackDiscord(world or default_world()))
         stack.enter_context(server.attached())
         chosen = Settings(_env_file=None, database=folder / "bot.sqlite3", **settings)  # pyright: ignore[reportCallIssue]
-        backend = LocalBackend(model, checker)
+        backend = LocalBackend(model, checker, reproducible=chosen.reproducible)
         running = await stack.enter_async_context(AsyncExitStack())
         bot = await running.enter_async_context(running_bot(server, chosen, backend))
         people = {user.name: Person(server, user.id) for user in server.world.users.values()}
@@ -171,7 +171,7 @@ async def make_stage(
 async def restarted(stage: Stage) -> AsyncGenerator[Stage]:
     """Close the stage's bot, and start a new one with a new worker on its database and in its world."""
     await stage.running.aclose()
-    backend = LocalBackend(stage.backend._model, FixedScores())
+    backend = LocalBackend(stage.backend._model, FixedScores(), reproducible=stage.settings.reproducible)
     async with AsyncExitStack() as running:
         bot = await running.enter_async_context(running_bot(stage.server, stage.settings, backend))
         yield replace(stage, bot=bot, backend=backend, running=running)
