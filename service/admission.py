@@ -106,10 +106,14 @@ class Admission:
             raise ConsentRequired(
                 "Before your first picture, please read what this model may not be used for.", pending_id
             )
-        check_server_rules(prepared.request, judged, found.settings, self._profile)
-        if prepared.refusal is not None:
-            raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
-        return await self._accept(prepared, judged, found, penalty, also, first)
+        try:
+            check_server_rules(prepared.request, judged, found.settings, self._profile)
+            if prepared.refusal is not None:
+                raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
+            return await self._accept(prepared, judged, found, penalty, also, first)
+        except UserError as error:
+            error.is_approved = prepared.approved is not None
+            raise
 
     def _prepare(self, wanted: Request | RequestOptions, place: Place, found: Circumstances) -> Prepared:
         if isinstance(wanted, RequestOptions):

@@ -39,6 +39,9 @@ from service.starboard import Starboards
 from service.strikes import Strikes
 from service.terms import Terms
 
+# How long a stop waits for the bytes of erased pictures; the next start deletes what is left.
+DELETING_SECONDS = 5.0
+
 
 class Service:
     """Use as `async with Service(...) as service`: entering recovers what an earlier process left behind."""
@@ -85,6 +88,7 @@ class Service:
 
     async def __aexit__(self, *_: object) -> None:
         await self.dispatch.close()
+        await self.jobs.finish_deleting(DELETING_SECONDS)
 
     @property
     def topics(self) -> Topics:

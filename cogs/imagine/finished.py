@@ -26,7 +26,7 @@ from cogs.imagine.cards import Finished, finished_card, shown_numbers
 from cogs.imagine.form import EditButton, StartButton
 from cogs.imagine.picture_buttons import DetailsButton, SendButton, UpscaleButton, VaryButton
 from cogs.imagine.regions import RegionButton
-from domain import Job, JobStatus, NotFound, Picture
+from domain import Job, JobStatus, NotFound, PictureFacts
 
 Rows = tuple[list[RowButton], ...]
 
@@ -45,7 +45,7 @@ class PickButton(PictureButton, template=r"job:pick:(?P<row_id>[0-9]+):(?P<numbe
         self.item.label = str(self.number)
 
     async def act_on(self, interaction: Interaction, job: Job) -> None:
-        pictures = await interaction.client.service.jobs.fetch_pictures(job.id)
+        pictures = await interaction.client.service.jobs.fetch_facts(job.id)
         files = _names_in(interaction.message)
         if len(files) != len(shown_numbers(pictures)):
             raise NotFound("The pictures of this message are not stored any more.")
@@ -61,7 +61,7 @@ class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         bot, number = interaction.client, self.number or 1
         jobs = bot.service.jobs
-        before = shown_numbers(await jobs.fetch_pictures(job.id))
+        before = shown_numbers(await jobs.fetch_facts(job.id))
         if number not in before:
             raise NotFound("This picture is not stored any more.")
         is_moderator = await may_tidy_up(interaction)
@@ -76,7 +76,7 @@ class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::
 
 
 async def finished_layout(
-    bot: Bot, job: Job, pictures: Sequence[Picture], files: Sequence[str], number: int = 1, *, mention: str = ""
+    bot: Bot, job: Job, pictures: Sequence[PictureFacts], files: Sequence[str], number: int = 1, *, mention: str = ""
 ) -> Layout:
     """The whole message; `files` are the attachments' names, one for each picture that is there, in order."""
     service, numbers = bot.service, shown_numbers(pictures)
