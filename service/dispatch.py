@@ -144,7 +144,7 @@ class Dispatch:
 
             async def write() -> list[BlobPlace]:
                 month = month_of(self._context.now())
-                return await stack.enter_async_context(written(database, month, list(pngs.values())))
+                return await stack.enter_async_context(written(database, month, list(pngs.values()), result.job_id))
 
             places = await self._health.until_written(name, write) if pngs else []
             named = dict(zip(pngs, places, strict=True))

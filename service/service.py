@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Self
 
 from db import meta
-from db.database import Database
+from db.database import Database, DatabaseError
 from domain import Job, Origin, Place, Request, RequestOptions
 from engine.policy import judge
 from engine.prepare import complete
@@ -83,6 +83,8 @@ class Service:
         self.queue.apply_state(await self.queue.fetch_state())
         # Read the policy's rules beside the event loop: the first member must not wait for them.
         await asyncio.to_thread(judge, complete(RequestOptions(prompt="1girl"), self.queue.profile), Place())
+        if kept_because := self._context.database.pictures.kept_because:
+            self.health.note("deleting left-over pictures", DatabaseError(kept_because))
         await self.dispatch.open()
         return self
 
