@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 import aiosqlite
@@ -67,6 +68,14 @@ class Jobs:
     async def fetch_open(self, user_id: int | None = None) -> list[Job]:
         """Jobs that the engine still owes work for, of one member or all, oldest first."""
         return await jobs.fetch_open(self._context.database, user_id)
+
+    async def fetch_open_ids(self) -> list[int]:
+        """The ids of all open jobs, oldest first."""
+        return await jobs.fetch_open_ids(self._context.database)
+
+    async def fetch_open_some(self, ids: Sequence[int]) -> list[Job]:
+        """Those of these jobs that are still open, oldest first, without their start pictures."""
+        return await jobs.fetch_open_some(self._context.database, ids, with_files=False)
 
     async def fetch_pictures(self, job_id: int) -> list[Picture]:
         """The finished pictures; one that was withheld or erased has no file."""
