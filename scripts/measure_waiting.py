@@ -74,11 +74,13 @@ async def run(options: argparse.Namespace, folder: Path) -> Table:
     await fill(settings.database, options.jobs, options.members, place.guild_id or 0, place.id)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(server)
+        stack.enter_context(server.attached())
         backend = LocalBackend(model, FixedScores(), max_queue=10 * options.jobs)
         began = process_time(), perf_counter()
         bot = await stack.enter_async_context(running_bot(server, settings, backend))
         table.add("login, CPU", (process_time() - began[0]) * 1000, 3000)
         table.add("login, wall", (perf_counter() - began[1]) * 1000)
+        asyncio.get_running_loop().set_debug(False)
         await bot.service.dispatch.finish_taking_up()
         table.add("until the engine has all of them, CPU", (process_time() - began[0]) * 1000)
         progress = bot.cog(Progress)
