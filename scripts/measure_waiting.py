@@ -27,8 +27,9 @@ from cogs.imagine.progress import Progress
 from db.codec import encode_request
 from db.database import Database
 from db.meta import QUEUE_STATE, remember
+from domain import Request, RequestOptions
 from domain.queue import QueueState
-from engine.policy.__main__ import request_of
+from engine.prepare import complete
 from engine.safety import FixedScores
 from engine.sampling.model import load_model
 from engine.worker.local_backend import LocalBackend
@@ -40,12 +41,12 @@ from settings import Settings
 from tests.support.stage import running_bot
 
 REPEATS = 25
-REQUEST = request_of("1girl, smile, hat, " * 4)
+PROMPT = "1girl, smile, hat, " * 4
 
 
-async def fill(path: Path, jobs: int, members: int, guild_id: int, channel_id: int) -> None:
+async def fill(path: Path, request: Request, jobs: int, members: int, guild_id: int, channel_id: int) -> None:
     """Jobs of one server that wait, the oldest first, and a queue that is paused."""
-    values = (jobs, members, guild_id, channel_id, encode_request(REQUEST), datetime.now(UTC).timestamp())
+    values = (jobs, members, guild_id, channel_id, encode_request(request), datetime.now(UTC).timestamp())
     async with Database(path) as database, database.transaction() as connection:
         await connection.execute(
             """WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ?1)
@@ -71,7 +72,8 @@ async def run(options: argparse.Namespace, folder: Path) -> Table:
     server = LoopbackDiscord(default_world())
     place = next(one for one in server.world.channels.values() if one.name == "paintings")
     settings = Settings(database=folder / "bot.sqlite3", max_queue=10 * options.jobs, _env_file=None)  # pyright: ignore[reportCallIssue]
-    await fill(settings.database, options.jobs, options.members, place.guild_id or 0, place.id)
+    request = complete(RequestOptions(prompt=PROMPT), model.profile)
+    await fill(settings.database, request, options.jobs, options.members, place.guild_id or 0, place.id)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(server)
         stack.enter_context(server.attached())
