@@ -88,7 +88,10 @@ def _restore(settings: Settings, backup: Path) -> int:
         return _fail(str(error))
     sys.stdout.write(f"{done.database} is now the state of {backup}, with {done.jobs} requests.\n")
     if done.months is None:
-        sys.stdout.write("No folder with its pictures lies beside the backup: the pictures that were here stay.\n")
+        sys.stdout.write(
+            "No folder with its pictures lies beside the backup: the pictures that were here stay, and those that the "
+            "backup does not know are kept until you decide (docs/running.md).\n"
+        )
     elif done.months:
         sys.stdout.write(f"Its pictures are back, too (month files: {done.months}).\n")
     if done.set_aside is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 
 import aiosqlite
@@ -177,6 +178,25 @@ async def mark_shown(
     await connection.execute(
         "UPDATE cases SET shown_status = ?, card_channel_id = ?, card_message_id = ? WHERE id = ?",
         (status, channel_id, message_id, case_id),
+    )
+
+
+async def fetch_card_channels(database: Database, guild_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """(server, channel) in which cards of open cases stand."""
+    rows = await database.fetch_all(
+        """SELECT DISTINCT guild_id, card_channel_id FROM cases
+           WHERE guild_id IN (SELECT value FROM json_each(?)) AND status = 'open' AND card_channel_id IS NOT NULL""",
+        (json.dumps(list(guild_ids)),),
+    )
+    return [(int(row["guild_id"]), int(row["card_channel_id"])) for row in rows]
+
+
+async def let_go_of_cards(connection: aiosqlite.Connection, guild_id: int, channel_id: int) -> None:
+    """A channel is gone with its cards: those of open cases are to be shown where the server has them now."""
+    await connection.execute(
+        """UPDATE cases SET shown_status = NULL, card_channel_id = NULL, card_message_id = NULL
+           WHERE guild_id = ? AND status = 'open' AND card_channel_id = ?""",
+        (guild_id, channel_id),
     )
 
 

@@ -20,8 +20,16 @@ from db import picture_backup
 from db.copies import LOG_SUFFIXES, copy, open_existing, require_room
 from db.database import SCHEMA, DatabaseError
 from db.files import sync_folder
-from db.picture_backup import names_pictures, owner_of
-from db.picture_folder import find_months, locate, own_folder, restore_marker
+from db.picture_backup import names_pictures
+from db.picture_folder import (
+    find_months,
+    forget_older,
+    locate,
+    own_folder,
+    owner_of,
+    require_no_twin,
+    restore_marker,
+)
 from db.problems import explain
 
 
@@ -30,7 +38,7 @@ class Restored:
     """What a restore did; `set_aside` is what was there before, None if there was nothing.
 
     `months` is how many picture files came with the backup; None if it has none beside it though its rows name some:
-    then the pictures that were there stayed.
+    then the pictures that were there stay, also those of which the backup does not know.
     """
 
     database: Path
@@ -66,6 +74,7 @@ def restore(database: Path, backup: Path, now: datetime) -> Restored:
     jobs = _require_usable(database, backup)
     owner = owner_of(backup)
     theirs, ours = locate(backup, owner), locate(database, owner_of(database, untouched=True) or owner)
+    require_no_twin(database, ours, owner)
     has_folder = theirs != ours and bool(find_months(theirs))
     stays = not has_folder and names_pictures(backup)
     marker = restore_marker(database)
@@ -75,7 +84,9 @@ def restore(database: Path, backup: Path, now: datetime) -> Restored:
             set_aside = _set_aside(database, now) if database.exists() else None
             marker.write_text(str(backup), encoding="utf-8")
             sync_folder(marker.parent)
-            if not stays:
+            if stays:
+                forget_older(ours)
+            else:
                 _exchange(ours, partial, _kept_pictures(database, now))
             _drop_log(database)
     except DatabaseError:

@@ -68,7 +68,10 @@ class Database:
         await auto_vacuum.enable(self._writer, self.path)
         owner = await fetch_one(self._writer, picture_folder.SELECT_OWNER)
         assert owner is not None
-        self.pictures = PictureFiles(await asyncio.to_thread(picture_folder.claim, self.path, str(owner["owner"])))
+        folder = await asyncio.to_thread(picture_folder.claim, self.path, str(owner["owner"]))
+        last = await fetch_one(self._writer, "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
+        await asyncio.to_thread(picture_folder.note_if_older, folder, int(last["seq"]) if last else 0)
+        self.pictures = PictureFiles(folder)
         for _ in range(READERS):
             reader = await _connect(self.path)
             self._readers.append(reader)

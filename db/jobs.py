@@ -6,8 +6,9 @@ it may start from. Functions that write take an open transaction's connection, s
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import aiosqlite
@@ -290,6 +291,23 @@ async def fetch_open_ids(database: Database) -> list[int]:
     """The ids of all open jobs, oldest first: also of rows that can't be read."""
     rows = await database.fetch_all("SELECT id FROM jobs WHERE status IN ('queued', 'running') ORDER BY id")
     return [int(row["id"]) for row in rows]
+
+
+async def fetch_open_some(database: Database, ids: Sequence[int], *, with_files: bool = True) -> list[Job]:
+    """Those of these jobs that are still open and can be read, oldest first; start pictures only `with_files`."""
+    select = _SELECT if with_files else "SELECT jobs.*, NULL AS init_image, NULL AS mask_image FROM jobs"
+    rows = await database.fetch_all(
+        f"""{select} WHERE jobs.id IN (SELECT value FROM json_each(?)) AND jobs.status IN ('queued', 'running')
+            ORDER BY jobs.id""",
+        (json.dumps(list(ids)),),
+    )
+    return read_all(_job, rows)
+
+
+async def is_open(database: Database, job_id: int) -> bool:
+    """Whether the engine still owes work for it."""
+    row = await database.fetch_one("SELECT 1 FROM jobs WHERE id = ? AND status IN ('queued', 'running')", (job_id,))
+    return row is not None
 
 
 async def fetch_undelivered(database: Database) -> list[Job]:

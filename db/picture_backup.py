@@ -15,30 +15,13 @@ from pathlib import Path
 
 from db.copies import copy, log_size, open_existing, require_room
 from db.files import sync_folder
-from db.picture_folder import OWNER_FILE, SELECT_OWNER, find_months, own_folder
+from db.picture_folder import OWNER_FILE, find_months, own_folder
 from db.problems import DatabaseError
 
 FIRST_SCHEMA = 7
 PARTIAL = ".partial"
 # A file that was written just now may be written again at what its file system takes for the same time.
 SURE_NANOSECONDS = 2 * 10**9
-
-
-def owner_of(database: Path, *, untouched: bool = False) -> str | None:
-    """The name by which a database's folder knows it; None if the file can't be read or is older than that.
-
-    `untouched` reads the file alone: SQLite would throw the log of a damaged database away.
-    """
-    try:
-        with closing(_connect_untouched(database) if untouched else open_existing(database)) as connection:
-            row = connection.execute(SELECT_OWNER).fetchone()
-    except sqlite3.Error:
-        return None
-    return str(row[0]) if row else None
-
-
-def _connect_untouched(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 def names_pictures(database: Path) -> bool:
@@ -77,6 +60,9 @@ def prepare(source: Path, target: Path) -> Path:
         copy(path, partial / path.name)
         with closing(open_existing(partial / path.name)) as connection:
             (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            # They were copied after the rows, and what those don't name is left over in this copy alone.
+            with suppress(sqlite3.OperationalError), connection:  # a file without the table
+                connection.execute("UPDATE newest SET job_id = 0")
         if finding != "ok":
             raise DatabaseError(f"The pictures {path} of the backup are damaged ({finding}). Take another backup.")
     _finish(source, partial)

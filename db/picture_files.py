@@ -23,13 +23,21 @@ import aiosqlite
 from db.connections import connect, transaction
 from db.copies import copy
 from db.files import sync_folder
-from db.picture_folder import find_months
+from db.picture_folder import find_months, older_in_words
 from db.problems import DatabaseError, explain
 
 log = logging.getLogger(__name__)
 
 # Each open file has a thread; what is painted and shown is nearly always of one month or two.
 MAX_OPEN = 3
+
+
+# `newest` says up to which job the database must know its pictures (db/picture_folder.py).
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS blobs (key INTEGER PRIMARY KEY, png BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS newest (id INTEGER PRIMARY KEY CHECK (id = 1), job_id INTEGER NOT NULL) STRICT;
+INSERT OR IGNORE INTO newest (id, job_id) VALUES (1, 0);
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ class PictureFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # Why nothing is taken for left over; None in a folder whose database knows everything in it.
+        self.kept_because = older_in_words(folder)
         # Months whose file may hold blobs that no row names: a stop of the process or a failed write left them.
         self.unswept = set(find_months(folder))
         self._open: dict[str, aiosqlite.Connection] = {}
@@ -71,8 +81,8 @@ class PictureFiles:
 
     # ---- writing and reading ---------------------------------------------------------------------------------------
 
-    async def write(self, month: str, pngs: Sequence[bytes]) -> list[BlobPlace]:
-        """Store pictures, all or none; they are held until `release`. Raises DatabaseError."""
+    async def write(self, month: str, pngs: Sequence[bytes], job_id: int = 0) -> list[BlobPlace]:
+        """Store a job's pictures, all or none; they are held until `release`. Raises DatabaseError."""
         places = [BlobPlace(month, secrets.randbits(63)) for _ in pngs]
         self._held.update(places)
         try:
@@ -81,6 +91,7 @@ class PictureFiles:
                 async with transaction(connection):
                     rows = [(place.key, png) for place, png in zip(places, pngs, strict=True)]
                     await connection.executemany("INSERT INTO blobs (key, png) VALUES (?, ?)", rows)
+                    await connection.execute("UPDATE newest SET job_id = ? WHERE job_id < ?", (job_id, job_id))
         except BaseException:
             # Whether a commit that failed is in the file after all, only a sweep can say.
             self.unswept.add(month)
@@ -200,7 +211,7 @@ class PictureFiles:
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await connect(path, auto_vacuum="FULL")
     try:
-        await connection.execute("CREATE TABLE IF NOT EXISTS blobs (key INTEGER PRIMARY KEY, png BLOB NOT NULL) STRICT")
+        await connection.executescript(_SCHEMA)
     except BaseException:
         await connection.close()
         raise

@@ -55,6 +55,9 @@ async def _collect_month(database: Database, month: str) -> int:
 
 
 async def _drop_if_empty(database: Database, month: str) -> bool:
+    if database.pictures.kept_because:
+        return False
+
     async def is_unnamed() -> bool:
         return await database.fetch_one("SELECT 1 FROM pictures WHERE month = ? LIMIT 1", (month,)) is None
 
@@ -70,12 +73,14 @@ async def _forget(database: Database, month: str, keys: Sequence[int]) -> None:
 
 
 @asynccontextmanager
-async def written(database: Database, month: str, pngs: Sequence[bytes]) -> AsyncGenerator[list[BlobPlace]]:
-    """Pictures in the month's file while the block writes rows that name them; what none names then goes again.
+async def written(
+    database: Database, month: str, pngs: Sequence[bytes], job_id: int = 0
+) -> AsyncGenerator[list[BlobPlace]]:
+    """A job's pictures in the month's file while the block writes rows that name them; what none names then goes again.
 
     Raises DatabaseError if the file can't be written.
     """
-    places = await database.pictures.write(month, pngs)
+    places = await database.pictures.write(month, pngs, job_id)
     try:
         yield places
     finally:
@@ -104,7 +109,7 @@ async def _delete_unnamed(database: Database, month: str, keys: Sequence[int]) -
 async def sweep(database: Database) -> int:
     """Delete blobs without a row, in the files of which a stop or a failed write may have left some; how many."""
     files, deleted = database.pictures, 0
-    if files.is_being_copied:
+    if files.is_being_copied or files.kept_because:
         return 0
     for month in sorted(files.unswept):
         files.unswept.discard(month)
@@ -154,7 +159,10 @@ async def move_some(database: Database) -> int:
     )
     for row in rows:
         month = month_of(to_datetime(row["painted_at"]))
-        async with written(database, month, [row["png"]]) as (place,), database.transaction() as connection:
+        async with (
+            written(database, month, [row["png"]], row["job_id"]) as (place,),
+            database.transaction() as connection,
+        ):
             # No row if the picture was erased meanwhile.
             await connection.execute(
                 """UPDATE pictures SET png = NULL, month = ?, blob_key = ?, bytes = ?

@@ -15,7 +15,7 @@ import aiosqlite
 from db.database import Database, fetch_one
 from db.picture_files import BlobPlace
 from db.rows import from_row
-from domain import Picture, Result, SafetyReport, SafetyVerdict
+from domain import Picture, PictureFacts, Result, SafetyReport, SafetyVerdict
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,16 @@ async def fetch(database: Database, job_id: int) -> list[Picture]:
     rows = await database.fetch_all("SELECT * FROM pictures WHERE job_id = ? ORDER BY position", (job_id,))
     pngs = await _read(database, rows)
     return [_picture(row, pngs.get(row["position"])) for row in rows]
+
+
+async def fetch_facts(database: Database, job_id: int) -> list[PictureFacts]:
+    """What is known of a job's pictures, in their order; no file is read."""
+    rows = await database.fetch_all(
+        f"""SELECT seed, width, height, verdict, scores, {IS_STORED} AS is_stored
+            FROM pictures WHERE job_id = ? ORDER BY position""",
+        (job_id,),
+    )
+    return [from_row(PictureFacts, row, safety=decode_check(row)) for row in rows]
 
 
 async def fetch_at(database: Database, job_id: int, position: int) -> Picture | None:

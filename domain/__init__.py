@@ -17,7 +17,7 @@ from domain.errors import (
     QuotaExceeded,
     UserError,
 )
-from domain.jobs import Job, JobStatus, Picture, Progress, Reading, Result, Standing, Task, Upload
+from domain.jobs import Job, JobStatus, Picture, PictureFacts, Progress, Reading, Result, Standing, Task, Upload
 from domain.models import ModelIdentity, ModelProfile
 from domain.outcomes import Outcome, OutcomeCode
 from domain.places import Place, SafetyLevel
@@ -46,6 +46,7 @@ __all__ = [
     "OutcomeCode",
     "PaintingFailed",
     "Picture",
+    "PictureFacts",
     "PictureRefused",
     "Place",
     "Progress",

@@ -22,7 +22,12 @@ from domain.policy import Verdict
 
 
 class UserError(Exception):
-    """Its text is shown to the person who asked, as it is."""
+    """Its text is shown to the person who asked, as it is.
+
+    `is_approved`: the policy has judged the request and let it through, so its words may be kept and repeated.
+    """
+
+    is_approved = False
 
 
 class InvalidRequest(UserError):

@@ -62,8 +62,24 @@ class Progress:
 
 
 @frozen
+class PictureFacts:
+    """What is known of one finished picture without reading its file; `is_stored` says whether there is one."""
+
+    seed: int
+    width: int
+    height: int
+    safety: SafetyReport
+    is_stored: bool
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the picture check took it away, not a person."""
+        return not self.is_stored and self.safety.verdict is not SafetyVerdict.SAFE
+
+
+@frozen
 class Picture:
-    """One finished picture; `png` is None when the picture check withheld it."""
+    """One finished picture; `png` is None when the picture check withheld it, or a person erased it."""
 
     seed: int
     width: int
@@ -72,9 +88,15 @@ class Picture:
     safety: SafetyReport
 
     @property
-    def is_withheld(self) -> bool:
-        """Whether the picture check took it away, not a person."""
-        return self.png is None and self.safety.verdict is not SafetyVerdict.SAFE
+    def facts(self) -> PictureFacts:
+        """The picture without its file."""
+        return PictureFacts(
+            seed=self.seed,
+            width=self.width,
+            height=self.height,
+            safety=self.safety,
+            is_stored=self.png is not None,
+        )
 
 
 @frozen

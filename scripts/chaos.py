@@ -6,16 +6,19 @@ The real bot runs in a process of its own before a loopback Discord, and six mem
 round something befalls it once; when everything has settled, the database and Discord's messages are judged: nothing
 lost, doubled or stuck, charged what was delivered, no untrue sentence about money. The rounds are cut into pieces of
 their own database and Discord. Finished pieces are in the report and are not played again, so a run can be stopped and
-gone on with (`--minutes`); `--only` plays one piece. The order of events and acts follows from the seed, the moment at
-which they strike from the machine as well. Exit status 1 if anything was found.
+gone on with (`--minutes`) by the same code and seed; `--only` plays one piece. The order of events and acts follows
+from the seed, the moment at which they strike from the machine as well. Exit status 1 if anything was
+found.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -51,11 +54,28 @@ def table(rounds: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def read_report(report: Path | None) -> dict[int, list[dict[str, Any]]]:
-    """Piece → its rounds, of those that were finished."""
+def tree() -> str:
+    """Which code is played: the commit, and what was changed since."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+        changes = subprocess.run([*git, "diff", "HEAD"], capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.strip() + (f"+{hashlib.sha256(changes).hexdigest()[:12]}" if changes else "")
+
+
+def read_report(report: Path | None, run: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """Piece → its rounds, of those that were finished. Raises ValueError if they are of another run than this one."""
     if report is None or not report.exists():
         return {}
     lines = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        if line.get("run") != run:
+            raise ValueError(
+                f"{report} holds pieces of another run ({line.get('run')}, this one is {run}). Name another file: one "
+                "table can't be made of both."
+            )
     return {line["piece"]: line["rounds"] for line in lines}
 
 
@@ -70,7 +90,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", type=int, help="the number of one piece")
     parser.add_argument("--keep", type=Path, help="a folder in which the databases stay")
     options = parser.parse_args(arguments)
-    done = read_report(options.report)
+    run = {name: getattr(options, name) for name in ("seed", "kills", "faults", "size")} | {"tree": tree()}
+    try:
+        done = read_report(options.report, run)
+    except ValueError as error:
+        parser.error(str(error))
     ends_at = time.monotonic() + options.minutes * 60
     with tempfile.TemporaryDirectory() as folder:
         model = build_random_model(Path(folder) / "tiny", "tiny")
@@ -84,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
             done[piece.number] = [json.loads(line) for line in lines]
             if options.report is not None:
                 with options.report.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"piece": piece.number, "rounds": done[piece.number]}) + "\n")
+                    file.write(json.dumps({"run": run, "piece": piece.number, "rounds": done[piece.number]}) + "\n")
     rounds = [one for number in sorted(done) for one in done[number]]
     print(table(rounds))
     return 1 if any(one["findings"] for one in rounds) else 0

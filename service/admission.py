@@ -112,10 +112,14 @@ class Admission:
             raise ConsentRequired(
                 "Before your first picture, please read what this model may not be used for.", pending_id
             )
-        check_server_rules(prepared.request, judged, found.settings, self._profile)
-        if prepared.refusal is not None:
-            raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
-        return await self._accept(prepared, judged, found, penalty, together)
+        try:
+            check_server_rules(prepared.request, judged, found.settings, self._profile)
+            if prepared.refusal is not None:
+                raise await write_refusal(self._context, prepared.refusal, prepared.request, judged, found.settings)
+            return await self._accept(prepared, judged, found, penalty, together)
+        except UserError as error:
+            error.is_approved = prepared.approved is not None
+            raise
 
     def _require_open(self, origin: Origin, found: Circumstances) -> None:
         """Raise NotAllowed or QueueFull where nobody, or not this member, may ask for pictures now."""

@@ -184,7 +184,7 @@ class CaseDecisions:
             await self._jobs.erase(job.id, THE_BOT, is_moderator=True)
         else:
             await self._decide(case, status, decider, erase)
-            await self._jobs.delete_erased()
+            self._jobs.delete_erased_soon()
         return frozenset(messages)
 
     # ---- what it is about ------------------------------------------------------------------------------------------

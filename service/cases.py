@@ -5,6 +5,7 @@ How a case is decided is in service/case_decisions.py, what members hear of it i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import aiosqlite
@@ -166,6 +167,15 @@ class Cases:
     async def fetch_unshown(self) -> list[tuple[Case, int]]:
         """Cases whose card is missing or out of date, each with the channel of its card; oldest first."""
         return await appeals.fetch_unshown(self._context.database)
+
+    async def fetch_card_channels(self, guild_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """(server, channel) in which cards of open cases stand."""
+        return await appeals.fetch_card_channels(self._context.database, guild_ids)
+
+    async def show_elsewhere(self, guild_id: int, channel_id: int) -> None:
+        """A channel is gone: its open cases are shown in the review channel that the server has, or will have."""
+        async with self._context.writing(Topic.CASES) as connection:
+            await appeals.let_go_of_cards(connection, guild_id, channel_id)
 
     async def fetch_file(self, case: Case) -> CaseFile:
         """Everything that the case's card shows."""

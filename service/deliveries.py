@@ -70,8 +70,10 @@ class Deliveries:
 
     async def make_first_upload(self, job_id: int, limit_bytes: int) -> Upload | None:
         """The first released picture of a job as a file of at most `limit_bytes`, None if they were erased."""
-        released = [picture for picture in await self._jobs.fetch_pictures(job_id) if picture.png is not None]
-        uploads = await self.make_uploads(job_id, released[:1], limit_bytes)
+        facts = await self._jobs.fetch_facts(job_id)
+        number = next((number for number, one in enumerate(facts, 1) if one.is_stored), None)
+        picture = None if number is None else await self._jobs.fetch_one_picture(job_id, number)
+        uploads = [] if picture is None else await self.make_uploads(job_id, [picture], limit_bytes)
         return uploads[0] if uploads else None
 
     async def find_prompt(self, job_id: int) -> PromptMessage | None:

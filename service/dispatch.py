@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -44,6 +44,9 @@ from service.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
+# So many jobs are read and judged in one go after a restart; the first of them before the bot logs in.
+TAKEN_UP_AT_ONCE = 16
+
 
 class Dispatch:
     """One task a job waits for its end. The border between the engine's threads and the event loop."""
@@ -55,6 +58,7 @@ class Dispatch:
         self._jobs = jobs_
         self._progress: dict[int, Progress] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._taking_up: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
@@ -64,6 +68,9 @@ class Dispatch:
 
     async def close(self) -> None:
         """Stop the engine; what is not finished is taken up at the next start."""
+        if self._taking_up is not None:  # first: a closed engine takes nothing, and a job that it refuses has ended
+            self._taking_up.cancel()
+            await asyncio.gather(self._taking_up, return_exceptions=True)
         await asyncio.to_thread(self._backend.close)
         for task in self._tasks:
             task.cancel()
@@ -72,6 +79,11 @@ class Dispatch:
     def progress(self, job_id: int) -> Progress | None:
         """Where a job that is being painted stands; None before and after."""
         return self._progress.get(job_id)
+
+    @property
+    def painting(self) -> Collection[int]:
+        """The ids of the jobs that have a `progress`."""
+        return self._progress.keys()
 
     async def hand_over(self, job: Job, approved: ApprovedRequest) -> None:
         """Give an accepted job to the engine. Raises a UserError, and then the job has ended as failed."""
@@ -148,7 +160,7 @@ class Dispatch:
 
             async def write() -> list[BlobPlace]:
                 month = month_of(self._context.now())
-                return await stack.enter_async_context(written(database, month, list(pngs.values())))
+                return await stack.enter_async_context(written(database, month, list(pngs.values()), result.job_id))
 
             places = await self._health.until_written(name, write) if pngs else []
             named = dict(zip(pngs, places, strict=True))
@@ -172,13 +184,34 @@ class Dispatch:
     async def recover(self) -> None:
         """Give every accepted, unfinished job back to the engine, through the policy as it is today.
 
-        One that can't be taken up ends: its cost returns, and its member is told why.
+        The first at once, thousands of others beside the login and what members do. One that can't be taken up ends:
+        its cost returns, and its member is told why.
         """
         async with self._context.writing() as connection:
             await jobs.requeue_interrupted(connection)
-        open_ids = await jobs.fetch_open_ids(self._context.database)
-        readable = {job.id: job for job in await self._jobs.fetch_open()}
-        for job_id in open_ids:
+        database = self._context.database
+        open_ids = await jobs.fetch_open_ids(database)
+        first, others = open_ids[:TAKEN_UP_AT_ONCE], open_ids[TAKEN_UP_AT_ONCE:]
+        await self._take_up_some(first, await jobs.fetch_open_some(database, first))
+        if others:
+            self._taking_up = asyncio.create_task(self._take_up_others(others), name="taking up")
+
+    async def finish_taking_up(self) -> None:
+        """Wait until the engine has everything that an earlier process left behind."""
+        if self._taking_up is not None:
+            await asyncio.wait({self._taking_up})
+
+    async def _take_up_others(self, ids: Sequence[int]) -> None:
+        for start in range(0, len(ids), TAKEN_UP_AT_ONCE):
+            some = ids[start : start + TAKEN_UP_AT_ONCE]
+            found = await self._health.until_written(
+                "taking up waiting pictures", lambda some=some: jobs.fetch_open_some(self._context.database, some)
+            )
+            await self._take_up_some(some, found)
+
+    async def _take_up_some(self, ids: Sequence[int], found: Sequence[Job]) -> None:
+        readable = {job.id: job for job in found}
+        for job_id in ids:
             job = readable.get(job_id)
             if job is not None:
                 await self._take_up_or_end(job)
@@ -196,6 +229,8 @@ class Dispatch:
     async def _take_up(self, job: Job) -> None:
         allowed = await fetch_allowances_of_job(self._context.database, job.guild_id, job.user_id, job.id)
         approved = await asyncio.to_thread(approve, job.request, job.place, allowed)
+        if not await jobs.is_open(self._context.database, job.id):
+            return  # its member took it back meanwhile
         await self.hand_over(job, approved)
 
 

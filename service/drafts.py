@@ -22,13 +22,21 @@ class Drafts:
         self._jobs = jobs
         self._profile = profile
 
-    async def keep(self, wanted: Request | RequestOptions, origin: Origin, settings: str | None = None) -> int | None:
+    async def keep(
+        self,
+        wanted: Request | RequestOptions,
+        origin: Origin,
+        settings: str | None = None,
+        *,
+        is_approved: bool = False,
+    ) -> int | None:
         """Keep it for a day; the draft's id. None if these words may neither be kept nor repeated.
 
-        `settings` is the line as typed, where that could not be read. Many errors come before the policy has judged.
+        `settings` is the line as typed, where that could not be read. Many errors come before the policy has judged;
+        after its yes (`is_approved`) it is not asked again.
         """
         request = await self._complete(wanted, origin)
-        if is_too_long(request) or (await asyncio.to_thread(judge, request, origin.place)).clause == "b":
+        if not is_approved and not await asyncio.to_thread(_may_be_kept, request, origin):
             return None
         async with self._context.writing() as connection:
             line = write_settings(request) if settings is None else settings
@@ -49,6 +57,10 @@ class Drafts:
             return wanted
         settings = await guild_settings.load(self._context.database, origin.place.guild_id or 0)
         return as_far_as_possible(wanted, self._profile, settings)
+
+
+def _may_be_kept(request: Request, origin: Origin) -> bool:
+    return not is_too_long(request) and judge(request, origin.place).clause != "b"
 
 
 async def open_draft(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 import aiosqlite
 
 from db import audit, challenges, jobs, picture_sweep, pictures, prompt_channels, starboard
-from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture
+from domain import Job, JobStatus, NotAllowed, NotFound, Outcome, OutcomeCode, Picture, PictureFacts
 from domain.audit import AuditAction
 from service.context import Context, Topic
 from service.health import STORAGE_ERRORS
@@ -29,6 +31,8 @@ class Jobs:
     def __init__(self, context: Context, backend: Cancellable) -> None:
         self._context = context
         self._backend = backend
+        self._deleting: asyncio.Task[None] | None = None
+        self._has_erased = False
 
     # ---- looking ---------------------------------------------------------------------------------------------------
 
@@ -66,9 +70,21 @@ class Jobs:
         """Jobs that the engine still owes work for, of one member or all, oldest first."""
         return await jobs.fetch_open(self._context.database, user_id)
 
+    async def fetch_open_ids(self) -> list[int]:
+        """The ids of all open jobs, oldest first."""
+        return await jobs.fetch_open_ids(self._context.database)
+
+    async def fetch_open_some(self, ids: Sequence[int]) -> list[Job]:
+        """Those of these jobs that are still open, oldest first, without their start pictures."""
+        return await jobs.fetch_open_some(self._context.database, ids, with_files=False)
+
     async def fetch_pictures(self, job_id: int) -> list[Picture]:
         """The finished pictures; one that was withheld or erased has no file."""
         return await jobs.fetch_pictures(self._context.database, job_id)
+
+    async def fetch_facts(self, job_id: int) -> list[PictureFacts]:
+        """What is known of the finished pictures; their files are not read."""
+        return await pictures.fetch_facts(self._context.database, job_id)
 
     async def fetch_one_picture(self, job_id: int, number: int) -> Picture | None:
         """One of a job's pictures, counted from 1; the others' files are not read."""
@@ -138,7 +154,7 @@ class Jobs:
             await self.erase_in(connection, job, user_id)
             if user_id != job.user_id:
                 news.add(Topic.AUDIT)
-        await self.delete_erased()
+        self.delete_erased_soon()
         return job
 
     async def erase_one(self, job_id: int, number: int, user_id: int, *, is_moderator: bool = False) -> bool:
@@ -160,19 +176,37 @@ class Jobs:
                     )
             if user_id != job.user_id:
                 news.add(Topic.AUDIT)
-        await self.delete_erased()
+        self.delete_erased_soon()
         return are_others_left
 
     async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
         """Erase an ended job's pictures in the caller's transaction; somebody who is not its member is written down.
 
-        `delete_erased` after the commit deletes the bytes.
+        `delete_erased_soon` after the commit deletes the bytes.
         """
         now = self._context.now()
         await jobs.erase_pictures(connection, job.id)
         await jobs.mark_delivered(connection, job.id, None, now)
         if user_id != job.user_id:
             await audit.record_about_job(connection, job.id, user_id, AuditAction.JOB_DELETE, now)
+
+    def delete_erased_soon(self) -> None:
+        """Delete the bytes of erased pictures beside whoever waits for an answer: there may be thousands of others'."""
+        self._has_erased = True
+        if self._deleting is None or self._deleting.done():
+            self._deleting = asyncio.create_task(self._delete_all(), name="deleting erased pictures")
+
+    async def _delete_all(self) -> None:
+        while self._has_erased:
+            self._has_erased = False
+            await self.delete_erased()
+
+    async def finish_deleting(self, patience_seconds: float | None = None) -> None:
+        """Wait until the bytes of what was erased are deleted; what is left after the wait the next start deletes."""
+        if self._deleting is not None:
+            await asyncio.wait({self._deleting}, timeout=patience_seconds)
+            self._deleting.cancel()
+            await asyncio.gather(self._deleting, return_exceptions=True)
 
     async def delete_erased(self) -> None:
         """Delete the bytes of erased pictures now. What fails is logged, and done again with the retention."""

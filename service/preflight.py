@@ -33,11 +33,14 @@ async def check_database(path: Path, now: datetime) -> list[Finding]:
     try:
         async with opened_alone(path, now) as database:
             version = await database.fetch_schema_version()
+            kept_because = database.pictures.kept_because
             files = [path, *find_months(database.pictures.folder).values()]
     except DatabaseError as error:
         return [Finding(name="database", words=str(error), health=Health.FAIL), check_disk(path.parent)]
     damage = [f"{one.name}: {line}" for one in files for line in await asyncio.to_thread(find_damage, one)]
-    return [Finding(name="database", words=f"{path}, schema {version}"), _integrity(damage), check_disk(path.parent)]
+    older = [Finding(name="pictures", words=kept_because, health=Health.WARN)] if kept_because else []
+    opened = Finding(name="database", words=f"{path}, schema {version}")
+    return [opened, *older, _integrity(damage), check_disk(path.parent)]
 
 
 def _integrity(damage: list[str]) -> Finding:

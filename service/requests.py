@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from dataclasses import replace
 
-from domain import SEED_LIMIT, InvalidRequest, Job, ModelProfile, NotFound, Picture, Request
+from domain import SEED_LIMIT, InvalidRequest, Job, ModelProfile, NotFound, Picture, PictureFacts, Request
 from domain.details import Details
 from domain.forms import FormFields
 from domain.refusals import Draft
@@ -41,7 +41,7 @@ class Requests:
 
     async def upscaled(self, job: Job, number: int, factor: float) -> Request:
         """The very picture, with a second and larger pass. Raises InvalidRequest, or NotFound if it is erased."""
-        picture = await self._picture(job, number)
+        picture = await self._facts(job, number)
         if job.request.upscale > 1:
             raise InvalidRequest("This picture is upscaled already.")
         return replace(job.request, images=1, seed=picture.seed, upscale=factor, left_out=())
@@ -117,7 +117,7 @@ class Requests:
 
     async def details(self, job: Job, number: int) -> Details:
         """Everything about one picture. Raises NotFound if it is erased."""
-        picture = await self._picture(job, number)
+        picture = await self._facts(job, number)
         model = job.model or self._profile.identity
         alone = replace(job.request, images=1, seed=picture.seed)
         return Details(
@@ -135,6 +135,12 @@ class Requests:
         png = (await self._picture(job, number)).png
         assert png is not None
         return png
+
+    async def _facts(self, job: Job, number: int) -> PictureFacts:
+        pictures = await self._jobs.fetch_facts(job.id)
+        if number > len(pictures) or not pictures[number - 1].is_stored:
+            raise NotFound("This picture is not stored any more.")
+        return pictures[number - 1]
 
     async def _picture(self, job: Job, number: int) -> Picture:
         picture = await self._jobs.fetch_one_picture(job.id, number)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Self
 
 from db import meta
-from db.database import Database
+from db.database import Database, DatabaseError
 from domain import Job, Origin, Place, Request, RequestOptions
 from engine.policy import judge
 from engine.prepare import complete
@@ -41,6 +41,9 @@ from service.settings import ServerSettings
 from service.starboard import Starboards
 from service.strikes import Strikes
 from service.terms import Terms
+
+# How long a stop waits for the bytes of erased pictures; the next start deletes what is left.
+DELETING_SECONDS = 5.0
 
 
 class Service:
@@ -86,11 +89,14 @@ class Service:
         self.queue.apply_state(await self.queue.fetch_state())
         # Read the policy's rules beside the event loop: the first member must not wait for them.
         await asyncio.to_thread(judge, complete(RequestOptions(prompt="1girl"), self.queue.profile), Place())
+        if kept_because := self._context.database.pictures.kept_because:
+            self.health.note("deleting left-over pictures", DatabaseError(kept_because))
         await self.dispatch.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.dispatch.close()
+        await self.jobs.finish_deleting(DELETING_SECONDS)
 
     @property
     def topics(self) -> Topics:

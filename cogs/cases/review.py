@@ -15,7 +15,7 @@ from discord import app_commands
 from cogs.cases.decide import case_buttons
 from cogs.cases.embeds import case_card
 from cogs.core.answers import Meaning, meaning_of
-from cogs.core.bot import Bot, GroupCog, Interaction
+from cogs.core.bot import Bot, Cog, GroupCog, Interaction
 from cogs.core.channels import is_age_restricted
 from cogs.core.checks import require_manager, require_moderator
 from cogs.core.text import NOBODY, inert, plural
@@ -98,6 +98,29 @@ class Review(GroupCog, group_name="review"):
         for case, channel_id in await self.bot.service.cases.fetch_unshown():
             if self._may_be_tried(case, channel_id):
                 await self._show_card(case, channel_id)
+
+    @Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        await self.bot.service.cases.show_elsewhere(channel.guild.id, channel.id)
+
+    @Cog.listener()
+    async def on_ready(self) -> None:
+        """Channels that were deleted while nobody told us. A server that can't be reached is not asked."""
+        cases = self.bot.service.cases
+        guilds = {guild.id: guild for guild in self.bot.guilds if not guild.unavailable}
+        for guild_id, channel_id in await cases.fetch_card_channels([*guilds]):
+            if guilds[guild_id].get_channel_or_thread(channel_id) is None and await self._is_gone(channel_id):
+                await cases.show_elsewhere(guild_id, channel_id)
+
+    async def _is_gone(self, channel_id: int) -> bool:
+        """Whether Discord itself says so: an archived thread is not in the cache either."""
+        try:
+            await self.bot.fetch_channel(channel_id)
+        except discord.NotFound:
+            return True
+        except discord.HTTPException as error:
+            log.info("the review channel %d can't be looked at: %s", channel_id, error)
+        return False
 
     def _may_be_tried(self, case: Case, channel_id: int) -> bool:
         now = self.bot.service.now().timestamp()

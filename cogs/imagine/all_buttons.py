@@ -88,7 +88,7 @@ class DetailsAllButton(JobButton, template=r"job:details-all:(?P<row_id>[0-9]+)"
 
 async def _numbers(interaction: Interaction, job: Job) -> list[int]:
     """The pictures that are there, counted from 1. Raises NotFound if none is."""
-    numbers = shown_numbers(await interaction.client.service.jobs.fetch_pictures(job.id))
+    numbers = shown_numbers(await interaction.client.service.jobs.fetch_facts(job.id))
     if not numbers:
         raise NotFound("These pictures are not stored any more.")
     return numbers

@@ -16,7 +16,7 @@ from cogs.core.colours import BLUE, GREEN, GREY, RED
 from cogs.core.i18n import ENGLISH, Translation
 from cogs.core.layout import Card, gallery, small, text
 from cogs.core.text import inert
-from domain import Job, JobStatus, ModelProfile, Outcome, OutcomeCode, Picture, Progress, Reading, Standing
+from domain import Job, JobStatus, ModelProfile, Outcome, OutcomeCode, PictureFacts, Progress, Reading, Standing
 
 BAR_CELLS = 12
 PREVIEW = "preview.jpg"
@@ -55,7 +55,7 @@ class Finished:
     """
 
     job: Job
-    pictures: Sequence[Picture]
+    pictures: Sequence[PictureFacts]
     files: Sequence[str]
     profile: ModelProfile
     reading: Reading
@@ -139,9 +139,9 @@ def held_card(job: Job, words: Translation = ENGLISH) -> Card:
     return _card(job, words("Waiting for a moderator"), words(line), GREY, words)
 
 
-def shown_numbers(pictures: Sequence[Picture]) -> list[int]:
+def shown_numbers(pictures: Sequence[PictureFacts]) -> list[int]:
     """The pictures that are there to be seen, counted from 1."""
-    return [number for number, picture in enumerate(pictures, 1) if picture.png is not None]
+    return [number for number, picture in enumerate(pictures, 1) if picture.is_stored]
 
 
 def _outcome(outcome: Outcome | None, words: Translation) -> str:
@@ -218,7 +218,7 @@ def _parameters(shown: Finished, words: Translation) -> str:
     return " · ".join(f"**{words(name)}** {value}" for name, value in parts.items() if value)
 
 
-def _seeds(pictures: Sequence[Picture]) -> str:
+def _seeds(pictures: Sequence[PictureFacts]) -> str:
     if len(pictures) == 1:
         return str(pictures[0].seed)
     return ", ".join(f"{number}: {pictures[number - 1].seed}" for number in shown_numbers(pictures))

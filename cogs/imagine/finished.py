@@ -27,7 +27,7 @@ from cogs.imagine.cards import Finished, finished_card, shown_numbers
 from cogs.imagine.form import EditButton, StartButton
 from cogs.imagine.picture_buttons import DetailsButton, KeepButton, SendButton, UpscaleButton, VaryButton
 from cogs.imagine.regions import RegionButton
-from domain import Job, JobStatus, NotFound, Picture
+from domain import Job, JobStatus, NotFound, PictureFacts
 
 Rows = tuple[list[RowButton], ...]
 
@@ -65,7 +65,7 @@ class PickAllButton(JobButton, template=r"job:pick-all:(?P<row_id>[0-9]+)"):
 
 async def _choose(interaction: Interaction, job: Job, number: int | None) -> None:
     """Show the message with buttons that mean this picture, or (None) all."""
-    pictures = await interaction.client.service.jobs.fetch_pictures(job.id)
+    pictures = await interaction.client.service.jobs.fetch_facts(job.id)
     files = _names_in(interaction.message)
     if len(files) != len(shown_numbers(pictures)):
         raise NotFound("The pictures of this message are not stored any more.")
@@ -81,7 +81,7 @@ class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::
     async def act_on(self, interaction: Interaction, job: Job) -> None:
         bot, number = interaction.client, self.number or 1
         jobs = bot.service.jobs
-        before = shown_numbers(await jobs.fetch_pictures(job.id))
+        before = shown_numbers(await jobs.fetch_facts(job.id))
         if number not in before:
             raise NotFound("This picture is not stored any more.")
         is_moderator = await may_tidy_up(interaction)
@@ -96,7 +96,7 @@ class DeleteOneButton(PictureButton, template=r"job:erase:(?P<row_id>[0-9]+)(?::
 
 
 async def finished_layout(
-    bot: Bot, job: Job, pictures: Sequence[Picture], files: Sequence[str], number: int | None = 1
+    bot: Bot, job: Job, pictures: Sequence[PictureFacts], files: Sequence[str], number: int | None = 1
 ) -> Layout:
     """The whole message; `files` are the attachments' names, one for each picture that is there, in order.
 

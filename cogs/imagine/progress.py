@@ -8,6 +8,7 @@ delivery.py, which first takes the entry away (`close`), so that no late edit ca
 from __future__ import annotations
 
 import asyncio
+import heapq
 import io
 import logging
 import time
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 # Somebody far back in the queue needs no news with every picture; this much longer per place.
 SECONDS_PER_PLACE = 0.5
 MAX_EDITS_AT_ONCE = 8
+# Of those who wait, so many are looked at in one tick, and each at least so often.
+MAX_LOOKS, LONGEST_LOOK_SECONDS = 64, 120.0
+FOLLOWED_AT_ONCE = 50
 # A changed estimate is worth an edit only if it moved by this share (and Discord counts down by itself).
 DUE_TOLERANCE_SECONDS = 15
 REMEMBERED_DELETIONS = 200
@@ -48,6 +52,7 @@ class Live:
     interaction: Interaction | None = None
     shown: tuple[object, ...] | None = None
     edited_at: float = float("-inf")
+    look_at: float = 0.0  # when it is looked at next
     editing: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_closed: bool = False
@@ -84,6 +89,13 @@ class Progress(Cog):
         self._clock = clock
         self._when_shown: Callable[[], None] = lambda: None
         self._lives: dict[int, Live] = {}
+        # A heap of (moment, job): asking for ten thousand places at each tick would hold everybody up.
+        self._looks: list[tuple[float, int]] = []
+        self._editing: set[asyncio.Task[None]] = set()
+        # Open jobs of an earlier process whose messages are not followed yet.
+        self._earlier_ids: list[int] = []
+        # Jobs that ended lately: a row that was read before that must not be followed.
+        self._closed: set[int] = set()
         self._showing: set[int] = set()
         self._unknown: set[int] = set()
         # A message may be deleted before we have heard which one it is.
@@ -92,9 +104,8 @@ class Progress(Cog):
         self._loop_task: asyncio.Task[None] | None = None
 
     async def cog_load(self) -> None:
-        for job in await self.bot.service.jobs.fetch_open():
-            if job.message_id is not None:
-                self._lives[job.id] = Live(job)
+        self._earlier_ids = await self.bot.service.jobs.fetch_open_ids()
+        await self._follow_some()
         self.bot.service.subscribe(lambda _: self._changed.set())
         self._loop_task = asyncio.create_task(self._keep_up(), name="progress")
 
@@ -119,7 +130,7 @@ class Progress(Cog):
                 return
             await self._attach(job.id, message_id)
             live = Live(replace(job, message_id=message_id), interaction, edited_at=self._clock())
-            self._lives[job.id] = live
+            self._add(live)
             await self._take_back_if_deleted(live)
 
     async def show_reply(self, message: discord.Message, job: Job) -> None:
@@ -148,7 +159,8 @@ class Progress(Cog):
                 self._unknown.add(job.id)
                 return
             await self._attach(job.id, reply.id)
-            live = self._lives[job.id] = Live(replace(job, message_id=reply.id), edited_at=self._clock())
+            live = Live(replace(job, message_id=reply.id), edited_at=self._clock())
+            self._add(live)
             await self._take_back_if_deleted(live)
 
     async def _answer(self, interaction: Interaction, view: Layout) -> int | None:
@@ -171,8 +183,21 @@ class Progress(Cog):
 
     def follow(self, job: Job) -> None:
         """Keep a message up to date that shows the job already."""
-        self._lives[job.id] = Live(job)
+        self._add(Live(job))
         self._changed.set()
+
+    def _add(self, live: Live) -> None:
+        self._lives[live.job.id] = live
+        self._look_again(live, self._clock())
+
+    async def _follow_some(self) -> None:
+        """The next messages of an earlier process. A job that ends while its row is read is not followed."""
+        self._closed.clear()
+        some, self._earlier_ids = self._earlier_ids[:FOLLOWED_AT_ONCE], self._earlier_ids[FOLLOWED_AT_ONCE:]
+        for job in await self.bot.service.jobs.fetch_open_some(some):
+            if job.message_id is not None and job.id not in self._closed and job.id not in self._lives:
+                self._add(Live(job))
+                await self._take_back_if_deleted(self._lives[job.id])
 
     def when_shown(self, listener: Callable[[], None]) -> None:
         """Call `listener` when a job's first message is there, or will not come."""
@@ -205,6 +230,7 @@ class Progress(Cog):
 
     async def close(self, job_id: int) -> None:
         """No more live edits for this job; returns when the last one is through."""
+        self._closed.add(job_id)
         live = self._lives.pop(job_id, None)
         if live is None:
             return
@@ -218,35 +244,64 @@ class Progress(Cog):
         await self.bot.service.health.keep_going("progress", self._turn)
 
     async def _turn(self) -> None:
+        if self._earlier_ids:
+            await self._follow_some()
+            self._changed.set()
         await self._changed.wait()
         self._changed.clear()
+        self._closed.clear()
         self._tick()
-        await asyncio.sleep(min(self._interval, 0.5))
+        await asyncio.sleep(0 if self._earlier_ids else min(self._interval, 0.5))
         if self._lives:
             self._changed.set()
 
     def _tick(self) -> None:
         """Start an edit for each message that is out of date and whose turn it is; painting ones first."""
         service, now = self.bot.service, self._clock()
-        busy = sum(1 for live in self._lives.values() if _is_editing(live))
-        due = [live for live in self._lives.values() if not _is_editing(live) and self._is_due(live, now)]
+        due = [live for live in self._lives_to_look_at(now) if not _is_editing(live) and self._is_due(live, now)]
         due.sort(key=lambda live: (service.dispatch.progress(live.job.id) is None, live.edited_at))
-        for live in due[: max(MAX_EDITS_AT_ONCE - busy, 0)]:
+        for live in due[: max(MAX_EDITS_AT_ONCE - len(self._editing), 0)]:
             live.editing = asyncio.create_task(self._edit(live), name=f"edit-{live.job.id}")
+            self._editing.add(live.editing)
+            live.editing.add_done_callback(self._editing.discard)
+
+    def _lives_to_look_at(self, now: float) -> list[Live]:
+        """What is painted, and whoever waits and may be worth an edit by now; never all who wait."""
+        painting = self.bot.service.dispatch.painting
+        found = [live for job_id in painting if (live := self._lives.get(job_id)) is not None]
+        for _ in range(MAX_LOOKS):
+            if not self._looks or self._looks[0][0] > now:
+                break
+            look_at, job_id = heapq.heappop(self._looks)
+            live = self._lives.get(job_id)
+            if live is None or live.look_at != look_at:
+                continue  # it has ended, or another look is planned
+            patience = self._patience(live)
+            wait = live.edited_at + patience - now
+            self._look_again(live, now + min(wait if wait > 0 else patience, LONGEST_LOOK_SECONDS))
+            if job_id not in painting:
+                found.append(live)
+        return found
+
+    def _look_again(self, live: Live, at: float) -> None:
+        live.look_at = at
+        heapq.heappush(self._looks, (at, live.job.id))
+
+    def _patience(self, live: Live) -> float:
+        standing = self.bot.service.queue.standing(live.job.id)
+        return self._interval + (standing.ahead * SECONDS_PER_PLACE if standing else 0)
 
     def _is_due(self, live: Live, now: float) -> bool:
-        standing = self.bot.service.queue.standing(live.job.id)
-        patience = self._interval + (standing.ahead * SECONDS_PER_PLACE if standing else 0)
-        return now - live.edited_at >= patience and self._wanted(live) != live.shown
+        return now - live.edited_at >= self._patience(live) and self._wanted(live) != live.shown
 
-    def _wanted(self, live: Live) -> tuple[object, ...]:
+    def _wanted(self, live: Live) -> tuple[object, ...] | None:
         """A key that differs when the message is worth an edit."""
         progress = self.bot.service.dispatch.progress(live.job.id)
         if progress is not None:
             return ("painting", progress.step, id(progress.preview))
         standing = self.bot.service.queue.standing(live.job.id)
-        if standing is None:
-            return live.shown or ()
+        if standing is None:  # the engine does not have it yet, or not any more
+            return live.shown
         due = self.bot.service.now().timestamp() + standing.wait_seconds
         return ("waiting", standing.ahead, round(due / DUE_TOLERANCE_SECONDS) if standing.ahead else 0)
 
@@ -255,6 +310,8 @@ class Progress(Cog):
             if live.is_closed:
                 return
             wanted, progress = self._wanted(live), self.bot.service.dispatch.progress(live.job.id)
+            if wanted == live.shown:
+                return  # it ended, or went on, since the look
             live.shown, live.edited_at = wanted, self._clock()
             words = await translation_for(self.bot, live.job.guild_id)
             if progress is not None:

@@ -112,11 +112,12 @@ class Showing:
         if not any(picture.png for picture in pictures):
             words = await translation_for(self.bot, job.guild_id)
             return await send(layout(ended_card(job, words), *ended_rows(job), words=words), [])
+        facts = [picture.facts for picture in pictures]
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for attempt in range(MAX_UPLOADS):
             uploads = await self.bot.service.deliveries.make_uploads(job.id, pictures, limit)
             names = [upload.filename for upload in uploads]
-            view = await finished_layout(self.bot, job, pictures, names)
+            view = await finished_layout(self.bot, job, facts, names)
             try:
                 return await send(view, _files(job, uploads))
             except discord.HTTPException as error:

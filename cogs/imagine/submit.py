@@ -105,10 +105,15 @@ async def _or_keep_words(
 
 
 async def _keeping(interaction: Interaction, error: UserError, typed: Typed | None, origin: Origin) -> UserError:
-    """The error with the words kept; as it is where there are none, or none that may be repeated."""
+    """The error with the words kept; as it is where there are none, none that may be repeated, or no room for them."""
     if typed is None or not typed.wanted.prompt.strip():
         return error
-    draft_id = await interaction.client.service.drafts.keep(typed.wanted, origin, typed.settings)
+    drafts = interaction.client.service.drafts
+    try:
+        draft_id = await drafts.keep(typed.wanted, origin, typed.settings, is_approved=error.is_approved)
+    except Exception:  # what went wrong first is what the member must hear
+        log.exception("what user %d typed can't be kept", interaction.user.id)
+        return error
     return error if draft_id is None else Unpainted(error, typed.wanted, draft_id)
 
 

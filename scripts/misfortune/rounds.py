@@ -193,7 +193,8 @@ class Rounds:
         while time.monotonic() < ends_at:
             await asyncio.sleep(0.4)
             now = len(self.server.calls), len(self.server.world.messages)
-            if now == quiet and is_settled(self.server, read_state(self.database), self.crowd, self.excused):
+            state = read_state(self.database)
+            if now == quiet and is_settled(self.server, state, self.crowd, self.excused, frozenset(self.known)):
                 break
             quiet = now
         state = read_state(self.database)

@@ -108,12 +108,18 @@ def buttons_of(message: Message) -> Iterator[tuple[str, int]]:
             yield found[1], int(found[2])
 
 
-def is_settled(server: LoopbackDiscord, state: State, crowd: Crowd, excused: set[int]) -> bool:
-    """Whether nothing is owed any more: every job over and shown, every prompt read, nothing that says it waits."""
+def is_settled(
+    server: LoopbackDiscord, state: State, crowd: Crowd, excused: set[int], known: frozenset[Finding] = frozenset()
+) -> bool:
+    """Whether nothing is owed any more: every job over and shown, every prompt read as it is, nothing that waits.
+
+    What is `known` to be lost is not waited for again.
+    """
     there = server.world.messages
     return (
         all(job.is_over and job.is_delivered for job in state.jobs.values())
         and all(state.prompts.get(one, ("taken",))[0] != "taken" for one in crowd.said if one in there)
+        and known.issuperset(_messages_lost(server, state, crowd))
         and not any(verb == "cancel" for message in there.values() for verb, _ in buttons_of(message))
         and not any(message.is_thinking and message.interaction_id not in excused for message in there.values())
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -68,6 +69,32 @@ async def test_too_expensive_a_picture_is_made_cheaper_in_the_form_after_a_resta
         job = await after.service.jobs.fetch(1)
         assert (job.request.seed, job.request.num_inference_steps) == (7, 4)
         assert job.request.negative_prompt == "hat"
+
+
+async def test_what_the_policy_has_let_through_is_not_judged_again(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*_: object) -> None:
+        raise AssertionError("judged a second time")
+
+    monkeypatch.setattr("service.drafts.judge", judge)
+    await ready.mira.slash(ready.paintings, "quota set", member=ready.ana.id, per_hour=0.1, per_day=0.1)
+    assert_repeated(await ask(ready), "This costs")
+    await ready.change_settings(max_images=1)
+    assert_repeated(await ask(ready, images=2), "at most 1 pictures")
+
+
+@pytest.mark.parametrize("failure", [sqlite3.OperationalError("database or disk is full"), RuntimeError("no idea")])
+async def test_where_the_words_can_not_be_kept_the_sentence_is_said_all_the_same(
+    ready: Stage, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    async def keep(*_: object) -> int:
+        raise failure
+
+    monkeypatch.setattr("db.drafts.keep", keep)
+    answer = await ask(ready, preset="quick")
+    assert "no preset" in answer.content
+    assert answer.components == []
 
 
 async def test_a_servers_rule_costs_no_words(ready: Stage) -> None:

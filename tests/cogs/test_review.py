@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 
@@ -300,3 +301,35 @@ async def test_members_see_no_moderators_commands_and_are_refused_if_a_client_sh
         await review.ana.force(review.paintings, "review approval", channel=review.paintings.id, on=True)
     )
     assert "manage this server" in answer.content
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_open_cases_of_a_deleted_review_channel_are_shown_in_the_new_one(review: Stage, is_away: bool) -> None:
+    """Also if the channel goes while the bot is away; decided cases stay gone."""
+    stage, world = review, review.server.world
+    await decide(stage, await appeal(stage, await refused(stage)), "Uphold")
+    await appeal(stage, await refused(stage, LICENSED), "It is about a statue.")
+    old, guild = stage.channel("mod-review"), world.guilds[stage.paintings.guild_id or 0]
+    if is_away:
+        await stage.running.aclose()
+    changes.delete_channel(world, old)
+    new = changes.add_channel(world, guild, "mod-review")
+    async with AsyncExitStack() as running:
+        if is_away:
+            stage = await running.enter_async_context(restarted(stage))
+        await stage.change_settings(review_channel_id=new.id)
+        (card,) = await stage.mira.until(lambda: review_cards(stage))
+        assert fields_of(card)["In their words"] == "It is about a statue."
+        await decide(stage, card, "Uphold")
+        assert labels_of(card) == []
+        assert len(review_cards(stage)) == 1
+
+
+async def test_open_cases_stay_where_they_are_while_their_channel_is_there(review: Stage) -> None:
+    await appeal(review, await refused(review))
+    async with restarted(review) as after:
+        await after.bot.background.run_all()
+        assert len(review_cards(after)) == 1
+        changes.delete_channel(after.server.world, after.channel("prompts"))
+        await after.bot.background.run_all()
+        assert len(review_cards(after)) == 1

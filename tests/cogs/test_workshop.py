@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from db.picture_files import BlobPlace
 from domain.quotas import credits_in_words
 from sandbox.people import media_of
 from sandbox.world.things import Attachment
 from tests.support.cards import choose, fields_of, labels_of, text_of
 from tests.support.stage import Stage, StartStage, is_delivered
+from tests.support.statements import recorded
 from tests.support.workshop import seeds_of, three
 
 
@@ -102,6 +105,27 @@ async def test_upscaling_says_the_price_first_and_the_real_size_afterwards(stage
     assert job.cost > (await stage.service.jobs.fetch(1)).cost / 3
     again = stage.ben.answer(await stage.ben.click(large, "Upscale"))
     assert "upscaled already" in again.content
+
+
+async def test_numbers_details_and_prices_read_no_file_and_vary_reads_one(stage: Stage) -> None:
+    message = await three(stage)
+    with recorded() as recording:
+        await stage.ana.click(message, "2")
+        await stage.ana.until(lambda: "picture **2** of 3" in text_of(message))
+        for label in ("Details 2", "Upscale 2", "Delete 2"):
+            assert stage.ben.answer(await stage.ben.click(message, label)).only_for == stage.ben.id
+        assert [sql for sql in recording.statements if "FROM blobs" in sql or "SELECT png" in sql] == []
+        read: list[int] = []
+        files, original = stage.database.pictures, stage.database.pictures.read
+
+        async def read_some(places: Iterable[BlobPlace]) -> dict[BlobPlace, bytes]:
+            found = await original(places)
+            read.append(len(found))
+            return found
+
+        files.read = read_some  # pyright: ignore[reportAttributeAccessIssue]
+        stage.ben.answer(await stage.ben.click(message, "Vary 2"))
+        assert read == [1]
 
 
 async def test_deleting_one_leaves_the_others_and_takes_its_file_everywhere(stage: Stage) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from db import backup, jobs, picture_backup, picture_sweep, pictures
+from db import backup, ids, jobs, picture_backup, picture_folder, picture_sweep, pictures
 from db.database import Database, DatabaseError
 from db.picture_files import month_of
 from tests.support.people import MEMBER, OTHER
 from tests.support.requests import NOW
-from tests.support.traces import PNG, paint
+from tests.support.traces import PNG, in_files, paint
 
 START = NOW + timedelta(days=300)
 MONTH = f"{month_of(NOW)}.sqlite3"
@@ -199,3 +199,98 @@ async def test_two_databases_whose_names_differ_in_their_ending_do_not_share_pic
         await picture_sweep.sweep(first)
     async with Database(tmp_path / "bot.db") as second:
         assert await pictures.fetch_picture(second, job_id, 0) is not None
+
+
+async def test_an_older_database_in_the_place_of_a_newer_one_deletes_no_picture_that_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    """By --restore without the backup's folder, or by a copy in a file manager."""
+    path, copy, kept = await made(tmp_path)
+    async with Database(path) as database:
+        later = await paint(database, OTHER, png=LATER_PNG)
+    alone = Path(shutil.copy(copy, tmp_path / "alone.sqlite3"))
+    newer = backup.restore(path, alone, START).set_aside
+    assert newer is not None
+    assert await shown(path) == {kept: PNG}
+    async with Database(path) as database:
+        # Ids are lifted at a start, and the mark stays all the same.
+        async with database.transaction() as connection:
+            await ids.lift(connection, START)
+        assert "is older than the pictures" in (database.pictures.kept_because or "")
+        again = await paint(database, OTHER, png=b"of the older one" * 99)
+        async with database.transaction() as connection:
+            await jobs.erase_pictures(connection, kept)
+            await jobs.erase_pictures(connection, again)
+        assert await picture_sweep.collect(database) == 2
+    assert not in_files(path, PNG[:34])
+    assert not in_files(path, b"of the older one")
+    # The newer one again: it knows its own picture.
+    backup.restore(path, newer, START + timedelta(seconds=1))
+    assert await shown(path) == {kept: None, later: LATER_PNG}
+
+
+@pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm")])
+async def test_a_file_copied_back_by_hand_deletes_no_newer_picture(tmp_path: Path, suffixes: tuple[str, ...]) -> None:
+    path, _copy, kept = await made(tmp_path)
+    older = tmp_path / "older"
+    older.mkdir()
+    async with Database(path) as database:
+        for suffix in suffixes:
+            shutil.copy(tmp_path / f"bot.sqlite3{suffix}", older)
+        later = await paint(database, OTHER, png=LATER_PNG)
+    for suffix in suffixes:
+        shutil.copy(older / f"bot.sqlite3{suffix}", tmp_path)
+    assert await shown(path) == {kept: PNG}
+    assert in_files(path, LATER_PNG[:28])
+    # Whoever runs the bot decides that they are not needed; by then ids were lifted, as every start does.
+    async with Database(path) as database, database.transaction() as connection:
+        await ids.lift(connection, START)
+    (tmp_path / "pictures" / picture_folder.OLDER_FILE).unlink()
+    assert await shown(path) == {kept: PNG}
+    assert not in_files(path, LATER_PNG[:28])
+    assert later > kept
+
+
+async def test_a_database_that_a_kill_left_sweeps_as_ever(tmp_path: Path) -> None:
+    path, _copy, _kept = await made(tmp_path)
+    async with Database(path) as database:
+        row = await database.fetch_one("SELECT max(id) FROM jobs")
+        assert row is not None
+        await database.pictures.write(month_of(NOW), [LATER_PNG], int(row[0]))  # and no row: the process ended
+    async with Database(path) as database:
+        assert database.pictures.kept_because is None
+        assert await picture_sweep.sweep(database) == 1
+    assert not in_files(path, LATER_PNG[:28])
+
+
+async def test_what_was_painted_while_a_backup_was_made_does_not_look_newer_after_the_restore(tmp_path: Path) -> None:
+    path, copy, kept = await made(tmp_path)
+    async with Database(path) as database:
+        await paint(database, OTHER, png=LATER_PNG)
+    shutil.copy(tmp_path / "pictures" / MONTH, copy.with_suffix(".pictures") / MONTH)
+    backup.restore(path, copy, START)
+    async with Database(path) as database:
+        assert database.pictures.kept_because is None
+        assert await picture_sweep.sweep(database) == 1
+    assert await shown(path) == {kept: PNG}
+
+
+async def test_a_copy_beside_its_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    path, copy, kept = await made(tmp_path)
+    twin = Path(shutil.copy(path, tmp_path / "test.sqlite3"))
+    with pytest.raises(DatabaseError, match=r"test\.sqlite3 is a copy of bot\.sqlite3"):
+        await shown(twin)
+    with pytest.raises(DatabaseError, match=r"other\.sqlite3 is a copy of bot\.sqlite3"):
+        backup.restore(tmp_path / "other.sqlite3", copy, START)
+    assert await shown(path) == {kept: PNG}
+
+
+async def test_a_database_that_was_renamed_keeps_its_pictures(tmp_path: Path) -> None:
+    path, _copy, kept = await made(tmp_path)
+    renamed = path.rename(tmp_path / "paint.sqlite3")
+    assert await shown(renamed) == {kept: PNG}
+    # A new one of the old name has nothing to do with it.
+    async with Database(path) as database:
+        job_id = await paint(database, OTHER, png=LATER_PNG)
+    assert await shown(renamed) == {kept: PNG}
+    assert await shown(path) == {job_id: LATER_PNG}

@@ -34,9 +34,9 @@ from db import picture_sweep
 
 original, left = PictureFiles.write, int(sys.argv[3])
 
-async def write(self, month, pngs):
+async def write(self, month, pngs, job_id):
     global left
-    places = await original(self, month, pngs)
+    places = await original(self, month, pngs, job_id)
     left -= 1
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)  # the blob is committed, its row is not
@@ -155,7 +155,7 @@ async def test_a_kill_between_blob_and_row_leaves_the_job_open_and_the_blob_is_s
     killed(path, "paint", 1)
     async with Database(path) as database:
         assert in_files(database, PNG[:34])
-        assert [job.id for job in await jobs.fetch_open(database)] == [1]  # it is painted again
+        assert [job.id for job in await jobs.fetch_open(database)] == [1, 2]  # it is painted again
         await picture_sweep.sweep(database)
         assert not in_files(database, PNG[:34])
         await paint(database, OTHER)
@@ -191,8 +191,10 @@ async def test_a_picture_that_is_erased_while_it_moves_is_gone(
     job_id = await paint(database, MEMBER, in_row=True)
     original = picture_files.PictureFiles.write
 
-    async def erase_first(self: picture_files.PictureFiles, month: str, pngs: list[bytes]) -> list[BlobPlace]:
-        places = await original(self, month, pngs)
+    async def erase_first(
+        self: picture_files.PictureFiles, month: str, pngs: list[bytes], owner_id: int
+    ) -> list[BlobPlace]:
+        places = await original(self, month, pngs, owner_id)
         await erase(database, job_id)
         return places
 

@@ -120,7 +120,9 @@ async def test_no_statement_reads_a_growing_table_from_end_to_end(database: Data
     recording = await tour(database)
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("CREATE TEMP TABLE blobs (key INTEGER PRIMARY KEY, png BLOB NOT NULL)")  # of a month's file
+        # Those of a month's file.
+        connection.execute("CREATE TEMP TABLE blobs (key INTEGER PRIMARY KEY, png BLOB NOT NULL)")
+        connection.execute("CREATE TEMP TABLE newest (id INTEGER PRIMARY KEY, job_id INTEGER NOT NULL)")
         growing = {*tables_of(connection), "blobs"} - SMALL_TABLES
         sent = {
             sql: values

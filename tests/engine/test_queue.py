@@ -198,3 +198,55 @@ def test_positions_know_the_servers_weights() -> None:
     ahead = {one.job_id: position.ahead for one in (*heavy, *light) if (position := queue.position(one.job_id))}
     assert ahead[101] > 4
     assert [taken.job_id for taken in drain(queue)] == sorted(ahead, key=ahead.__getitem__)
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("push"), st.integers(1, 4), st.integers(1, 5), st.floats(0.1, 10)),
+        st.tuples(st.sampled_from(["pop", "pop costly", "remove", "give back"]), st.integers(0, 30)),
+    ),
+    max_size=120,
+)
+
+
+@given(steps)
+def test_places_are_those_of_the_order_whatever_came_and_went(
+    plan: list[tuple[str, int] | tuple[str, int, int, float]],
+) -> None:
+    queue, waiting, taken = FairQueue[WaitingJob](), list[WaitingJob](), list[WaitingJob]()
+    for number, step in enumerate(plan):
+        if step[0] == "push" and len(step) == 4:
+            waiting.append(job(number, user_id=step[2], guild=step[1], cost=step[3], weight=step[2] / 2))
+            queue.push(waiting[-1])
+        elif step[0].startswith("pop"):
+            expected = next((one for one in queue.order() if step[0] == "pop" or one.cost > 5), None)
+            assert queue.pop(None if step[0] == "pop" else lambda one: one.cost > 5) is expected
+            if expected is not None:
+                waiting.remove(expected)
+                taken.append(expected)
+        elif step[0] == "remove" and waiting:
+            assert queue.remove(waiting.pop(step[1] % len(waiting)).job_id) is not None
+        elif step[0] == "give back" and taken:
+            queue.charge(one := taken[step[1] % len(taken)], -one.cost / 2)
+        order = list(queue.order())
+        assert len(order) == len(queue) == len(waiting)
+        assert [queue.position(one.job_id).ahead for one in order] == [*range(len(order))]  # type: ignore[union-attr]
+
+
+def test_ten_thousand_of_one_server_keep_their_places_in_step_with_the_order() -> None:
+    """Across many blocks: near the front, in the middle and at the end, before and after some were served."""
+    queue = filled(*(job(n, user_id=n % 3_000, cost=1 + n % 7) for n in range(10_000)))
+    for _ in range(2):
+        order = list(queue.order())
+        for ahead in (0, 1, 127, 128, 129, 5_000, len(order) - 1):
+            position = queue.position(order[ahead].job_id)
+            assert position is not None
+            assert (position.ahead, position.cost) == (ahead, sum(one.cost for one in order[: ahead + 1]))
+        for one in order[:300]:
+            assert queue.pop() is one
+
+
+def test_counters_of_those_who_left_do_not_pile_up() -> None:
+    queue = filled(*(job(n, user_id=n, guild=n % 50) for n in range(2_000)))
+    drain(queue)
+    assert sum(len(found) for found in vars(queue).values() if isinstance(found, dict | list)) == 0

@@ -11,10 +11,13 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from db import jobs
 from db.database import Database
 from domain import Job, JobStatus, OutcomeCode, QueueFull, Result, Task
 from engine.worker.backend import OnProgress
 from service import Topic
+from service.dispatch import TAKEN_UP_AT_ONCE
+from service.health import Health
 from tests.support.desk import Desk, open_desk
 from tests.support.idle_backend import IdleBackend
 from tests.support.people import MEMBER
@@ -123,3 +126,63 @@ async def test_a_job_that_storage_did_not_give_is_taken_up_at_the_next_start(dat
         assert await ids(desk.jobs.fetch_open(MEMBER)) == [job_id]
     async with open_desk(database) as desk:
         assert desk.backend.waiting == [job_id]
+
+
+async def many(database: Database, count: int) -> list[int]:
+    """Jobs that were accepted before the process ended, without their start pictures' bytes."""
+    first = await accepted(database)
+    async with database.transaction() as connection:
+        await connection.execute(
+            """WITH RECURSIVE numbers(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+               INSERT INTO jobs (user_id, guild_id, channel_id, request, images, created_at)
+               SELECT 1000 + n, guild_id, channel_id, request, images, created_at FROM jobs, numbers WHERE id = ?""",
+            (count, first),
+        )
+    return [int(row["id"]) for row in await database.fetch_all("SELECT id FROM jobs ORDER BY id")]
+
+
+async def test_a_start_waits_for_the_first_waiting_jobs_only_and_takes_the_others_up_in_order(
+    database: Database,
+) -> None:
+    open_ids = await many(database, 3 * TAKEN_UP_AT_ONCE)
+    async with open_desk(database) as desk:
+        assert desk.backend.waiting == open_ids[:TAKEN_UP_AT_ONCE]
+        # One that is taken back before its turn is never given to the engine; a damaged one ends.
+        cancelled, damaged = open_ids[-1], open_ids[-2]
+        await desk.jobs.cancel(cancelled, 1, is_moderator=True)
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE jobs SET request = '{}' WHERE id = ?", (damaged,))
+        await desk.service.dispatch.finish_taking_up()
+        assert desk.backend.waiting == open_ids[:-2]
+        row = await database.fetch_one("SELECT status FROM jobs WHERE id = ?", (damaged,))
+        assert row is not None
+        assert row["status"] == "failed"
+
+
+async def test_a_stop_while_waiting_jobs_are_taken_up_loses_none(database: Database) -> None:
+    open_ids = await many(database, 3 * TAKEN_UP_AT_ONCE)
+    async with open_desk(database):
+        pass
+    assert await jobs.fetch_open_ids(database) == open_ids
+
+
+async def test_storage_that_fails_while_jobs_are_taken_up_is_asked_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_ids, original, failures = await many(database, 2 * TAKEN_UP_AT_ONCE), jobs.fetch_open_some, [1, 1]
+
+    async def fetch(database: Database, ids: list[int]) -> list[Job]:
+        if ids[0] != open_ids[0] and failures:
+            failures.pop()
+            raise OSError("disk I/O error")
+        return await original(database, ids)
+
+    async def at_once(_self: Health, _seconds: float) -> None: ...
+
+    monkeypatch.setattr(jobs, "fetch_open_some", fetch)
+    async with open_desk(database) as desk:
+        monkeypatch.setattr(desk.service.health, "_sleep", lambda seconds: at_once(desk.service.health, seconds))
+        await desk.service.dispatch.finish_taking_up()
+        assert desk.backend.waiting == open_ids
+        assert failures == []
+        assert desk.service.health.problems == []

@@ -91,9 +91,48 @@ async def test_a_picture_of_a_job_that_was_cancelled_meanwhile_leaves_no_blob(de
 async def test_a_deleted_picture_is_in_no_file(desk: Desk) -> None:
     job = await desk.finish(png=PNG, message_id=5)
     await desk.jobs.erase(job.id, MEMBER)
+    await desk.jobs.finish_deleting()
     assert not in_files(desk.database, PNG[:34])
     with pytest.raises(NotFound):
         await desk.service.requests.varied(job, 1)
+
+
+async def test_who_deletes_a_picture_waits_for_nobody_else_s_bytes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = [await desk.finish(png=PNG + bytes([n]), message_id=n) for n in (5, 6)]
+    collect, may_collect, rounds = picture_sweep.collect, asyncio.Event(), 0
+
+    async def collect_later(database: Database) -> int:
+        nonlocal rounds
+        rounds += 1
+        await may_collect.wait()
+        return await collect(database)
+
+    monkeypatch.setattr(picture_sweep, "collect", collect_later)
+    await desk.jobs.erase(first.id, MEMBER)
+    await asyncio.sleep(0)  # the collecting has begun, and is not through
+    assert not await desk.jobs.erase_one(second.id, 1, MEMBER)
+    assert in_files(desk.database, PNG[:34])
+    may_collect.set()
+    await desk.jobs.finish_deleting()
+    assert rounds == 2
+    assert not in_files(desk.database, PNG[:34])
+
+
+async def test_a_stop_waits_for_bytes_only_so_long_and_the_next_start_deletes_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await desk.finish(png=PNG, message_id=5)
+
+    async def never(_database: Database) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    with monkeypatch.context() as stuck:
+        stuck.setattr(picture_sweep, "collect", never)
+        await desk.jobs.erase(job.id, MEMBER)
+        await desk.jobs.finish_deleting(patience_seconds=0)
+    await desk.service.privacy.forget()
+    assert not in_files(desk.database, PNG[:34])
 
 
 async def test_a_picture_that_is_deleted_during_a_backup_waits_for_nothing_and_goes_with_its_end(desk: Desk) -> None:

@@ -54,6 +54,15 @@ async def test_zeroed_pages_are_found(tmp_path: Path, share: float) -> None:
     assert "backup" in finding.words
 
 
+async def test_a_database_that_is_older_than_its_pictures_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "bot.sqlite3"
+    async with Database(path) as database:
+        database.pictures.release(await database.pictures.write("2026-01", [b"of another time"], job_id=12))
+    found = {finding.name: finding for finding in await check_database(path, NOW)}
+    assert found["pictures"].health is Health.WARN
+    assert "older-database" in found["pictures"].words
+
+
 async def test_a_check_before_the_first_start_leaves_the_ids_to_count_from_one(tmp_path: Path) -> None:
     path = tmp_path / "bot.sqlite3"
     await check_database(path, NOW)

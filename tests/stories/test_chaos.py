@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +14,10 @@ from sandbox.server import LoopbackDiscord
 from sandbox.world.layout import MEDIA_GALLERY
 from sandbox.world.things import V2, Attachment, Message
 from sandbox.world.world import default_world
+from scripts.chaos import read_report
 from scripts.misfortune.crowd import Crowd
 from scripts.misfortune.events import KILLS, plan
-from scripts.misfortune.verdict import Job, State, Witness, buttons_of, judge
+from scripts.misfortune.verdict import Finding, Job, State, Witness, buttons_of, is_settled, judge
 
 GOOD = Job(
     id=1,
@@ -131,3 +134,30 @@ def test_a_seed_is_a_plan() -> None:
     events = [event for piece in pieces for event in piece.events]
     assert [len(piece.events) for piece in pieces] == [20, 20, 20]
     assert sum(event in KILLS for event in events) == 30
+
+
+async def test_an_edit_that_is_not_followed_yet_is_waited_for_unless_it_is_known_to_be_lost(
+    server: LoopbackDiscord,
+) -> None:
+    world = server.world
+    ana = Person(server, next(user.id for user in world.users.values() if user.name == "ana"))
+    asked = world.post(Message(world.new_id(), channel_named(world, "prompts").id, ana.id, "a tree"))
+    crowd = Crowd(server, [], [], [], random.Random(1))
+    crowd.said[asked.id] = (ana, asked)
+    shown = replace(GOOD, prompt="a tree", message_id=2)
+    state = State({1: shown}, {asked.id: ("done", 1, None)})
+    assert is_settled(server, state, crowd, set())
+    asked.content = "a house"
+    assert not is_settled(server, state, crowd, set())
+    lost = Finding("lost", f"prompt {asked.id} was edited to 'a house', and shows 'a tree'")
+    assert is_settled(server, state, crowd, set(), frozenset({lost}))
+    assert is_settled(server, State({1: replace(shown, prompt="a house")}, state.prompts), crowd, set())
+
+
+@pytest.mark.parametrize("other", [{"seed": 2}, {"tree": "another commit"}, {"size": 20}])
+def test_pieces_of_another_run_are_not_summed_up_with_this_one_s(tmp_path: Path, other: dict[str, object]) -> None:
+    run, report = {"seed": 1, "kills": 4, "faults": 4, "size": 2, "tree": "this commit"}, tmp_path / "report.jsonl"
+    report.write_text(json.dumps({"run": run, "piece": 0, "rounds": []}) + "\n", encoding="utf-8")
+    assert read_report(report, run) == {0: []}
+    with pytest.raises(ValueError, match="another run"):
+        read_report(report, run | other)

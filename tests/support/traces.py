@@ -57,7 +57,7 @@ async def paint(
 ) -> int:
     """A delivered job with its picture in the month's file, or (`in_row`) where older bots kept it; the job's id."""
     verdict = Verdict(action=Action.ALLOW)
-    async with written(database, month_of(NOW), [png]) as (place,), database.transaction() as connection:
+    async with database.transaction() as connection:
         row = await fetch_one(
             connection,
             """INSERT INTO jobs (user_id, guild_id, channel_id, request, images, created_at)
@@ -67,6 +67,7 @@ async def paint(
         assert row is not None
         job_id = int(row["id"])
         await decisions.record_prompt(connection, verdict, request, origin(user_id), NOW, job_id)
+    async with written(database, month_of(NOW), [png], job_id) as (place,), database.transaction() as connection:
         painting = Picture(seed=7, width=64, height=64, png=png, safety=SafetyReport(verdict=SafetyVerdict.SAFE))
         model = ModelIdentity(name="tiny", sha256="00")
         result = Result(job_id=job_id, request=request, model=model, pictures=(painting,), seconds=1.0)
