@@ -105,6 +105,14 @@ def print_sets(found: list[Judged]) -> None:
     _print(["harmless, by length", *head, "refused % by clause"], by_length(found))
 
 
+def print_evasions(policy: Policy, file: Path) -> None:
+    """Refusals by kind of evasion that the painter's text encoder can still read: lines of a kind, a tab, a prompt."""
+    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
+    found = [Judged(kind, len(prompt.split()), policy.judge(request_of(prompt), CHANNEL)) for kind, prompt in rows]
+    head = ["rows", "refused %", "by the model alone %", "review %", "refused in direct messages %", "clause b"]
+    _print(["evasion", *head], [*by_set(found), ["all", *_shares(found)]])
+
+
 def print_feedback(policy: Policy, file: Path) -> None:
     """How today's policy judges what moderators corrected, by clause; what came without words is counted."""
     wordless = 0
