@@ -23,6 +23,14 @@ REFUSED_KEPT = timedelta(days=7)
 AUDIT_NAMES_KEPT = timedelta(days=365)
 
 
+def days_kept(guild: str) -> str:
+    """SQL for the days that a server (an expression; NULL: direct messages) keeps words; 'null' is for ever."""
+    return f"""coalesce(
+                (SELECT value FROM place_settings AS chosen
+                 WHERE chosen.guild_id = coalesce({guild}, 0) AND chosen.channel_id = 0
+                   AND chosen.name = 'retention_days'), :default_days)"""
+
+
 def _due(table: str, time: str, kept: str) -> str:
     """The servers (NULL: direct messages) with rows older than they keep them, each with the end of what is too old.
 
@@ -36,10 +44,7 @@ def _due(table: str, time: str, kept: str) -> str:
             WHERE places.guild_id IS NOT NULL
         ),
         ends(guild_id, days) AS (
-            SELECT guild_id, coalesce(
-                (SELECT value FROM place_settings AS chosen
-                 WHERE chosen.guild_id = coalesce(places.guild_id, 0) AND chosen.channel_id = 0
-                   AND chosen.name = 'retention_days'), :default_days)
+            SELECT guild_id, {days_kept("places.guild_id")}
             FROM places
         )
         SELECT guild_id, :now - 86400.0 * days AS until FROM ends

@@ -3,6 +3,7 @@
     python scripts/measure_policy.py [--benign FILE] [--titles FILE] [--markdown] [--quick]
     python scripts/measure_policy.py --public FOLDER [--step N]
     python scripts/measure_policy.py --feedback FILE
+    python scripts/measure_policy.py --evasions
 
 Prints recall by clause, false refusals by kind, recall under obfuscation and in 13 languages, and milliseconds of CPU
 time. better-profanity, glin-profanity and alt-profanity-check are measured where they are installed, and a plain word
@@ -35,7 +36,7 @@ from engine.policy.judging import Policy, default_policy
 from engine.policy.rules import default_rules
 from scripts.obfuscate import TECHNIQUES, obfuscate
 from scripts.policy_examples import is_for_training
-from scripts.policy_sets import judged, print_feedback, print_sets, public_rows
+from scripts.policy_sets import judged, print_evasions, print_feedback, print_sets, public_rows
 
 PROMPTS = Path(__file__).with_name("policy_prompts")
 CHANNEL = Place(guild_id=0)
@@ -204,8 +205,11 @@ def main() -> None:
     parser.add_argument("--public", type=Path, metavar="FOLDER", help="sets that others wrote, and nothing else")
     parser.add_argument("--step", type=int, default=1, help="of those sets every so many-th prompt")
     parser.add_argument("--feedback", type=Path, metavar="FILE", help="corrections, and nothing else")
+    parser.add_argument("--evasions", action="store_true", help="ways around the filter, and nothing else")
     options = parser.parse_args()
-    if options.public or options.feedback:
+    if options.evasions:
+        print_evasions(default_policy(), PROMPTS / "heldout_evasions.tsv")
+    if options.evasions or options.public or options.feedback:
         if options.public:
             print_sets(judged(default_policy(), public_rows(options.public), options.step))
         if options.feedback:

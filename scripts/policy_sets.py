@@ -11,8 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from domain import Action, Place, Verdict
+from domain.corrections import Ruling
 from engine.policy.__main__ import request_of
-from engine.policy.feedback import Outcome, read_feedback
+from engine.policy.feedback import read_feedback
 from engine.policy.judging import MAX_CHARACTERS, Policy
 
 CHANNEL = Place(guild_id=0)
@@ -104,21 +105,32 @@ def print_sets(found: list[Judged]) -> None:
     _print(["harmless, by length", *head, "refused % by clause"], by_length(found))
 
 
+def print_evasions(policy: Policy, file: Path) -> None:
+    """Refusals by kind of evasion that the painter's text encoder can still read: lines of a kind, a tab, a prompt."""
+    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
+    found = [Judged(kind, len(prompt.split()), policy.judge(request_of(prompt), CHANNEL)) for kind, prompt in rows]
+    head = ["rows", "refused %", "by the model alone %", "review %", "refused in direct messages %", "clause b"]
+    _print(["evasion", *head], [*by_set(found), ["all", *_shares(found)]])
+
+
 def print_feedback(policy: Policy, file: Path) -> None:
-    """How today's policy judges what moderators corrected, by clause."""
+    """How today's policy judges what moderators corrected, by clause; what came without words is counted."""
+    wordless = 0
     agreed: Counter[tuple[str, str]] = Counter()
     total: Counter[tuple[str, str]] = Counter()
     with file.open(encoding="utf-8") as lines:
         for correction in read_feedback(lines):
             if correction.prompt is None:
+                wordless += 1
                 continue
             verdict = policy.judge(request_of(correction.prompt, correction.negative_prompt), CHANNEL)
             refused = verdict.action is Action.REFUSE
-            key = (correction.clause, correction.outcome.value)
+            key = (correction.clause, correction.ruling.value)
             total[key] += 1
-            agreed[key] += refused is (correction.outcome is Outcome.UPHELD)
+            agreed[key] += refused is (correction.ruling is Ruling.UPHELD)
     rows = [[*key, str(count), f"{100 * agreed[key] / count:.1f}"] for key, count in sorted(total.items())]
     _print(["clause", "what moderators did", "prompts", "agreed with today %"], rows)
+    print(f"{wordless} without words, not judged")
 
 
 def _print(head: list[str], rows: list[list[str]]) -> None:

@@ -23,6 +23,7 @@ from service.context import Context, Listener, Topic, Topics, utc_now
 from service.deliveries import Deliveries
 from service.dispatch import Dispatch
 from service.drafts import Drafts
+from service.feedback import Feedback
 from service.health import Health
 from service.jobs import Jobs
 from service.kept_pictures import KeptPictures
@@ -82,6 +83,7 @@ class Service:
         self.prompt_channels = PromptChannels(context, self.jobs, self.settings, self.submit, backend.profile)
         self.privacy = Privacy(context, self.jobs)
         self.backups = Backups(context, self.jobs)
+        self.feedback = Feedback(context)
         self.owner = Owner(context, self.jobs, self.deliveries)
         self._admission = Admission(context, backend, self.terms, limits)
 

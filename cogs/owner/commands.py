@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 
 import discord
@@ -151,6 +152,27 @@ class Owner(GroupCog, group_name="owner"):
         await require_owner(interaction)
         rows = await self.bot.service.audit.search(EVERYWHERE, days=days, limit=rows_to_read(as_file=as_file))
         await show_rows(interaction, rows, as_file=as_file)
+
+    @app_commands.command(name="policy-feedback")
+    @app_commands.describe(days="Only the last days")
+    async def export_feedback(self, interaction: Interaction, days: Range[int, 1, 3650] | None = None) -> None:
+        """What moderators decided on refused prompts, as a file that the policy can be measured with"""
+        owner_id = await require_owner(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        made = await self.bot.service.feedback.export(owner_id, interaction.filesize_limit, days)
+        if not made.corrections:
+            await interaction.followup.send(
+                "No moderator has decided on an appeal of a refused prompt.", ephemeral=True
+            )
+            return
+        cut = " Older ones did not fit into the largest file I may send here." if made.is_cut else ""
+        await interaction.followup.send(
+            f"{plural(made.corrections, 'decision')} on refused prompts, {made.worded} with the words (the others' are "
+            f"not kept any more), without names and servers.{cut} "
+            "`python scripts/measure_policy.py --feedback policy-feedback.jsonl` judges them by today's rules.",
+            file=discord.File(io.BytesIO(made.data), "policy-feedback.jsonl"),
+            ephemeral=True,
+        )
 
     @app_commands.command()
     async def backup(self, interaction: Interaction) -> None:

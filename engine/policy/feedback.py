@@ -7,49 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-
-class Outcome(StrEnum):
-    """How a refusal ended."""
-
-    ALLOWED = "allowed"  # a moderator let it through
-    OVERTURNED = "overturned"  # on appeal
-    UPHELD = "upheld"  # on appeal
+from domain.corrections import Correction, Ruling
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """One refusal that a person looked at; `prompt` is None where its words are not kept. `decided_at` is UTC."""
-
-    prompt: str | None
-    negative_prompt: str = ""
-    prompt_sha256: str
-    clause: str
-    rules: tuple[str, ...]
-    rule_set: str
-    outcome: Outcome
-    decided_at: datetime
-
-
-def feedback_lines(corrections: Iterable[Correction]) -> Iterator[str]:
-    """The file's lines, without line ends."""
-    for correction in corrections:
-        kept = correction.clause != "b" and correction.prompt is not None
-        line: dict[str, Any] = {
-            "prompt": correction.prompt if kept else None,
-            "negative_prompt": correction.negative_prompt if kept else "",
-            "prompt_sha256": correction.prompt_sha256,
-            "clause": correction.clause,
-            "rules": list(correction.rules),
-            "rule_set": correction.rule_set,
-            "outcome": correction.outcome.value,
-            "decided_at": correction.decided_at.isoformat(timespec="seconds"),
-        }
-        yield json.dumps(line, ensure_ascii=False)
+def feedback_line(correction: Correction) -> str:
+    """The file's line, without its end."""
+    is_kept = correction.clause != "b" and correction.prompt is not None
+    line: dict[str, Any] = {
+        "prompt": correction.prompt if is_kept else None,
+        "negative_prompt": correction.negative_prompt if is_kept else "",
+        "phrase": correction.phrase if is_kept else None,
+        "prompt_sha256": correction.prompt_sha256,
+        "clause": correction.clause,
+        "rules": list(correction.rules),
+        "rule_set": correction.rule_set,
+        "outcome": correction.ruling.value,
+        "decided_at": correction.decided_at.isoformat(timespec="seconds"),
+    }
+    return json.dumps(line, ensure_ascii=False)
 
 
 def read_feedback(lines: Iterable[str]) -> Iterator[Correction]:
@@ -62,11 +40,12 @@ def read_feedback(lines: Iterable[str]) -> Iterator[Correction]:
             yield Correction(
                 prompt=line["prompt"],
                 negative_prompt=line["negative_prompt"],
+                phrase=line["phrase"],
                 prompt_sha256=line["prompt_sha256"],
                 clause=line["clause"],
                 rules=tuple(line["rules"]),
                 rule_set=line["rule_set"],
-                outcome=Outcome(line["outcome"]),
+                ruling=Ruling(line["outcome"]),
                 decided_at=datetime.fromisoformat(line["decided_at"]),
             )
         except (KeyError, TypeError, ValueError) as error:

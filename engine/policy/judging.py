@@ -30,6 +30,9 @@ _CLAUSE_ORDER = ("b", "real_person", "i", "d", "k", "j", "f", "g", "h", "a", "c"
 _AGE_GROUPS = ("b.age", "b.age-number")
 _FILLERS = frozenset(("a", "all", "and", "any", "every", "her", "his", "of", "on", "or", "the", "their", "with"))
 _MILD_GROUPS = ("prevention", "family_life", *_AGE_GROUPS)
+_INVENTED = ("invented_person",)
+"""Clause d protects nobody who does not exist, if nobody real is named beside them."""
+_REAL = ("public_person", "private_person")
 _SURELY_HARMLESS = 0.2
 """Below this total over the licence and its own row a rule of ambiguous words (tier "doubt") is overruled."""
 _ALL_BUT_CERTAINLY_HARMLESS = 0.1
@@ -101,6 +104,8 @@ class Policy:
         opinion = self._opinion(readings[-1], lifted_tokens(readings[-1], allowances))
         strict = _names(readings, _AGE_GROUPS)
         mild = _names(readings, _MILD_GROUPS)
+        if _names(readings, _INVENTED) and not _names(readings, _REAL):
+            opinion = replace(opinion, scores={**opinion.scores, "d": 0.0} if opinion.scores else {})
         grounds_found += _semantic_grounds(opinion, place, allowances, mild=mild)
         verdict = self._decide([g for g in grounds_found if _counts(g, place, allowances)], place)
         verdict = replace(verdict, scores=opinion.scores, strict_picture=strict or verdict.action is Action.REVIEW)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 SCOPES = ("prompt", "tag", "near", "close")
-RULE_SET = "2026.11.27"
+RULE_SET = "2026.11.28"
 """The version that every verdict carries; the newest of the files' own versions."""
 
 RULES_FOLDER = Path(__file__).with_name("rules")

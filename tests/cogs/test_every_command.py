@@ -104,6 +104,7 @@ CASES = (
     Case("starboard off", "moderators", "The starboard is off"),
     Case("owner pause", "owner", "Painting is paused"),
     Case("owner status", "owner", "Painting is paused"),
+    Case("owner policy-feedback", "owner", "No moderator has decided", lambda _: {"days": 30}),
     Case("owner backup", "owner", "Backup written"),
     Case("owner drain", "owner", "nothing new is accepted"),
     Case("owner resume", "owner", "The queue is open"),

@@ -14,10 +14,10 @@ from engine.safety import FixedScores
 from engine.sampling.model import LoadedModel
 from sandbox.people.person import Refused
 from sandbox.world import changes
-from sandbox.world.things import THREAD, Interaction, Message
+from sandbox.world.things import THREAD, Message
 from tests.support.cards import fields_of, labels_of, text_of, title_of
 from tests.support.refusals import LICENSED, LIFTABLE, PHRASE
-from tests.support.review import refused, review_cards
+from tests.support.review import appeal, decide, refused, review_cards
 from tests.support.stage import Stage, is_delivered, make_stage, restarted
 
 
@@ -29,23 +29,8 @@ async def review(stage: Stage) -> Stage:
     return stage
 
 
-async def appeal(stage: Stage, refusal: Message, words: str = "It is a café's name.") -> Message:
-    """Appeal and return the moderators' card."""
-    opened = await stage.ana.click(refusal, "Appeal")
-    answer = stage.ana.answer(await stage.ana.submit(opened, statement=words))
-    assert "with the moderators" in answer.content
-    await stage.bot.background.run_all()
-    return review_cards(stage)[-1]
-
-
 def letters(stage: Stage) -> list[str]:
     return [message.content for message in stage.ana.sees(stage.ana.dm())]
-
-
-async def decide(stage: Stage, card: Message, label: str) -> Interaction:
-    pressed = await stage.mira.click(card, label)
-    await stage.bot.background.run_all()
-    return pressed
 
 
 async def actions(stage: Stage) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.world.things import Message
+from sandbox.world.things import Interaction, Message
 from tests.support.refusals import LIFTABLE
 from tests.support.stage import Stage
 
@@ -19,3 +19,19 @@ async def refused(stage: Stage, prompt: str = LIFTABLE) -> Message:
     assert answer.only_for == stage.ana.id
     assert prompt not in answer.content
     return answer
+
+
+async def appeal(stage: Stage, refusal: Message, words: str = "It is a café's name.") -> Message:
+    """Appeal and return the moderators' card."""
+    opened = await stage.ana.click(refusal, "Appeal")
+    answer = stage.ana.answer(await stage.ana.submit(opened, statement=words))
+    assert "with the moderators" in answer.content
+    await stage.bot.background.run_all()
+    return review_cards(stage)[-1]
+
+
+async def decide(stage: Stage, card: Message, label: str) -> Interaction:
+    """A moderator presses a button of the card."""
+    pressed = await stage.mira.click(card, label)
+    await stage.bot.background.run_all()
+    return pressed
