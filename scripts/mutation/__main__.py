@@ -1,5 +1,8 @@
 """`python -m scripts.mutation sample` draws the mutants, `table` prints what the tests noticed."""
 
+# The tools come with an extra that `make check` does not install.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import argparse

@@ -5,6 +5,9 @@
 Several files of several runs are read together, so the map can be made in pieces.
 """
 
+# The tools come with an extra that `make check` does not install.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import json
@@ -67,4 +70,4 @@ class LineMap:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(LineMap(Path(config.getoption("--covered-lines"))), "line-map")
+    config.pluginmanager.register(LineMap(Path(str(config.getoption("--covered-lines")))), "line-map")

@@ -6,6 +6,9 @@ The mutated function's code takes the old one's place in the fork, so no file is
 A run that is stopped goes on where it was: the session is cosmic-ray's, and a result is written after every mutant.
 """
 
+# The tools come with an extra that `make check` does not install.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import gc
@@ -21,12 +24,13 @@ import pytest
 from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkResult
 
-from scripts.mutation.mutants import changed_functions, mutated, room_of
+from scripts.mutation.mutants import changed_functions, functions, mutated, room_of
 from scripts.mutation.rooms import ROOMS
 
 MAX_TESTS = 25
 SECONDS = 20.0  # of tests, as the map measured them
 TIMEOUT = 90
+OUTCOMES = {0: TestOutcome.SURVIVED, 3: TestOutcome.INCOMPETENT}
 
 
 class Lines:
@@ -114,8 +118,15 @@ class Trying:
         if not names:
             return WorkResult(WorkerOutcome.NO_TEST, "no quick test runs this line", TestOutcome.SURVIVED, text)
         outcome = self._in_fork(path, changed_functions(path, source, text), [items[name] for name in names])
+        if outcome == TestOutcome.KILLED and not self._passes(path, source, [items[name] for name in names]):
+            outcome = TestOutcome.INCOMPETENT
         sys.stderr.write(f"{outcome.value} {path}:{spec.start_pos[0]} {spec.operator_name} {len(names)} tests\n")
         return WorkResult(WorkerOutcome.NORMAL, "\n".join(names), outcome, None)
+
+    def _passes(self, path: str, source: str, items: list[pytest.Item]) -> bool:
+        """Whether the tests pass in a fork without a mutation; else their failure says nothing about the mutant."""
+        same = [(code, code) for code in functions(compile(source, path, "exec", dont_inherit=True))]
+        return self._in_fork(path, same, items) == TestOutcome.SURVIVED
 
     def _in_fork(self, path: str, changes: list[tuple[CodeType, CodeType]], items: list[pytest.Item]) -> TestOutcome:
         child = os.fork()
@@ -127,7 +138,7 @@ class Trying:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
                 code = os.waitstatus_to_exitcode(status)
-                return {0: TestOutcome.SURVIVED, 3: TestOutcome.INCOMPETENT}.get(code, TestOutcome.KILLED)
+                return OUTCOMES.get(code, TestOutcome.KILLED)
             time.sleep(0.02)
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -153,7 +164,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    session = Path(config.getoption("--session"))
+    session = Path(str(config.getoption("--session")))
     config.pluginmanager.register(
-        Trying(str(session), session.parent, config.getoption("--rooms").split(",")), "trying-mutants"
+        Trying(str(session), session.parent, str(config.getoption("--rooms")).split(",")), "trying-mutants"
     )
