@@ -35,6 +35,12 @@ def test_one_member_is_served_in_order_of_arrival() -> None:
     assert [taken.job_id for taken in drain(filled(job(3), job(1), job(2)))] == [3, 1, 2]
 
 
+def test_of_two_newcomers_the_first_to_arrive_is_served_first_whatever_waits_behind() -> None:
+    assert [taken.job_id for taken in drain(filled(job(1, user_id=9), job(2, user_id=4)))] == [1, 2]
+    behind = filled(job(1, user_id=9), job(2, user_id=4), job(3, user_id=9))
+    assert [taken.job_id for taken in drain(behind)] == [1, 2, 3]
+
+
 def test_members_of_a_server_take_turns() -> None:
     queue = filled(*(job(number, user_id=1) for number in range(3)), *(job(10 + n, user_id=2) for n in range(3)))
     assert [taken.user_id for taken in drain(queue)] == [1, 2, 1, 2, 1, 2]
