@@ -52,6 +52,7 @@ class AuditAction(StrEnum):
     QUEUE_PAUSED = "queue.paused"
     QUEUE_DRAINING = "queue.draining"
     BACKUP_MAKE = "backup.make"
+    POLICY_FEEDBACK = "policy.feedback"
     ANNOUNCE = "announce"
 
 

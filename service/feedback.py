@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from db import audit
 from db.corrections import fetch_corrections
+from domain.audit import AuditAction
 from domain.corrections import Correction, CorrectionFile
 from engine.policy.feedback import feedback_line
 from service.context import Context, Topic
@@ -40,7 +41,7 @@ class Feedback:
         details = {"corrections": len(lines), "with_words": worded, "days": days}
         async with self._context.writing(Topic.AUDIT) as connection:
             await audit.record(
-                connection, None, actor_id, "policy.feedback", "everywhere", details, self._context.now()
+                connection, None, actor_id, AuditAction.POLICY_FEEDBACK, "everywhere", details, self._context.now()
             )
         return CorrectionFile(data=b"".join(lines), corrections=len(lines), worded=worded, is_cut=is_cut)
 
