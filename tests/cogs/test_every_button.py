@@ -77,7 +77,7 @@ class Left:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_every_lasting_button_works_in_the_next_process(tmp_path: Path, tiny_model: LoadedModel) -> None:
     scores: dict[str, float] = {}
     checker = FixedScores(lambda _: scores)

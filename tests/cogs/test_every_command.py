@@ -237,7 +237,7 @@ POWERS: dict[str, set[Who]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", POWERS)
 async def test_each_command_does_its_work_or_says_who_may(crowd: Stage, name: str) -> None:
     """Everything once, in order, by one person; what they may not do, somebody else then does for what follows."""

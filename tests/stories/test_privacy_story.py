@@ -9,6 +9,7 @@ import zipfile
 from datetime import timedelta
 
 from db import jobs
+from sandbox.people.person import WAIT_SECONDS
 from sandbox.world import changes
 from service.privacy import split_pictures
 from tests.support.stage import Stage
@@ -81,7 +82,7 @@ async def test_a_server_that_removes_the_bot_is_erased_in_time_unless_it_takes_i
         return row[0] if row else 0
 
     async def until_noted(wanted: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_SECONDS):
             while await departures() != wanted:  # the gateway tells the bot a moment later
                 await stage.bot.background.run_all()
 

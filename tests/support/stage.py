@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import constants
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from domain import JobStatus
 from engine.safety import FixedScores, SafetyChecker
 from engine.sampling.model import LoadedModel
 from engine.worker.local_backend import LocalBackend
-from sandbox.people.person import Person, channel_named
+from sandbox.people.person import WAIT_SECONDS, Person, channel_named
 from sandbox.server import LoopbackDiscord
 from sandbox.world.things import Channel, Message
 from sandbox.world.world import World, default_world
@@ -84,7 +85,7 @@ class Stage:
         clock = self.service.clock
         self.service.clock = lambda: clock() + by
 
-    async def until_status(self, job_id: int, status: JobStatus, seconds: float = 30.0) -> None:
+    async def until_status(self, job_id: int, status: JobStatus, seconds: float = WAIT_SECONDS) -> None:
         """Wait, change by change, until a job has this status and the engine is through with it."""
         changed = asyncio.Event()
         self.service.subscribe(lambda _: changed.set())
@@ -95,7 +96,7 @@ class Stage:
                 await changed.wait()
                 changed.clear()
 
-    async def until_progress(self, job_id: int, step: int, seconds: float = 30.0) -> None:
+    async def until_progress(self, job_id: int, step: int, seconds: float = WAIT_SECONDS) -> None:
         """Wait, change by change, until the engine has painted so many steps of a job."""
         changed = asyncio.Event()
         self.service.subscribe(lambda _: changed.set())
@@ -122,6 +123,8 @@ async def running_bot(
     server: LoopbackDiscord, settings: Settings, backend: LocalBackend, **options: Any
 ) -> AsyncGenerator[Bot]:
     """The real bot, logged in to a loopback server."""
+    # Where each callback comes from is noted in this mode: ten frames deep that took a fifth of a story's time.
+    constants.DEBUG_STACK_DEPTH = 1
     asyncio.get_running_loop().set_debug(True)  # then a thread that calls the loop unsafely fails, not only seldom
     async with create_bot(
         settings, backend, guild_ready_timeout=0.05, edit_interval_seconds=FAST_EDITS_SECONDS, **options
@@ -139,7 +142,7 @@ async def running_bot(
 
 async def _ready(bot: Bot, starting: asyncio.Task[None]) -> None:
     waiting = asyncio.create_task(bot.wait_until_ready())
-    await asyncio.wait({waiting, starting}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({waiting, starting}, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         waiting.cancel()
         await starting  # raises what went wrong
