@@ -123,7 +123,7 @@ async def running_bot(
     server: LoopbackDiscord, settings: Settings, backend: LocalBackend, **options: Any
 ) -> AsyncGenerator[Bot]:
     """The real bot, logged in to a loopback server."""
-    # Where each callback comes from is noted in this mode: ten frames deep that took a fifth of a story's time.
+    # Where each callback comes from is noted in this mode; one frame says it, ten are read from many files.
     constants.DEBUG_STACK_DEPTH = 1
     asyncio.get_running_loop().set_debug(True)  # then a thread that calls the loop unsafely fails, not only seldom
     async with create_bot(
