@@ -59,6 +59,7 @@ async def test_a_waiting_job_shows_its_place_and_can_be_cancelled_at_no_cost(sta
     second = await stage.ben.slash(stage.paintings, "imagine", prompt="1boy")
     waiting = stage.ben.answer(second)
     assert title_of(waiting) == "Waiting: 1 picture before yours"
+    assert "It should be ready <t:" in text_of(waiting)
     await stage.ana.click(stage.ana.answer(first), "Cancel")
     await stage.ana.until(lambda: title_of(stage.ana.answer(first)) == "Cancelled")
     await stage.ben.until(lambda: title_of(waiting) == "Next in line")
