@@ -142,6 +142,26 @@ def test_a_removed_request_takes_no_rows_at_the_next_step(tiny_model: LoadedMode
     assert second[0].step == 2
 
 
+def test_a_removed_pictures_place_in_memory_is_used_again(tiny_model: LoadedModel) -> None:
+    batcher = Batcher(Pipeline(tiny_model))
+    held = batcher.admit([job(n, n, BASE) for n in range(4)])
+    places = len(held[0][0].slab.state)
+    for number in range(3 * places):
+        batcher.remove(held.pop(0))
+        held += batcher.admit([job(number, number, BASE)])
+    assert len(held[0][0].slab.state) == places
+    assert len({own[0].slot for own in held}) == 4
+
+
+def test_guidance_moves_a_picture_in_proportion_to_its_scale(tiny_model: LoadedModel) -> None:
+    scales = (1.0, 11.0, 21.0)
+    requests = [replace(BASE, guidance_scale=scale, num_inference_steps=1) for scale in scales]
+    unguided, once, twice = paint(Pipeline(tiny_model), requests)
+    moved = (once - unguided).abs().max()
+    assert moved > 1e-3
+    assert (twice - unguided - 2 * (once - unguided)).abs().max() <= 0.02 * moved
+
+
 def test_sizes_take_turns(tiny_model: LoadedModel) -> None:
     batcher = Batcher(Pipeline(tiny_model))
     requests = [BASE, replace(BASE, width=80), replace(BASE, height=80)]
@@ -273,6 +293,21 @@ def test_upscaling_paints_a_second_larger_pass(tiny_model: LoadedModel) -> None:
         steps.append(sample.step)
     assert steps == list(range(10))
     assert sample.latents.shape[-1] * 8 == enlarged(request, tiny_model.profile.unit)[0] == 96
+
+
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_the_second_pass_keeps_a_start_picture_outside_its_mask_only(tiny_model: LoadedModel, is_masked: bool) -> None:
+    latents = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(3))
+    mask = torch.zeros((1, 8, 8))
+    mask[:, :, 4:] = 1
+    request = replace(BASE, init_image=b"given", upscale=1.5, num_inference_steps=6)
+    batcher = Batcher(Pipeline(tiny_model))
+    ((sample,),) = batcher.admit([job(1, 1, request, InitLatents(latents, mask if is_masked else None))])
+    while not sample.is_finished:
+        batcher.step()
+    larger = torch.nn.functional.interpolate(latents[None], (12, 12), mode="bicubic")[0]
+    assert torch.allclose(sample.latents[:, :, :6], larger[:, :, :6], atol=1e-5) is is_masked
+    assert not torch.allclose(sample.latents[:, :, 6:], larger[:, :, 6:], atol=0.1)
 
 
 def test_decoding_stays_within_its_budget_and_loses_nothing(tiny_model: LoadedModel) -> None:

@@ -31,17 +31,29 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:D
 SECONDS = 120
 
 
+class Tally(ThroughputEstimate):
+    """Remembers all that was ever painted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.painted: list[float] = []
+
+    def count_painted(self, cost: float) -> None:
+        self.painted.append(cost)
+        super().count_painted(cost)
+
+
 class Worker:
     """A loop whose turns the test makes, with the real postprocess thread."""
 
     def __init__(self, model: LoadedModel, executor: ThreadPoolExecutor, checker: FixedScores, **options: Any) -> None:
         self.pipeline: Pipeline = options.pop("pipeline", None) or Pipeline(model)
         self._executor = executor
-        self.jobs, throughput = OpenJobs(), ThroughputEstimate()
+        self.jobs, self.throughput = OpenJobs(), Tally()
         postprocessor = Postprocessor(self.pipeline, checker, model.profile.identity)
-        thread = PostprocessThread(executor, postprocessor, self.jobs, throughput)
+        thread = PostprocessThread(executor, postprocessor, self.jobs, self.throughput)
         previews = Previews(executor, postprocessor, every=10**6, seconds=0.0, clock=lambda: 0.0)
-        self.loop = GpuLoop(self.pipeline, self.jobs, thread, previews, throughput, **options)
+        self.loop = GpuLoop(self.pipeline, self.jobs, thread, previews, self.throughput, **options)
         self.seen: list[Progress] = []
 
     def add(self, job_id: int, request: Request = SMALL, user_id: int = 1) -> RunningJob:
@@ -78,6 +90,15 @@ def test_a_job_moves_a_step_a_turn_and_is_decoded_in_the_last_one(tiny_model: Lo
         assert job.future.result(0).released
         assert worker.jobs.counts() == (0, 0, 0)
         assert worker.loop.counters.calls == 4
+
+
+def test_the_steps_of_a_job_add_up_to_its_cost(tiny_model: LoadedModel) -> None:
+    with make_worker(tiny_model) as worker:
+        job = worker.add(1, replace(SMALL, images=2))
+        worker.turn(4)
+        worker.settle()
+        assert job.future.result(0).released
+        assert worker.throughput.painted == pytest.approx([job.cost / 4] * 4)
 
 
 def test_a_newcomer_joins_between_two_steps(tiny_model: LoadedModel) -> None:

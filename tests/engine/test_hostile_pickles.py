@@ -6,8 +6,10 @@ import io
 import pickle
 import random
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+import torch
 from picklescan.scanner import SafetyLevel, scan_pickle_bytes
 
 from domain import ModelUnavailable
@@ -132,6 +134,50 @@ def test_a_genuine_tensor_is_read() -> None:
     value = read(PROTO + tensor(storage(text("7"), 4)) + STOP)
     assert isinstance(value, StoredTensor)
     assert (value.storage.key, value.storage.dtype, value.shape, value.stride) == ("7", "float32", (4,), (1,))
+
+
+def typed_tensor(dtype: bytes) -> bytes:
+    """_rebuild_tensor_v3 of the code of a dtype."""
+    block = storage(text("0")) + b"K\x00" + b"K\x04\x85" + b"K\x01\x85"
+    return name("torch._utils _rebuild_tensor_v3") + b"(" + block + b"\x89" + b"}" + dtype + b"tR"
+
+
+def test_a_dtype_without_a_storage_class_is_read_as_torch_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    torch.save({"a": torch.tensor([1, 2, 3, 4], dtype=torch.uint16)}, path)
+    with ZipFile(path) as file:
+        (pickled,) = [file.read(entry) for entry in file.namelist() if entry.endswith("data.pkl")]
+    tensor_read = read_pickle(io.BytesIO(pickled)).state_dict()["a"]
+    assert (tensor_read.storage.dtype, tensor_read.shape) == ("uint16", (4,))
+
+
+@pytest.mark.parametrize("dtype", [b"N", text("uint16"), name("torch FloatStorage")], ids=["none", "text", "a storage"])
+def test_a_tensor_without_a_dtype_is_a_refusal(dtype: bytes) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="without a dtype"):
+        read(PROTO + typed_tensor(dtype) + STOP)
+
+
+def test_a_dict_is_made_of_what_comes_first_whatever_comes_after() -> None:
+    pairs = b"](" + text("a") + b"K\x01\x86e"
+    assert read(PROTO + name("collections OrderedDict") + pairs + b"]\x86R" + STOP) == {"a": 1}
+
+
+def test_a_frozen_set_is_read_and_its_members_are_checked() -> None:
+    assert read(b"\x80\x04(" + text("a") + b"\x91" + STOP) == frozenset({"a"})
+    with pytest.raises(pickle.UnpicklingError, match="a key"):
+        read(b"\x80\x04(" + colliding(2) + b"\x91" + STOP)
+
+
+@pytest.mark.parametrize("parts", [b"", text("storage"), b"NNNN"], ids=["none", "one", "four"])
+def test_a_block_without_all_of_its_description_is_refused(parts: bytes) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="without a description"):
+        read(PROTO + b"(" + parts + b"tQ" + STOP)
+
+
+@pytest.mark.parametrize("kind", [text("module"), text("tensor"), b"N"], ids=["earlier", "later", "nothing"])
+def test_a_block_of_another_kind_is_refused(kind: bytes) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="holds no numbers"):
+        read(PROTO + b"(" + kind + name("torch FloatStorage") + text("0") + text("cpu") + b"K\x04tQ" + STOP)
 
 
 @pytest.mark.parametrize("call", CALLS)

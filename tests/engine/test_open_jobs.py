@@ -195,6 +195,25 @@ def test_draining_waits_for_begun_jobs_but_not_longer_than_asked() -> None:
     assert jobs.counts() == (0, 1, 0)
 
 
+def test_nothing_new_begins_while_begun_jobs_are_waited_for() -> None:
+    taken: list[RunningJob | None] = []
+    times: Iterator[float] = iter([0.0, 6.0])
+
+    def clock() -> float:
+        now = next(times)
+        if now:  # asked again: the drain waits by now
+            taken.append(jobs.take(anything))
+        return now
+
+    jobs = OpenJobs(clock=clock)
+    jobs.add(job(1))
+    assert jobs.take(anything) is not None
+    jobs.add(job(2))
+    jobs.drain(5.0)
+    assert taken == [None]
+    assert jobs.counts() == (1, 1, 1)
+
+
 def test_what_is_left_at_the_end_is_cancelled() -> None:
     begun, waiting = job(1), job(2)
     jobs = filled(begun, waiting)

@@ -126,6 +126,25 @@ def test_late_start_recovers_the_picture_of_a_perfect_model(name: str) -> None:
     assert (state[0, 0] - picture).abs().max() <= 0.1
 
 
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.endswith("_a")])
+def test_a_table_says_how_much_picture_and_noise_there_is_before_each_call(name: str) -> None:
+    """Inpainting puts the start picture back at this level, between a solver's two calls of a step as well."""
+    table = solver_table(name, WAIFU_DIFFUSION, 20, 0.5)
+    picture, noise = torch.randn((2, *SHAPE), generator=torch.Generator().manual_seed(1))
+    state = torch.zeros((1, 5, *SHAPE))
+    state[0, 0] = table.levels[0][0] * picture + table.levels[0][1] * noise
+    for call, (of_picture, of_noise) in enumerate(table.levels[:-1]):
+        assert (state[0, 0] - of_picture * picture - of_noise * noise).abs().max() <= 0.1
+        state = advance(state, noise[None], None, stack_rows([table], [call], state.device))
+
+
+@pytest.mark.parametrize(("given", "is_clean"), [({}, False), ({"set_alpha_to_one": True}, True)])
+def test_ddim_ends_where_the_models_own_configuration_says(given: dict[str, bool], is_clean: bool) -> None:
+    bare = {key: value for key, value in WAIFU_DIFFUSION.items() if key != "set_alpha_to_one"}
+    scheduler = make_scheduler("ddim", bare | given)
+    assert float(scheduler.final_alpha_cumprod) == (1.0 if is_clean else float(scheduler.alphas_cumprod[0]))
+
+
 def test_unknown_scheduler_is_named_with_the_known_ones() -> None:
     with pytest.raises(InvalidRequest, match=r"'magic'.*ddim.*unipc"):
         solver_table("magic", WAIFU_DIFFUSION, 10)

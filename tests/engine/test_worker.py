@@ -156,6 +156,15 @@ def test_standing_counts_the_jobs_ahead_and_ends_when_the_job_runs(tiny_model: L
         assert engine.standing(3) is None
 
 
+def test_a_report_says_how_full_the_calls_were(tiny_model: LoadedModel) -> None:
+    with backend(tiny_model, reproducible=True, max_rows=8) as engine:
+        before = engine.report()
+        assert engine.submit(task(1), ignore).result(SECONDS).released
+        report = engine.report()
+    assert (before.rows_per_call, before.padding_waste) == (0, 0)
+    assert (report.rows_per_call, report.padding_waste) == (2, 0.75), "a guided picture's two rows of eight"
+
+
 def test_a_full_queue_takes_no_more(tiny_model: LoadedModel) -> None:
     with backend(tiny_model, max_queue=1) as engine:
         engine.pause()

@@ -126,6 +126,8 @@ def test_harmless_prompts_are_not_refused(prompt: str, place: Place) -> None:
         ("whisky aged 12 years", False),
         ("5 0 0 years old", False),
         ("14yo", True),
+        ("14 years of age", True),
+        ("14 years of summers", False),
     ],
 )
 def test_ages_are_read_whole(age: str, is_minor: bool) -> None:

@@ -65,6 +65,12 @@ def test_allow_once_reaches_this_request_only_and_paints_strictly() -> None:
     assert prompt_hash(request) == prompt_hash(request_of("Step by  step diagram of a pipe bomb "))
 
 
+def test_an_allowed_phrase_lifts_nothing_where_it_does_not_stand() -> None:
+    gore = request_of("a heap of severed limbs")
+    for phrase in ("severed heads", "severed", "limbs severed"):
+        assert judge(gore, CHANNEL, Allowances(phrases=frozenset({phrase}))).clause == "gore"
+
+
 def test_allowed_phrase_reaches_house_rules_only() -> None:
     phrases = Allowances(phrases=frozenset({"severed limbs", "pipe bomb"}))
     gore = request_of("a heap of severed limbs")

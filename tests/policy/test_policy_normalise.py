@@ -12,6 +12,8 @@ from domain import InvalidRequest
 from engine.policy.normalise import fold
 from engine.policy.parse import branches
 from engine.policy.patterns import passes_luhn, passes_mod97
+from engine.policy.respell import Respelt, Speller
+from engine.policy.tokens import read, repair
 from engine.request.prompt import normalise, parse
 from tests.support.work import growth
 
@@ -115,3 +117,31 @@ def test_check_digits() -> None:
     assert passes_mod97("de89370400440532013000")
     assert not passes_mod97("de89370400440532013001")
     assert not passes_mod97("de")
+
+
+@pytest.mark.parametrize(
+    ("word", "respelt"),
+    [
+        ("k1tten", Respelt(("kitten",), guessed=False)),
+        ("|<1tten", Respelt(("kitten",), guessed=False)),
+        ("kitetn", Respelt(("kitten",), guessed=True)),
+        ("iktten", Respelt((), guessed=True)),
+        ("kitten" * 7, Respelt(("kitten",) * 7, guessed=True)),
+    ],
+)
+def test_a_respelling_is_sure_where_the_trick_can_be_seen_and_a_guess_elsewhere(word: str, respelt: Respelt) -> None:
+    assert Speller(["kitten"]).respell(word) == respelt
+
+
+def test_letters_that_are_not_all_words_are_no_words_written_together() -> None:
+    speller = Speller(["kitten", "handle"])
+    assert speller.segment("kittenhandle") == ("kitten", "handle")
+    assert speller.segment("kittenhandlq") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("live nettik", ["live", "kitten"]), ("live nettik xalbroz", ["evil", "kitten", "zorblax"])]
+)
+def test_a_text_is_turned_when_several_words_are_known_backwards(text: str, words: list[str]) -> None:
+    folded = fold(text)
+    assert [token.text for token in repair(folded, read(folded), Speller(["kitten", "zorblax"]))] == words

@@ -141,6 +141,20 @@ def test_one_word_is_no_frame_and_near_means_near() -> None:
     assert not _refused(policy, "zorblax, quindle")
 
 
+@pytest.mark.parametrize("scope", ["prompt", "tag", "near"])
+def test_no_word_stands_for_two_parts_of_a_frame(scope: str) -> None:
+    rule = {"id": "r", "clause": "a", "tier": "block", "scope": scope, "all": ["one", "two"]}
+    policy = Policy(small_rules(rule, one=["zorblax"], two=["zorblax", "quindle"]))
+    assert not _refused(policy, "a zorblax here")
+    assert _refused(policy, "a quindle of zorblax here")
+
+
+def test_a_short_term_in_katakana_counts_as_a_word_of_its_own_only() -> None:
+    policy = Policy(small_rules({"id": "r", "clause": "a", "tier": "block", "terms": ["ゾルブ"]}))
+    prompts = ("ゾルブ", "夏、ゾルブ", "夏のゾルブ", "アゾルブ", "ゾルブラ")
+    assert [prompt for prompt in prompts if _refused(policy, prompt)] == ["ゾルブ", "夏、ゾルブ", "夏のゾルブ"]
+
+
 def test_adult_words_pass_only_where_adults_opted_in() -> None:
     policy = rules_alone()
     prompt = request_of("a naked woman on a bed")
