@@ -237,6 +237,17 @@ async def deliver_again(connection: aiosqlite.Connection, job_id: int) -> None:
     )
 
 
+async def take_down(connection: aiosqlite.Connection, job_id: int, now: datetime) -> None:
+    """Let the messages of a painted job go, for its pictures are erased; of any other end nothing is to be shown."""
+    await connection.execute(
+        """UPDATE jobs SET delivered_at = CASE WHEN status IN ('done', 'delivered') THEN NULL
+                                               ELSE coalesce(delivered_at, :now) END,
+                           status = CASE status WHEN 'delivered' THEN 'done' ELSE status END
+           WHERE id = :id AND status NOT IN ('queued', 'running')""",
+        {"id": job_id, "now": to_seconds(now)},
+    )
+
+
 async def requeue_interrupted(connection: aiosqlite.Connection) -> None:
     """What was being painted when the process ended is painted again from the start."""
     await connection.execute(

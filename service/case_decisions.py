@@ -185,6 +185,7 @@ class CaseDecisions:
         else:
             await self._decide(case, status, decider, erase)
             self._jobs.delete_erased_soon()
+            self._context.topics.announce(Topic.JOBS, job.id)
         return frozenset(messages)
 
     # ---- what it is about ------------------------------------------------------------------------------------------

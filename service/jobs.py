@@ -151,6 +151,7 @@ class Jobs:
             with contextlib.suppress(NotFound):
                 await self.cancel(job_id, user_id, is_moderator=is_moderator)
         async with self._context.writing_news() as (connection, news):
+            news.add(Topic.JOBS, job_id)
             await self.erase_in(connection, job, user_id)
             if user_id != job.user_id:
                 news.add(Topic.AUDIT)
@@ -182,11 +183,12 @@ class Jobs:
     async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
         """Erase an ended job's pictures in the caller's transaction; somebody who is not its member is written down.
 
-        `delete_erased_soon` after the commit deletes the bytes.
+        `delete_erased_soon` after the commit deletes the bytes. The row asks for its messages to be taken away, which
+        the delivery does, also after a crash.
         """
         now = self._context.now()
         await jobs.erase_pictures(connection, job.id)
-        await jobs.mark_delivered(connection, job.id, None, now)
+        await jobs.take_down(connection, job.id, now)
         if user_id != job.user_id:
             await audit.record_about_job(connection, job.id, user_id, AuditAction.JOB_DELETE, now)
 

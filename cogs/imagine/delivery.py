@@ -124,17 +124,26 @@ class Delivery(Cog):
     async def _deliver(self, job: Job) -> None:
         if job.delivered_at is not None:
             return
+        stored = await self.bot.service.deliveries.count_stored(job.id)
+        if job.status is JobStatus.DONE and stored == 0:
+            await self._take_down(job)
+            return
         channel = await find_channel(self.bot, job) if job.status is JobStatus.DONE else None
         job = await self._judge_place_again(job, channel)
         if await self._holds(job, channel):
             await self._showing.show_held(job)
             return
-        stored = await self.bot.service.deliveries.count_stored(job.id)
         try:
             message_id = await self._showing.show(job, search=self._may_have_message(job))
         except discord.HTTPException as error:
             message_id = await self._after_refusal(job, error)
         await self.bot.service.deliveries.mark_delivered(job.id, message_id, stored)
+
+    async def _take_down(self, job: Job) -> None:
+        """Take away whatever shows a job all of whose pictures were erased."""
+        for channel_id, message_id in await self.bot.service.jobs.fetch_messages(job):
+            await self.bot.delete_quietly(channel_id, message_id)
+        await self.bot.service.deliveries.mark_delivered(job.id, None)
 
     def _may_have_message(self, job: Job) -> bool:
         """Whether a message may show the job of which its row does not know."""

@@ -154,6 +154,17 @@ async def test_a_picture_deleted_before_a_kill_is_gone_from_its_message_after_th
         await stage.ana.until(lambda: seeds_of(message.attachments) == [7, 9])
 
 
+async def test_pictures_deleted_before_a_kill_are_gone_with_their_message_after_the_restart(
+    start_stage: StartStage,
+) -> None:
+    async with start_stage() as before:
+        message = await three(before)
+        world = before.server.world
+    async with start_stage(world) as stage:
+        await stage.service.jobs.erase(1, stage.ana.id)  # and nobody told Discord
+        await stage.ana.until(lambda: message.id not in world.messages)
+
+
 async def test_a_message_of_an_older_bot_is_finished_in_the_newer_components(start_stage: StartStage) -> None:
     async with start_stage() as before:
         await before.agree(before.ana)
