@@ -25,7 +25,6 @@ class Limits:
 
 
 # Without a model (`python bot.py --commands`) there is nothing to be narrower than the widest that any could take.
-# Without a model (`python bot.py --commands`) there is nothing to be narrower than the widest that any could take.
 UNKNOWN = Limits(
     types={
         "width": _RANGE[int, 8, 2048] | None,

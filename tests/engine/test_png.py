@@ -49,7 +49,7 @@ def test_everything_comes_back_as_it_was_written(request: Request, seed: int, na
     assert info is not None
     assert (info.seed, info.model, info.job_id) == (seed, model, job_id)
     for field in fields(Request):
-        if field.name in ("init_image", "mask_image"):
+        if field.name in ("init_image", "mask_image", "left_out"):
             assert field.name not in info.request
         elif field.name == "guidance_interval":
             assert tuple(info.request[field.name]) == request.guidance_interval

@@ -145,13 +145,13 @@ async def test_a_start_waits_for_the_first_waiting_jobs_only_and_takes_the_other
     database: Database,
 ) -> None:
     open_ids = await many(database, 3 * TAKEN_UP_AT_ONCE)
+    # One that is taken back before its turn is never given to the engine; a damaged one ends.
+    cancelled, damaged = open_ids[-1], open_ids[-2]
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE jobs SET request = '{}' WHERE id = ?", (damaged,))
     async with open_desk(database) as desk:
         assert desk.backend.waiting == open_ids[:TAKEN_UP_AT_ONCE]
-        # One that is taken back before its turn is never given to the engine; a damaged one ends.
-        cancelled, damaged = open_ids[-1], open_ids[-2]
         await desk.jobs.cancel(cancelled, 1, is_moderator=True)
-        async with database.transaction() as connection:
-            await connection.execute("UPDATE jobs SET request = '{}' WHERE id = ?", (damaged,))
         await desk.service.dispatch.finish_taking_up()
         assert desk.backend.waiting == open_ids[:-2]
         row = await database.fetch_one("SELECT status FROM jobs WHERE id = ?", (damaged,))
