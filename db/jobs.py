@@ -237,15 +237,13 @@ async def deliver_again(connection: aiosqlite.Connection, job_id: int) -> None:
     )
 
 
-async def take_down(connection: aiosqlite.Connection, job_id: int, now: datetime) -> None:
-    """Let the messages of a painted job go, for its pictures are erased; of any other end nothing is to be shown."""
-    await connection.execute(
-        """UPDATE jobs SET delivered_at = CASE WHEN status IN ('done', 'delivered') THEN NULL
-                                               ELSE coalesce(delivered_at, :now) END,
-                           status = CASE status WHEN 'delivered' THEN 'done' ELSE status END
-           WHERE id = :id AND status NOT IN ('queued', 'running')""",
-        {"id": job_id, "now": to_seconds(now)},
+async def take_down(connection: aiosqlite.Connection, job_id: int) -> bool:
+    """Let the messages of a painted job go, for its pictures are erased; False if it was not painted."""
+    cursor = await connection.execute(
+        "UPDATE jobs SET status = 'done', delivered_at = NULL WHERE id = ? AND status IN ('done', 'delivered')",
+        (job_id,),
     )
+    return cursor.rowcount > 0
 
 
 async def requeue_interrupted(connection: aiosqlite.Connection) -> None:

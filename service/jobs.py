@@ -151,8 +151,8 @@ class Jobs:
             with contextlib.suppress(NotFound):
                 await self.cancel(job_id, user_id, is_moderator=is_moderator)
         async with self._context.writing_news() as (connection, news):
-            news.add(Topic.JOBS, job_id)
-            await self.erase_in(connection, job, user_id)
+            if await self.erase_in(connection, job, user_id):
+                news.add(Topic.JOBS, job_id)
             if user_id != job.user_id:
                 news.add(Topic.AUDIT)
         self.delete_erased_soon()
@@ -180,17 +180,20 @@ class Jobs:
         self.delete_erased_soon()
         return are_others_left
 
-    async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> None:
+    async def erase_in(self, connection: aiosqlite.Connection, job: Job, user_id: int) -> bool:
         """Erase an ended job's pictures in the caller's transaction; somebody who is not its member is written down.
 
-        `delete_erased_soon` after the commit deletes the bytes. The row asks for its messages to be taken away, which
-        the delivery does, also after a crash.
+        `delete_erased_soon` after the commit deletes the bytes. Whether it was painted: then its row asks for its
+        messages to be taken away, which the delivery does, also after a crash.
         """
         now = self._context.now()
         await jobs.erase_pictures(connection, job.id)
-        await jobs.take_down(connection, job.id, now)
+        was_painted = await jobs.take_down(connection, job.id)
+        if not was_painted:
+            await jobs.mark_delivered(connection, job.id, None, now)
         if user_id != job.user_id:
             await audit.record_about_job(connection, job.id, user_id, AuditAction.JOB_DELETE, now)
+        return was_painted
 
     def delete_erased_soon(self) -> None:
         """Delete the bytes of erased pictures beside whoever waits for an answer: there may be thousands of others'."""
