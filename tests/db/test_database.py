@@ -9,6 +9,7 @@ import aiosqlite
 import pytest
 
 from db import audit, ledger
+from db import database as database_file
 from db.database import Database, DatabaseError, migrate
 from domain.audit import AuditAction
 from domain.quotas import QuotaKind, QuotaSubject
@@ -124,6 +125,28 @@ async def test_a_replace_is_refused_without_the_insert_trigger_too(tmp_path: Pat
         await audit.record(connection, GUILD, MODERATOR, AuditAction.QUOTA_SET, "server", {}, NOW)
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             await connection.execute("REPLACE INTO audit SELECT * FROM audit")
+
+
+async def test_an_emptied_log_is_said_to_be_and_one_that_a_reader_needs_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_file, "SCRUB_TRIES", 1)
+    monkeypatch.setattr(database_file, "SCRUB_PAUSE_SECONDS", 0)
+    path = tmp_path / "bot.sqlite3"
+    log = tmp_path / "bot.sqlite3-wal"
+    async with Database(path) as database:
+        async with database.transaction() as connection:
+            await connection.execute(NOTE, ("a", "1"))
+        async with aiosqlite.connect(path, isolation_level=None) as reader:
+            await reader.execute("BEGIN")
+            await reader.execute_fetchall("SELECT * FROM meta")
+            async with database.transaction() as connection:
+                await connection.execute(NOTE, ("b", "2"))
+            assert not await database.scrub()
+            assert log.stat().st_size > 0
+            await reader.execute("COMMIT")
+        assert await database.scrub()
+        assert log.stat().st_size == 0
 
 
 async def test_a_failing_migration_leaves_version_and_schema_as_they_were(tmp_path: Path) -> None:

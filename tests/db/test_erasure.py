@@ -172,6 +172,18 @@ async def test_an_erasure_is_many_transactions(database: Database, monkeypatch: 
     assert left == [6, 4, 2, 0]
 
 
+async def test_jobs_that_are_together_a_byte_too_large_for_a_transaction_have_one_each(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = [await paint(database, MEMBER, in_row=True) for _ in range(2)]
+    sweep = batches.Sweep(database, {"user_id": MEMBER})
+    async with database.transaction() as connection:
+        monkeypatch.setattr(batches, "MAX_BYTES", 2 * len(PNG))
+        assert await sweep._next_jobs(connection, "user_id = :user_id") == [first, second]
+        monkeypatch.setattr(batches, "MAX_BYTES", 2 * len(PNG) - 1)
+        assert await sweep._next_jobs(connection, "user_id = :user_id") == [first]
+
+
 async def test_a_job_of_several_large_pictures_goes_picture_by_picture(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,6 +212,15 @@ async def test_few_files_are_open_at_once(database: Database) -> None:
     assert len(database.pictures._open) <= picture_files.MAX_OPEN
 
 
+async def test_closing_leaves_no_month_s_file_open(tmp_path: Path) -> None:
+    async with Database(tmp_path / "bot.sqlite3") as database:
+        await database.pictures.write(MONTH, [PNG])
+        logs = list(database.pictures.folder.glob("*-wal"))
+        assert logs
+    # The last connection takes its write-ahead log away.
+    assert [log for log in logs if log.exists()] == []
+
+
 async def test_a_full_month_file_says_so_and_keeps_nothing_of_what_failed(database: Database) -> None:
     await paint(database, OTHER, png=b"before" * 100)
     await database.pictures._open[MONTH].execute("PRAGMA max_page_count = 4")

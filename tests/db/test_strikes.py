@@ -119,6 +119,16 @@ async def test_the_dry_run_says_what_really_happened_and_what_another_ladder_wou
     assert after[0] == row[0]
 
 
+async def test_the_dry_run_says_whether_moderators_would_have_been_told(database: Database) -> None:
+    for number in range(4):
+        await refuse(database, number, NOW + timedelta(minutes=number))
+    told: list[bool] = []
+    for at in (2, 3):  # two of the four refusals are strikes
+        settings = replace(SETTINGS, strike_tell_at=at)
+        told += [one.moderators_told for one in await strikes.dry_run(database, GUILD, settings, NOW)]
+    assert told == [True, False]
+
+
 REFUSALS = st.lists(
     st.tuples(st.integers(0, 5), st.integers(0, 40_000), st.booleans()).map(
         lambda drawn: Refusal(

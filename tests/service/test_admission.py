@@ -81,6 +81,15 @@ async def test_a_paused_members_request_is_not_looked_at(desk: Desk) -> None:
     assert asked(desk) == before
 
 
+async def test_a_member_on_the_slow_rung_has_a_smaller_share_of_the_engine(desk: Desk) -> None:
+    job = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    await desk.jobs.cancel(job.id, MEMBER)
+    for place in ("hill", "beach", "street", "sea"):
+        await desk.refuse(f"{LIFTABLE}, {place}")
+    slow = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    assert slow.weight == strikes.SLOW_WEIGHT * job.weight
+
+
 # ---- the server's defaults -------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from db import jobs
+from db import allowances, jobs
 from db.database import Database
 from domain import Job, JobStatus, OutcomeCode, QueueFull, Result, Task
 from engine.worker.backend import OnProgress
@@ -20,8 +20,9 @@ from service.dispatch import TAKEN_UP_AT_ONCE
 from service.health import Health
 from tests.support.desk import Desk, open_desk
 from tests.support.idle_backend import IdleBackend
-from tests.support.people import MEMBER
-from tests.support.requests import ORIGIN, USUAL_REQUEST
+from tests.support.people import GUILD, MEMBER, MODERATOR
+from tests.support.refusals import LIFTABLE, PHRASE
+from tests.support.requests import NOW, ORIGIN, USUAL_REQUEST
 from tests.support.results import make_picture, make_result
 
 _FILE = io.BytesIO()
@@ -126,6 +127,30 @@ async def test_a_job_that_storage_did_not_give_is_taken_up_at_the_next_start(dat
         assert await ids(desk.jobs.fetch_open(MEMBER)) == [job_id]
     async with open_desk(database) as desk:
         assert desk.backend.waiting == [job_id]
+
+
+class Busy(IdleBackend):
+    """Gives nothing back when it is closed."""
+
+    def close(self, *, drain_seconds: float = 0) -> None:
+        pass
+
+
+async def test_a_stop_waits_for_no_picture_that_the_engine_still_has(database: Database) -> None:
+    async with asyncio.timeout(60):  # otherwise without end
+        async with open_desk(database, Busy()) as desk:
+            job = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    async with open_desk(database) as desk:
+        assert desk.backend.waiting == [job.id]
+
+
+async def test_a_job_that_a_server_s_phrase_let_through_is_taken_up_again(database: Database) -> None:
+    async with database.transaction() as connection:
+        await allowances.allow(connection, GUILD, PHRASE, MODERATOR, NOW)
+    async with open_desk(database) as desk:
+        job = await desk.service.submit(replace(USUAL_REQUEST, prompt=LIFTABLE), ORIGIN)
+    async with open_desk(database) as desk:
+        assert desk.backend.waiting == [job.id]
 
 
 async def many(database: Database, count: int) -> list[int]:

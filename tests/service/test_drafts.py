@@ -83,3 +83,16 @@ async def test_drafts_are_exported_and_erased_with_their_member(desk: Desk) -> N
     assert [row["id"] for row in export.rows["drafts"]] == [draft_id]
     await desk.service.privacy.erase_member(MEMBER)
     assert await desk.database.fetch_all("SELECT id FROM drafts") == []
+
+
+async def test_a_draft_names_the_picture_that_it_was_made_from_while_that_is_stored(desk: Desk) -> None:
+    job = await desk.finish()
+    origin = replace(ORIGIN, parent_id=job.id, parent_number=3)
+    draft_id = await desk.service.drafts.keep(USUAL_REQUEST, origin)
+    assert draft_id is not None
+    draft = await desk.service.drafts.fetch(draft_id, MEMBER, GUILD, CHANNEL)
+    assert (draft.parent_id, draft.parent_number) == (job.id, 3)
+    async with desk.database.transaction() as connection:
+        await connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+    draft = await desk.service.drafts.fetch(draft_id, MEMBER, GUILD, CHANNEL)
+    assert (draft.parent_id, draft.parent_number) == (None, None)

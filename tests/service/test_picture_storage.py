@@ -159,6 +159,14 @@ async def test_an_export_has_the_picture_of_either_place(desk: Desk) -> None:
     assert files == [{f"{first}-0.png": PNG, f"{second}-0.png": b"in its row"}]
 
 
+async def test_the_archives_of_an_export_are_numbered_from_one(desk: Desk) -> None:
+    for _ in range(2):
+        await paint(desk.database, MEMBER)
+    export = await desk.service.privacy.export(MEMBER, len(PNG))  # room for one each
+    parts = [(part.number, part.count) async for part in desk.service.privacy.fetch_parts(export)]
+    assert parts == [(1, 2), (2, 2)]
+
+
 async def test_the_first_retention_moves_what_an_older_bot_left_in_rows(desk: Desk) -> None:
     ids = [await paint(desk.database, MEMBER, png=PNG + bytes([n]) * 100_000, in_row=True) for n in range(10)]
     await desk.database.scrub()

@@ -162,3 +162,11 @@ async def test_a_withheld_picture_stands_in_the_list_too(desk: Desk) -> None:
     (found,) = await desk.service.refusals.fetch_recent(MEMBER, GUILD)
     assert (found.id, found.is_appealable, found.is_editable) == (decision_id, True, False)
     assert found.text.startswith("A picture was withheld.")
+
+
+async def test_only_a_refusal_in_a_server_names_the_way_to_appeal(desk: Desk) -> None:
+    with pytest.raises(PromptRefused, match="press Appeal"):
+        await desk.service.submit(replace(USUAL_REQUEST, prompt=LIFTABLE), ORIGIN)
+    with pytest.raises(PromptRefused) as private:
+        await desk.service.submit(replace(USUAL_REQUEST, prompt=LIFTABLE), IN_PRIVATE)
+    assert "Appeal" not in str(private.value)

@@ -1,0 +1,27 @@
+"""What is told about a stored picture: the model that painted it, and what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from db.database import Database
+from domain import ModelIdentity
+from tests.support.desk import Desk, open_desk
+from tests.support.idle_backend import IdleBackend
+from tests.support.requests import ORIGIN, PROFILE
+
+
+async def test_details_name_the_model_that_painted_the_picture_not_the_one_of_today(database: Database) -> None:
+    of_today = ModelIdentity(name="of today", sha256="1")
+    async with open_desk(database, IdleBackend(replace(PROFILE, identity=of_today))) as desk:
+        job = await desk.finish()  # by the usual profile's model
+        assert (await desk.service.requests.details(job, 1)).model == PROFILE.identity
+
+
+async def test_details_name_the_picture_that_this_one_was_made_from(desk: Desk) -> None:
+    first = await desk.finish()
+    second = await desk.finish(origin=replace(ORIGIN, parent_id=first.id, parent_number=1), seed=2)
+    assert (await desk.service.requests.details(first, 1)).parent is None
+    parent = (await desk.service.requests.details(second, 1)).parent
+    assert parent is not None
+    assert parent.id == first.id
