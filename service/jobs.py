@@ -196,7 +196,7 @@ class Jobs:
         return was_painted
 
     def delete_erased_soon(self) -> None:
-        """Delete the bytes of erased pictures beside whoever waits for an answer: there may be thousands of others'."""
+        """Delete the bytes of erased pictures in the background: thousands take longer than a member should wait."""
         self._has_erased = True
         if self._deleting is None or self._deleting.done():
             self._deleting = asyncio.create_task(self._delete_all(), name="deleting erased pictures")

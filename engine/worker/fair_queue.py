@@ -142,7 +142,7 @@ class FairQueue(Generic[JobT]):
             self.remove(job.job_id)
             self.charge(job, job.cost)
             return
-        # The member's other jobs keep their turns: the counter moves to the next one's.
+        # The member's other jobs keep their turns: the counter moves to the next job.
         guild.order.remove(turn)
         del self._jobs[job.job_id]
         member = guild.members[job.user_id]

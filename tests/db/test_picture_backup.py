@@ -242,7 +242,7 @@ async def test_a_file_copied_back_by_hand_deletes_no_newer_picture(tmp_path: Pat
         shutil.copy(older / f"bot.sqlite3{suffix}", tmp_path)
     assert await shown(path) == {kept: PNG}
     assert in_files(path, LATER_PNG[:28])
-    # Whoever runs the bot decides that they are not needed; by then ids were lifted, as every start does.
+    # The owner decides that they are not needed; by then ids were lifted, as every start does.
     async with Database(path) as database, database.transaction() as connection:
         await ids.lift(connection, START)
     (tmp_path / "pictures" / picture_folder.OLDER_FILE).unlink()
