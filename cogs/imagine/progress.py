@@ -258,7 +258,8 @@ class Progress(Cog):
     def _tick(self) -> None:
         """Start an edit for each message that is out of date and whose turn it is; painting ones first."""
         service, now = self.bot.service, self._clock()
-        due = [live for live in self._lives_to_look_at(now) if not _is_editing(live) and self._is_due(live, now)]
+        looked_at = self._lives_to_look_at(now)
+        due = [live for live in looked_at if not _is_editing(live) and self._wanted(live) != live.shown]
         due.sort(key=lambda live: (service.dispatch.progress(live.job.id) is None, live.edited_at))
         for live in due[: max(MAX_EDITS_AT_ONCE - len(self._editing), 0)]:
             live.editing = asyncio.create_task(self._edit(live), name=f"edit-{live.job.id}")
@@ -266,9 +267,10 @@ class Progress(Cog):
             live.editing.add_done_callback(self._editing.discard)
 
     def _lives_to_look_at(self, now: float) -> list[Live]:
-        """What is being painted, and the waiting jobs that may be worth an edit by now; never all of them."""
+        """Messages that were left alone long enough: of what is being painted, and of some jobs that wait."""
         painting = self.bot.service.dispatch.painting
-        found = [live for job_id in painting if (live := self._lives.get(job_id)) is not None]
+        lives = [live for job_id in painting if (live := self._lives.get(job_id)) is not None]
+        found = [live for live in lives if now - live.edited_at >= self._interval]
         for _ in range(MAX_LOOKS):
             if not self._looks or self._looks[0][0] > now:
                 break
@@ -276,23 +278,17 @@ class Progress(Cog):
             live = self._lives.get(job_id)
             if live is None or live.look_at != look_at:
                 continue  # it has ended, or another look is planned
-            patience = self._patience(live)
+            standing = self.bot.service.queue.standing(job_id)
+            patience = self._interval + (standing.ahead * SECONDS_PER_PLACE if standing else 0)
             wait = live.edited_at + patience - now
             self._look_again(live, now + min(wait if wait > 0 else patience, LONGEST_LOOK_SECONDS))
-            if job_id not in painting:
+            if wait <= 0 and job_id not in painting:
                 found.append(live)
         return found
 
     def _look_again(self, live: Live, at: float) -> None:
         live.look_at = at
         heapq.heappush(self._looks, (at, live.job.id))
-
-    def _patience(self, live: Live) -> float:
-        standing = self.bot.service.queue.standing(live.job.id)
-        return self._interval + (standing.ahead * SECONDS_PER_PLACE if standing else 0)
-
-    def _is_due(self, live: Live, now: float) -> bool:
-        return now - live.edited_at >= self._patience(live) and self._wanted(live) != live.shown
 
     def _wanted(self, live: Live) -> tuple[object, ...] | None:
         """A key that differs when the message is worth an edit."""
