@@ -66,8 +66,9 @@ class PromptMessages(Cog):
     @Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
-        channel = await self._channel_of(message.channel)
-        if channel is not None and self._text(message) is not None:
+        # Our own pictures, which are edited every few seconds, have no text.
+        channel = await self._channel_of(message.channel) if self._text(message) is not None else None
+        if channel is not None:
             await self._follow_edit(channel, message)
 
     async def _follow_edit(self, channel: PromptChannel, message: discord.Message) -> None:
