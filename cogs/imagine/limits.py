@@ -7,10 +7,9 @@ from typing import Any
 
 from discord.app_commands import Choice, Range
 
+from cogs.core.checks import MAX_CHOICES
 from domain import ModelProfile
 from domain.frozen import frozen
-
-MAX_CHOICES = 25  # Discord's, of one option
 
 Choices = list[Choice[Any]]
 _RANGE: Any = Range  # its values are known at run time only, which no type checker likes
@@ -40,15 +39,15 @@ UNKNOWN = Limits(
 
 def limits_of(profile: ModelProfile, schedulers: Mapping[str, str], presets: Mapping[str, str]) -> Limits:
     """`schedulers` maps names to labels, `presets` to descriptions."""
-    shapes = [Choice(name=f"{name} ({w}×{h})", value=name) for name, (w, h) in profile.shapes.items()]
-    choices: dict[str, Choices] = {
-        "shape": shapes,
+    sides = range(-(-profile.min_side // profile.unit) * profile.unit, profile.max_side + 1, profile.unit)
+    offered: dict[str, Choices] = {
+        "shape": [Choice(name=f"{name} ({w}×{h})", value=name) for name, (w, h) in profile.shapes.items()],
+        "width": [Choice(name=str(side), value=side) for side in sides],
+        "height": [Choice(name=str(side), value=side) for side in sides],
         "scheduler": [Choice(name=label, value=name) for name, label in schedulers.items()],
         "preset": [Choice(name=f"{name}: {says}"[:100], value=name) for name, says in presets.items()],
     }
-    sides = range(-(-profile.min_side // profile.unit) * profile.unit, profile.max_side + 1, profile.unit)
-    if len(sides) <= MAX_CHOICES:
-        choices |= {name: [Choice(name=str(side), value=side) for side in sides] for name in ("width", "height")}
+    choices = {name: some for name, some in offered.items() if len(some) <= MAX_CHOICES}
     side = int | None if "width" in choices else _RANGE[int, profile.min_side, profile.max_side] | None
     types = {
         "width": side,
@@ -58,4 +57,4 @@ def limits_of(profile: ModelProfile, schedulers: Mapping[str, str], presets: Map
         "images": _RANGE[int, 1, profile.max_images],
         "upscale": _RANGE[float, 1.0, profile.max_upscale],
     }
-    return Limits(types=types, choices={name: some for name, some in choices.items() if len(some) <= MAX_CHOICES})
+    return Limits(types=types, choices=choices)
