@@ -11,9 +11,9 @@ import logging
 import discord
 
 from cogs.core.answers import LOST, Meaning, meaning_of
-from cogs.core.bot import Bot, Cog
+from cogs.core.bot import Cog
 from cogs.core.i18n import translation_for
-from cogs.imagine.showing import CLOCK_TOLERANCE, SEARCHED_MESSAGES
+from cogs.imagine.showing import find_own_message, id_before
 from domain.notices import Notice
 from service import Topic
 
@@ -62,15 +62,11 @@ class Notices(Cog):
 
     async def _is_there(self, notice: Notice) -> bool:
         """Whether a reply of ours to the picture's message mentions the member."""
-        channel = self.bot.get_partial_messageable(notice.channel_id)
-        after = discord.Object(discord.utils.time_snowflake(notice.finished_at - CLOCK_TOLERANCE))
-        async for message in channel.history(limit=SEARCHED_MESSAGES, after=after, oldest_first=True):
-            if _is_notice(self.bot, message, notice):
-                return True
-        return False
+        after_id = id_before(notice.finished_at)
+        found = await find_own_message(self.bot, notice.channel_id, after_id, lambda one: _is_notice(one, notice))
+        return found is not None
 
 
-def _is_notice(bot: Bot, message: discord.Message, notice: Notice) -> bool:
+def _is_notice(message: discord.Message, notice: Notice) -> bool:
     answered = message.reference.message_id if message.reference is not None else None
-    is_ours = bot.user is not None and message.author.id == bot.user.id
-    return is_ours and answered == notice.message_id and message.content.startswith(f"<@{notice.user_id}>")
+    return answered == notice.message_id and message.content.startswith(f"<@{notice.user_id}>")

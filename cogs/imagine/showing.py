@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import discord
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # How many messages after the request are looked through for one that lost its row.
 SEARCHED_MESSAGES = 200
-# How far this machine's clock may be ahead of Discord's; only for jobs whose request's id is not known.
+# How far this machine's clock may be ahead of Discord's; for what has no id of Discord's to begin at.
 CLOCK_TOLERANCE = timedelta(minutes=10)
 SHRINK_ON_413 = 0.4
 MAX_UPLOADS = 5
@@ -142,12 +142,24 @@ class Showing:
 
         It comes after the interaction or message that asked for it, whose id is Discord's own clock.
         """
-        channel = self.bot.get_partial_messageable(job.channel_id)
-        asked = job.request_id or discord.utils.time_snowflake(job.created_at - CLOCK_TOLERANCE)
-        async for message in channel.history(limit=SEARCHED_MESSAGES, after=discord.Object(asked), oldest_first=True):
-            if self.bot.user is not None and message.author.id == self.bot.user.id and _carries(message, job.id):
-                return message.id
-        return None
+        after_id = job.request_id or id_before(job.created_at)
+        return await find_own_message(self.bot, job.channel_id, after_id, lambda message: _carries(message, job.id))
+
+
+def id_before(moment: datetime) -> int:
+    """An id that Discord gave before this moment, even if this machine's clock is ahead by `CLOCK_TOLERANCE`."""
+    return discord.utils.time_snowflake(moment - CLOCK_TOLERANCE)
+
+
+async def find_own_message(
+    bot: Bot, channel_id: int, after_id: int, is_wanted: Callable[[discord.Message], bool]
+) -> int | None:
+    """The first of our messages after that id which is wanted, among some that follow it."""
+    channel, after = bot.get_partial_messageable(channel_id), discord.Object(after_id)
+    async for message in channel.history(limit=SEARCHED_MESSAGES, after=after, oldest_first=True):
+        if bot.user is not None and message.author.id == bot.user.id and is_wanted(message):
+            return message.id
+    return None
 
 
 def _files(job: Job, uploads: Sequence[Upload]) -> list[discord.File]:
