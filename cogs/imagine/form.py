@@ -7,6 +7,7 @@ way to the second. A draft is in the database, so nothing typed is lost when a p
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import discord
 from discord import app_commands, ui
 
 from cogs.core.bot import Answer, Bot, Cog, Interaction
+from cogs.core.channels import origin_of
 from cogs.core.colours import BLUE
 from cogs.core.errors import Modal, RowButton, answer_privately, row_of
 from cogs.core.job_button import JobButton, PictureButton
@@ -72,14 +74,7 @@ class Page(Modal):
         """The settings as they stand now, with those of the other page."""
 
     async def paint(self, interaction: Interaction) -> None:
-        await submit(
-            interaction,
-            self._read(interaction),
-            source=JobSource.EDIT,
-            parent_id=self.draft.parent_id,
-            parent_number=self.draft.parent_number,
-            typed=self._typed(interaction),
-        )
+        await _paint(interaction, self.draft, self._read(interaction), self._typed(interaction))
 
     def _typed(self, interaction: Interaction) -> Typed:
         prompt, negative_prompt = self._words()
@@ -135,14 +130,8 @@ class WordsPage(Page, title="Change the picture"):
             await self.paint(interaction)
 
     async def _keep(self, interaction: Interaction) -> None:
-        draft_id, request = await keep(
-            interaction,
-            self._read(interaction),
-            source=JobSource.EDIT,
-            parent_id=self.draft.parent_id,
-            parent_number=self.draft.parent_number,
-            typed=self._typed(interaction),
-        )
+        origin = origin_of(interaction, JobSource.EDIT, self.draft.parent_id, self.draft.parent_number)
+        draft_id, request = await keep(interaction, self._read(interaction), origin, self._typed(interaction))
         await answer_privately(interaction, kept_answer(interaction.client, request, draft_id))
 
 
@@ -169,6 +158,20 @@ class SettingsPage(Page, title="More settings, then paint"):
 
     async def act(self, interaction: Interaction) -> None:
         await self.paint(interaction)
+
+
+async def _paint(
+    interaction: Interaction, draft: Draft, wanted: Request | Coroutine[Any, Any, Request], typed: Typed
+) -> None:
+    """Submit what became of a draft, as made from the picture that the draft was."""
+    await submit(
+        interaction,
+        wanted,
+        source=JobSource.EDIT,
+        parent_id=draft.parent_id,
+        parent_number=draft.parent_number,
+        typed=typed,
+    )
 
 
 async def _read_file(field: ui.FileUpload[Any] | None) -> bytes | None:
@@ -273,14 +276,8 @@ class PaintDraftButton(EditDraftButton, template=r"draft:paint:(?P<row_id>[0-9]+
         draft = await self.fetch_draft(interaction)
         request = draft.request
         requests = interaction.client.service.requests
-        await submit(
-            interaction,
-            requests.changed(request, request.prompt, request.negative_prompt, draft.settings),
-            source=JobSource.EDIT,
-            parent_id=draft.parent_id,
-            parent_number=draft.parent_number,
-            typed=Typed(request, draft.settings),
-        )
+        wanted = requests.changed(request, request.prompt, request.negative_prompt, draft.settings)
+        await _paint(interaction, draft, wanted, Typed(request, draft.settings))
 
 
 def kept_answer(bot: Bot, request: Request, draft_id: int) -> Answer:

@@ -64,16 +64,9 @@ async def submit(
 
 
 async def keep(
-    interaction: Interaction,
-    wanted: Coroutine[Any, Any, Request],
-    *,
-    source: JobSource,
-    parent_id: int | None,
-    parent_number: int | None,
-    typed: Typed,
+    interaction: Interaction, wanted: Coroutine[Any, Any, Request], origin: Origin, typed: Typed
 ) -> tuple[int, Request]:
     """Keep a form's request for its second page; the draft's id. Raises UserError as `submit` does."""
-    origin = origin_of(interaction, source, parent_id, parent_number)
     built = await _or_keep_words(interaction, wanted, _as_it_is, typed, origin)
     draft_id = await interaction.client.service.drafts.keep(built, origin)
     if draft_id is None:
