@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from domain.quotas import credits_in_words
-from engine.safety import SafetyChecker
-from engine.sampling.model import LoadedModel
 from sandbox.people.person import Person
 from sandbox.world.layout import ACTION_ROW, walk
 from sandbox.world.things import Message
 from tests.support.cards import fields_of, labels_of, text_of, told
-from tests.support.stage import Stage, is_delivered, make_stage
+from tests.support.stage import Stage, StartStage, is_delivered
 from tests.support.workshop import seeds_of, three
 
 KEPT = "SELECT job_id, position FROM kept_pictures WHERE user_id = ? ORDER BY position"
@@ -49,15 +45,13 @@ async def test_anybody_keeps_a_picture_and_takes_it_back(stage: Stage) -> None:
     assert "1 pictures you keep" in await told(stage, "ben", "privacy show")
 
 
-async def test_what_is_kept_survives_a_restart_and_goes_with_the_picture(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
-) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as before:
+async def test_what_is_kept_survives_a_restart_and_goes_with_the_picture(start_stage: StartStage) -> None:
+    async with start_stage() as before:
         message = await three(before)
         await choose_all(before.ben, message)
         assert (await press(before.ben, message, "Keep all")).startswith("Kept. All 3 marks")
         world = before.server.world
-    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+    async with start_stage(world) as stage:
         assert await kept(stage, stage.ben) == [(1, 1), (1, 2), (1, 3)]
         assert await press(stage.ben, message, "Keep all") == "No longer kept."
         await press(stage.ben, message, "Keep all")
@@ -79,15 +73,13 @@ async def test_with_one_of_them_kept_keep_all_keeps_the_others_too(stage: Stage)
     assert len(await kept(stage, stage.ben)) == 3
 
 
-async def test_all_survives_a_restart_and_answers_each_of_two_people(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
-) -> None:
-    async with make_stage(tmp_path, tiny_model, checker) as before:
+async def test_all_survives_a_restart_and_answers_each_of_two_people(start_stage: StartStage) -> None:
+    async with start_stage() as before:
         message = await three(before)
         await choose_all(before.ana, message)
         assert "The buttons mean **all 3 pictures**." in text_of(message)
         world = before.server.world
-    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
+    async with start_stage(world) as stage:
         details = await press(stage.ben, message, "Details of all")
         assert "numbers 1, 2, 3" in details
         assert [f"Seed: {seed}" in details for seed in (7, 8, 9)] == [True] * 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +10,13 @@ import pytest
 from cogs.core.rate_limit import PERIOD_SECONDS
 from db import notices
 from domain import JobStatus
-from engine.safety import FixedScores
-from engine.sampling.model import LoadedModel
 from sandbox.people.person import Person
 from sandbox.rest.limits import CUT, Fault
 from sandbox.world import changes
 from sandbox.world.things import Channel, Message
 from tests.support.cards import text_of
 from tests.support.prompt_channels import picture_for, prompts
-from tests.support.stage import Stage, is_delivered, make_stage, restarted
+from tests.support.stage import Stage, is_delivered, restarted
 
 POST = ("POST", "/channels/{channel_id}/messages")
 OVERLOADED: dict[str, Any] = {"status": 400, "code": 130000}
@@ -116,39 +113,33 @@ async def test_a_notice_that_discord_refuses_for_now_comes_later(stage: Stage) -
     assert await is_settled(stage)
 
 
-async def test_a_notice_that_was_taken_unheard_is_found_after_a_restart_and_not_doubled(
-    tmp_path: Path, tiny_model: LoadedModel
-) -> None:
-    async with make_stage(tmp_path, tiny_model, FixedScores()) as before:
-        await wait_for_picture(before, LONG)
-        assert len(notices_for(before, before.ana)) == 1
-        async with before.service._context.writing() as connection:  # pyright: ignore[reportPrivateUsage]
-            # As a kill between Discord's answer and the note of it leaves the row; its nonce is forgotten.
-            await connection.execute("UPDATE jobs SET notice = 'begun'")
-        for one in notices_for(before, before.ana):
-            one.nonce = None
-        async with restarted(before) as stage:
-            await next_turn(stage)
-            assert len(notices_for(stage, stage.ana)) == 1
-            assert await is_settled(stage)
+async def test_a_notice_that_was_taken_unheard_is_found_after_a_restart_and_not_doubled(stage: Stage) -> None:
+    await wait_for_picture(stage, LONG)
+    assert len(notices_for(stage, stage.ana)) == 1
+    async with stage.service._context.writing() as connection:  # pyright: ignore[reportPrivateUsage]
+        # As a kill between Discord's answer and the note of it leaves the row; its nonce is forgotten.
+        await connection.execute("UPDATE jobs SET notice = 'begun'")
+    for one in notices_for(stage, stage.ana):
+        one.nonce = None
+    async with restarted(stage) as after:
+        await next_turn(after)
+        assert len(notices_for(after, after.ana)) == 1
+        assert await is_settled(after)
 
 
 @pytest.mark.parametrize("was_begun", [False, True])
-async def test_a_kill_before_the_notice_was_taken_delays_it(
-    tmp_path: Path, tiny_model: LoadedModel, was_begun: bool
-) -> None:
-    async with make_stage(tmp_path, tiny_model, FixedScores()) as before:
-        before.server.faults.append(Fault(*POST, **OVERLOADED, times=9))
-        await wait_for_picture(before, LONG)
-        (open_,) = await notices.fetch_open(before.database)
-        assert open_.was_begun
-        async with before.service._context.writing() as connection:  # pyright: ignore[reportPrivateUsage]
-            await connection.execute("UPDATE jobs SET notice = ?", ("begun" if was_begun else "due",))
-        before.server.faults.clear()
-        async with restarted(before) as stage:
-            await stage.ana.until(lambda: notices_for(stage, stage.ana) or None)
-            await next_turn(stage)
-            assert len(notices_for(stage, stage.ana)) == 1
+async def test_a_kill_before_the_notice_was_taken_delays_it(stage: Stage, was_begun: bool) -> None:
+    stage.server.faults.append(Fault(*POST, **OVERLOADED, times=9))
+    await wait_for_picture(stage, LONG)
+    (open_,) = await notices.fetch_open(stage.database)
+    assert open_.was_begun
+    async with stage.service._context.writing() as connection:  # pyright: ignore[reportPrivateUsage]
+        await connection.execute("UPDATE jobs SET notice = ?", ("begun" if was_begun else "due",))
+    stage.server.faults.clear()
+    async with restarted(stage) as after:
+        await after.ana.until(lambda: notices_for(after, after.ana) or None)
+        await next_turn(after)
+        assert len(notices_for(after, after.ana)) == 1
 
 
 async def test_a_connection_that_was_cut_after_discord_took_it_doubles_nothing(stage: Stage) -> None:
