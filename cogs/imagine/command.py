@@ -49,8 +49,6 @@ class Imagine(Cog):
 def imagine_command(limits: Limits) -> app_commands.Command[Any, ..., None]:
     """The command with a model's own choices and ranges. What arrives is checked again before anything is spent."""
 
-    @app_commands.allowed_installs(guilds=True, users=False)
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     @app_commands.describe(**DESCRIPTIONS)
     async def imagine(
         interaction: Interaction,

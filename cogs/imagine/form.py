@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import discord
-from discord import app_commands, ui
+from discord import ui
 
 from cogs.core.bot import Answer, Bot, Cog, Interaction
 from cogs.core.channels import origin_of
@@ -221,7 +221,6 @@ class StartButton(PictureButton, template=r"job:start:(?P<row_id>[0-9]+)(?::(?P<
 class Remix(Cog):
     """The Apps menu's entry, for any picture that one may see."""
 
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def remix(self, interaction: Interaction, message: discord.Message) -> None:
         """Make a picture of your own out of somebody's"""
         job = await self.bot.service.jobs.find_shown(message.id)
