@@ -188,7 +188,7 @@ class Jobs:
         """
         now = self._context.now()
         await jobs.erase_pictures(connection, job.id)
-        was_painted = await jobs.take_down(connection, job.id)
+        was_painted = await jobs.deliver_again(connection, job.id)
         if not was_painted:
             await jobs.mark_delivered(connection, job.id, None, now)
         if user_id != job.user_id:

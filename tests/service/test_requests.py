@@ -25,3 +25,19 @@ async def test_details_name_the_picture_that_this_one_was_made_from(desk: Desk) 
     parent = (await desk.service.requests.details(second, 1)).parent
     assert parent is not None
     assert parent.id == first.id
+
+
+async def test_what_was_left_out_of_the_prompt_is_not_told_again_beside_pictures_made_from_the_first(
+    desk: Desk,
+) -> None:
+    job = await desk.finish()
+    told = replace(job, request=replace(job.request, left_out=("--q 2",)))
+    requests = desk.service.requests
+    made = [
+        await requests.again(told),
+        await requests.upscaled(told, 1, 2.0),
+        await requests.upscaled_all(told, 2.0),
+        await requests.started(told, 1),
+        await requests.varied(told, 1),
+    ]
+    assert [request.left_out for request in made] == [()] * 5
