@@ -22,7 +22,6 @@ from db.codec import (
     to_seconds,
 )
 from db.database import Database, fetch_one
-from db.notices import ANNOUNCED_AFTER
 from db.picture_files import BlobPlace
 from db.quota_sql import AFFORDABLE, NOT_BLOCKED, SPLIT, STANDING, parameters
 from db.rows import from_row, read_all
@@ -37,6 +36,7 @@ from domain import (
     Request,
     Result,
 )
+from domain.notices import ANNOUNCED_AFTER
 from domain.quotas import Asker, QuotaDefaults
 
 _SELECT = """

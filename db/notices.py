@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import aiosqlite
 
 from db.database import Database
 from db.pictures import IS_STORED
 from db.rows import from_row
 from domain.notices import Notice
-
-# From acceptance to the finished picture; who waited no longer is still looking.
-ANNOUNCED_AFTER = timedelta(seconds=30)
 
 
 async def fetch_open(database: Database) -> list[Notice]:

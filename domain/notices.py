@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.frozen import frozen
+
+# From acceptance to the finished picture; members who waited less are still looking.
+ANNOUNCED_AFTER = timedelta(seconds=30)
+ANNOUNCED_IN_WORDS = f"{ANNOUNCED_AFTER.seconds} seconds"
 
 
 @frozen

@@ -11,11 +11,12 @@ from discord import app_commands
 from cogs.core.bot import Cog, Interaction
 from cogs.core.errors import RowButton, View, row_of
 from domain import NotAllowed
+from domain.notices import ANNOUNCED_IN_WORDS
 from domain.settings import MemberSettings
 
 PANEL = """\
 **Your preferences**, in every server and seen by nobody else
-🔔 Mention me once when a picture is ready that took more than 30 seconds: **{notices}**
+🔔 Mention me once when a picture is ready that took more than {waited}: **{notices}**
 -# A server's moderators can switch that off for their server. In direct messages there is none: they tell you anyway.
 🖌️ Paint what I write to this bot in direct messages: **{painting}**
 -# Each message there is then a prompt and costs what `/imagine` costs; one that begins with // is not.
@@ -69,7 +70,7 @@ class PaintMessagesButton(SwitchButton, template=r"me:paint:(?P<row_id>[0-9]+):(
 
 
 def panel(chosen: MemberSettings) -> str:
-    return PANEL.format(notices=_yes(chosen.notices), painting=_yes(chosen.paint_messages))
+    return PANEL.format(waited=ANNOUNCED_IN_WORDS, notices=_yes(chosen.notices), painting=_yes(chosen.paint_messages))
 
 
 def panel_view(user_id: int, chosen: MemberSettings) -> View:

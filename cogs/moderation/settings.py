@@ -15,7 +15,9 @@ from cogs.core.colours import BLUE
 from cogs.core.errors import Modal, RowButton, View, row_of
 from cogs.core.text import NOBODY
 from domain import InvalidRequest
+from domain.notices import ANNOUNCED_IN_WORDS
 from domain.settings import (
+    BOUNDS,
     LANGUAGE_NAMES,
     SHAPES,
     ChannelLevel,
@@ -182,7 +184,8 @@ class PaintingForm(Modal, title="Painting in this server"):
             max_values=len(SHAPES),
             required=False,
         )
-        numbers = {str(number): str(number) for number in range(1, 5)}
+        low, high = BOUNDS["max_images"]
+        numbers = {str(number): str(number) for number in range(low, high + 1)}
         self.max_images = ui.Select[Any](custom_id="max_images", options=_options(numbers, str(settings.max_images)))
         notices = {str(is_on): words.capitalize() for is_on, words in NOTICE_WORDS.items()}
         self.notices = ui.Select[Any](custom_id="notices", options=_options(notices, str(settings.notices)))
@@ -190,7 +193,7 @@ class PaintingForm(Modal, title="Painting in this server"):
         self.ask("Shape unless a member chooses one", self.shape)
         self.ask("Allowed sizes", self.allowed_shapes, "None chosen: any size.")
         self.ask("Most pictures at once", self.max_images)
-        self.ask("Mentions when a picture is ready", self.notices, "Once, if it took more than 30 seconds.")
+        self.ask("Mentions when a picture is ready", self.notices, f"Once, if it took more than {ANNOUNCED_IN_WORDS}.")
 
     async def act(self, interaction: Interaction) -> None:
         preset = self.preset.values[0]
