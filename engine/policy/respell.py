@@ -262,7 +262,8 @@ def _plain_spellings(word: str) -> Iterator[str]:
             shaped = shaped.replace(shape, letter)
         core = shaped.strip(".:?!*~#_-=&%^'\"()[]{}<>/")
         for text in (shaped, core, letters):
-            if any(character in _LEET_MARKS for character in text):
+            has_shapes = shaped != word and text is not letters
+            if has_shapes or any(character in _LEET_MARKS for character in text):
                 for table in (_LEET_ONE, _LEET_TWO):
                     yield "".join(character for character in text.translate(table) if character.isalpha())
     yield "".join(character for character in letters if character.isalpha())

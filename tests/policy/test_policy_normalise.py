@@ -124,6 +124,7 @@ def test_check_digits() -> None:
     [
         ("k1tten", Respelt(("kitten",), guessed=False)),
         ("|<1tten", Respelt(("kitten",), guessed=False)),
+        ("|<itten", Respelt(("kitten",), guessed=False)),
         ("kitetn", Respelt(("kitten",), guessed=True)),
         ("iktten", Respelt((), guessed=True)),
         ("kitten" * 7, Respelt(("kitten",) * 7, guessed=True)),
