@@ -88,7 +88,8 @@ class Workshop:
     def _any(self) -> Callable[[Person], Awaitable[None]]:
         acts = {
             self.pick: 6, self.upscale: 3, self.vary: 4, self.remix: 3, self.edit: 2, self.start_from: 2,
-            self.delete_one: 5, self.delete_all: 1, self.again: 2, self.details: 1, self.imagine: 2,
+            self.delete_one: 5, self.delete_all: 1, self.again: 2, self.details: 1, self.imagine: 2, self.keep: 2,
+            self.pick_all: 3, self.upscale_all: 2, self.keep_all: 2, self.details_of_all: 1,
         }  # fmt: skip
         return self.dice.choices(list(acts), list(acts.values()))[0]
 
@@ -128,6 +129,26 @@ class Workshop:
 
     async def details(self, person: Person) -> None:
         await self._press(person, "Details")
+
+    async def keep(self, person: Person) -> None:
+        await self._press(person, "Keep")
+
+    async def pick_all(self, person: Person) -> None:
+        await self._press(person, "All")
+
+    async def upscale_all(self, person: Person) -> None:
+        await self._choose(person, await self._press_for_all(person, "Upscale all"))
+
+    async def keep_all(self, person: Person) -> None:
+        await self._press_for_all(person, "Keep all")
+
+    async def details_of_all(self, person: Person) -> None:
+        await self._press_for_all(person, "Details of all")
+
+    async def _press_for_all(self, person: Person, name: str) -> Interaction | None:
+        """Such a button is there only where all are chosen."""
+        await self.pick_all(person)
+        return await self._press(person, name)
 
     async def _fill(self, person: Person, label: str) -> None:
         opened = await self._press(person, label)
