@@ -7,8 +7,7 @@ round something befalls it once; when everything has settled, the database and D
 lost, doubled or stuck, charged what was delivered, no untrue sentence about money. The rounds are cut into pieces of
 their own database and Discord. Finished pieces are in the report and are not played again, so a run can be stopped and
 gone on with (`--minutes`) by the same code and seed; `--only` plays one piece. The order of events and acts follows
-from the seed, the moment at which they strike from the machine as well. Exit status 1 if anything was
-found.
+from the seed, the moment at which they strike from the machine as well. Exit status 1 if anything was found.
 """
 
 from __future__ import annotations

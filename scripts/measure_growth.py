@@ -17,7 +17,7 @@ import sqlite3
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -76,6 +76,14 @@ class Table:
         self.rows.append((name, value, target))
         mark = "" if target is None else f"   target {target:g}   {'ok' if value <= target else 'OVER'}"
         print(f"{name:<52} {value:10.2f}{mark}", flush=True)
+
+
+def measure(run: Callable[[argparse.Namespace, Path], Coroutine[Any, Any, Table]], options: argparse.Namespace) -> None:
+    """Fill a table in a folder that goes away again; with --json, print it as one JSON object at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = asyncio.run(run(options, Path(folder)))
+    if options.json:
+        print(json.dumps({name: round(value, 3) for name, value, _ in table.rows}))
 
 
 async def build(path: Path, options: argparse.Namespace) -> None:
@@ -221,10 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        table = asyncio.run(run(options, Path(folder)))
-    if options.json:
-        print(json.dumps({name: round(value, 3) for name, value, _ in table.rows}))
+    measure(run, options)
     return 0
 
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -35,7 +33,7 @@ from engine.sampling.model import load_model
 from engine.worker.local_backend import LocalBackend
 from sandbox.server import LoopbackDiscord
 from sandbox.world.world import default_world
-from scripts.measure_growth import Table
+from scripts.measure_growth import Table, measure
 from scripts.random_model import build_random_model
 from settings import Settings
 from tests.support.stage import running_bot
@@ -111,10 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--members", type=int, default=2_000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        table = asyncio.run(run(options, Path(folder)))
-    if options.json:
-        print(json.dumps({name: round(value, 3) for name, value, _ in table.rows}))
+    measure(run, options)
     return 0
 
 

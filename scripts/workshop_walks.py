@@ -2,10 +2,11 @@
 
     nice -n 15 python -m scripts.workshop_walks --walks 100 --seed 1
 
-A walk begins with one to four pictures; then come pick, Upscale, Vary, Remix, Edit, Use as start, Delete, Again and
-Details in random order, sometimes two at the same moment, sometimes with a kill -9 in between. At its end every message
-must say the truth about sizes, seeds, parents and credits, and nothing that was deleted may be left in Discord or on
-the disk. Ten walks share a database. The order of acts follows from the seed, the moments from the machine as well.
+A walk begins with one to four pictures; then come pick, Upscale, Vary, Remix, Edit, Use as start, Keep, Delete, Again
+and Details, and what is done with all pictures at once, in random order, sometimes two at the same moment, sometimes
+with a kill -9 in between. At its end every message must say the truth about sizes, seeds, parents, credits and what its
+buttons mean, and nothing that was deleted may be left in Discord or on the disk, nor be marked as kept. Ten walks share
+a database. The order of acts follows from the seed, the moments from the machine as well.
 Exit status 1 if anything was untrue.
 """
 

@@ -7,10 +7,10 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
-from sandbox.people import labels_of
 from sandbox.people.person import Person, Refused
 from sandbox.server import LoopbackDiscord
 from sandbox.world.things import ApiError, Channel, Interaction, Message
+from scripts.misfortune.pressing import choose, press
 
 # Everybody's next act comes within so many seconds.
 SPREAD_SECONDS = 2.5
@@ -26,7 +26,6 @@ class Crowd:
     ) -> None:  # fmt: skip
         self.server, self.people, self.easels, self.prompts, self.dice = server, people, easels, prompts, dice
         self.said: dict[int, tuple[Person, Message]] = {}
-        self.asked: dict[int, str] = {}  # interaction id → what was asked
         self._number = 1_000
 
     def begin(self, count: int, *, only_messages: bool = False) -> list[asyncio.Task[None]]:
@@ -60,14 +59,13 @@ class Crowd:
 
     async def _imagine(self, person: Person, channel: Channel) -> None:
         steps, images = self.dice.choice((4, 10, 40, 95)), self.dice.choice((1, 1, 1, 2, 4))
-        prompt = self._words()
-        self._note(await person.slash(channel, "imagine", prompt=prompt, steps=steps, images=images), prompt)
+        await person.slash(channel, "imagine", prompt=self._words(), steps=steps, images=images)
 
     async def press_again(self, person: Person) -> None:
         label = self.dice.choice(("Again", "Again", "Vary", "Upscale"))
         asked = await self._press(person, label)
-        if asked is not None and label != "Again":
-            await self._choose(person, asked)
+        if label != "Again":
+            await choose(self.server, person, asked, self.dice)
 
     async def press_number(self, person: Person) -> None:
         await self._press(person, self.dice.choice("1234"))
@@ -79,41 +77,18 @@ class Crowd:
         await self._press(person, "Cancel")
 
     async def press_edit(self, person: Person) -> None:
-        message = self._message_with(person, "Edit")
-        if message is not None:
-            opened = await person.click(message, "Edit")
-            prompt = self._words()
-            self._note(await person.submit(opened, prompt=prompt), prompt)
+        opened = await self._press(person, "Edit")
+        if opened is not None:
+            await person.submit(opened, prompt=self._words())
 
     async def look(self, person: Person) -> None:
         await person.slash(self.dice.choice(self.easels), self.dice.choice(("queue", "quota me", "privacy show")))
 
-    async def _press(self, person: Person, label: str) -> Interaction | None:
-        """Press what begins with this word: under several pictures a number follows."""
-        message = self._message_with(person, label)
-        if message is None:
-            return None
-        pressed = await person.click(message, next(one for one in labels_of(message) if one.split()[0] == label))
-        self._note(pressed, label)
-        return pressed
+    async def _press(self, person: Person, name: str) -> Interaction | None:
+        return await press(person, self._places(person), name, self.dice)
 
-    async def _choose(self, person: Person, asked: Interaction) -> None:
-        """Press one of the choices of a private answer; a form is left unfilled."""
-        answer = self.server.world.messages.get(asked.response_message_id or 0)
-        choices = [one for one in labels_of(answer) if "credit" in one] if answer is not None else []
-        if answer is not None and choices:
-            label = self.dice.choice(choices)
-            self._note(await person.click(answer, label), label)
-
-    def _message_with(self, person: Person, label: str) -> Message | None:
-        places = [*self.easels, *self.prompts, person.dm()]
-        found = [
-            message
-            for place in places
-            for message in person.sees(place)
-            if message.only_for is None and any(one.split()[0] == label for one in labels_of(message))
-        ]
-        return self.dice.choice(found) if found else None
+    def _places(self, person: Person) -> list[Channel]:
+        return [*self.easels, *self.prompts, person.dm()]
 
     # ---- messages --------------------------------------------------------------------------------------------------
 
@@ -138,6 +113,3 @@ class Crowd:
     def _words(self) -> str:
         self._number += 1
         return f"tree, lake, picture {self._number}"
-
-    def _note(self, interaction: Interaction, words: str) -> None:
-        self.asked[interaction.id] = words

@@ -27,7 +27,7 @@ from sandbox.world.world import World, default_world
 from scripts.misfortune.crowd import SPREAD_SECONDS, Crowd
 from scripts.misfortune.events import CLOCKS, KILLS, Piece, discord_fault
 from scripts.misfortune.verdict import MISSED, STRUCK, Finding, Witness, as_line, is_settled, judge, read_state
-from tests.support.kills import BotProcess, agree, bot_process, until
+from tests.support.kills import BotProcess, agree, bot_process, start, until
 from tests.support.whims import SIGNAL, Whims
 
 SETTLE_SECONDS = 90.0
@@ -91,9 +91,7 @@ class Rounds:
         return as_line(number, event, details, time.monotonic() - began, jobs, findings)
 
     async def start(self) -> None:
-        self.server.gateway.sessions.clear()
-        await self.bot.start()
-        await until(lambda: self.server.gateway.sessions and self.server.world.commands[None])
+        await start(self.bot, self.server)
 
     async def _finish(self, acts: list[asyncio.Task[None]], seconds: float) -> None:
         """Nobody waits longer for an answer than this."""

@@ -25,7 +25,7 @@ from tests.support.cards import fields_of, text_of
 
 # The tiny model's pictures are shown at twice their size, and the message says so (ModelProfile.display_scale).
 SHOWN_TIMES = 2
-MEANT = re.compile(r"The buttons mean picture \*\*(\d)\*\* of (\d)\.")
+MEANT = re.compile(r"The buttons mean (?:picture \*\*(?P<number>\d)\*\* of|\*\*(?P<all>all)) (?P<total>\d)")
 PARENT = re.compile(r"(?:From picture (\d) of|Made from) (?:\[this message\]\(\S*/(\d+)\)|picture (\d+))")
 
 
@@ -62,6 +62,7 @@ def outcomes(database: Path) -> dict[str, int]:
     """How many jobs there are of each source, and how many pictures were deleted."""
     with closing(_reading(database)) as connection:
         found = dict(connection.execute("SELECT 'jobs: ' || source, count(*) FROM jobs GROUP BY source").fetchall())
+        (found["kept pictures"],) = connection.execute("SELECT count(*) FROM kept_pictures").fetchone()
     rows = _read(database)
     return found | {"deleted pictures": sum(len(one.pictures) - len(one.shown) for one in rows)}
 
@@ -146,25 +147,37 @@ def _about_words(row: Row, message: Message) -> Iterator[str]:
 def _about_buttons(row: Row, message: Message) -> Iterator[str]:
     labels, numbers = labels_of(message), [one.number for one in row.shown]
     meant = MEANT.search(text_of(message))
-    picker = [int(one) for one in labels if one.isdigit()]
+    picker = [one for one in labels if one.isdigit() or one == "All"]
     if len(numbers) == 1:
         if picker or meant is not None:
             yield f"offers to choose among {picker}, and has one picture"
         return
-    if picker != numbers:
+    if picker != [*map(str, numbers), "All"]:
         yield f"offers to choose among {picker}, there are {numbers}"
-    if meant is None or int(meant[1]) not in numbers or int(meant[2]) != len(row.pictures):
+    if meant is None or not _is_true(meant, numbers, len(row.pictures)):
         yield f"says {meant and meant[0]!r}, there are {numbers}"
         return
-    ends = {one.rsplit(" ", 1)[1] for one in labels if one.rsplit(" ", 1)[-1] in "1234" and " " in one}
-    if ends != {meant[1]}:
+    # "Delete all" is about the job, whatever is chosen.
+    ends = {one.rsplit(" ", 1)[1] for one in labels if re.search(r" (\d|all)$", one) and one != "Delete all"}
+    if ends != {meant["all"] or meant["number"]}:
         yield f"says {meant[0]!r}, and its buttons name {sorted(ends)}"
 
 
+def _is_true(meant: re.Match[str], numbers: list[int], painted: int) -> bool:
+    """One is counted among all that were painted; "all" are those that are left."""
+    if meant["all"]:
+        return int(meant["total"]) == len(numbers)
+    return int(meant["number"]) in numbers and int(meant["total"]) == painted
+
+
 def _left_over(server: LoopbackDiscord, database: Path) -> Iterator[str]:
-    """Files of erased pictures, in Discord's messages or in the files by month."""
+    """What is left of erased pictures: marks, and files in Discord's messages or in the files by month."""
     stored = {(row.id, one.number): one for row in _read(database) for one in row.shown}
     by_seed = {(job_id, one.seed) for (job_id, _), one in stored.items()}
+    with closing(_reading(database)) as connection:
+        for job_id, number in connection.execute("SELECT job_id, position + 1 FROM kept_pictures"):
+            if (job_id, number) not in stored:
+                yield f"picture {number} of job {job_id} is kept and not stored"
     for message in server.world.messages.values():
         for file in message.attachments:
             info = read_png(file.data)

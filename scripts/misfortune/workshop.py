@@ -10,14 +10,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.people import labels_of
 from sandbox.people.person import Person, channel_named
 from sandbox.server import LoopbackDiscord
-from sandbox.world.things import Channel, Interaction, Message
+from sandbox.world.things import Channel, Interaction
 from sandbox.world.world import default_world
 from scripts.misfortune.crowd import EXPECTED
+from scripts.misfortune.pressing import choose, message_with, press
 from scripts.misfortune.truth import is_at_rest, untruths
-from tests.support.kills import BotProcess, agree, bot_process, until
+from tests.support.kills import BotProcess, agree, bot_process, start, until
 
 DATABASE = "bot.sqlite3"
 SETTLE_SECONDS = 60.0
@@ -71,9 +71,7 @@ class Workshop:
 
     async def start(self) -> None:
         """Start the process, and wait until it listens."""
-        self.server.gateway.sessions.clear()
-        await self.bot.start()
-        await until(lambda: self.server.gateway.sessions and self.server.world.commands[None])
+        await start(self.bot, self.server)
 
     async def rest(self) -> None:
         """Wait until nothing is owed, or for so long."""
@@ -90,7 +88,8 @@ class Workshop:
     def _any(self) -> Callable[[Person], Awaitable[None]]:
         acts = {
             self.pick: 6, self.upscale: 3, self.vary: 4, self.remix: 3, self.edit: 2, self.start_from: 2,
-            self.delete_one: 5, self.delete_all: 1, self.again: 2, self.details: 1, self.imagine: 2,
+            self.delete_one: 5, self.delete_all: 1, self.again: 2, self.details: 1, self.imagine: 2, self.keep: 2,
+            self.pick_all: 3, self.upscale_all: 2, self.keep_all: 2, self.details_of_all: 1,
         }  # fmt: skip
         return self.dice.choices(list(acts), list(acts.values()))[0]
 
@@ -110,7 +109,7 @@ class Workshop:
         await self._choose(person, await self._press(person, "Vary"))
 
     async def remix(self, person: Person) -> None:
-        if (message := self._message_with(person, "Again")) is not None:
+        if (message := message_with(person, [self.channel], "Again", self.dice)) is not None:
             await person.submit(await person.menu(self.channel, "Remix", message), prompt="tree, hill")
 
     async def edit(self, person: Person) -> None:
@@ -131,36 +130,36 @@ class Workshop:
     async def details(self, person: Person) -> None:
         await self._press(person, "Details")
 
+    async def keep(self, person: Person) -> None:
+        await self._press(person, "Keep")
+
+    async def pick_all(self, person: Person) -> None:
+        await self._press(person, "All")
+
+    async def upscale_all(self, person: Person) -> None:
+        await self._choose(person, await self._press_for_all(person, "Upscale all"))
+
+    async def keep_all(self, person: Person) -> None:
+        await self._press_for_all(person, "Keep all")
+
+    async def details_of_all(self, person: Person) -> None:
+        await self._press_for_all(person, "Details of all")
+
+    async def _press_for_all(self, person: Person, name: str) -> Interaction | None:
+        """Such a button is there only where all are chosen."""
+        await self.pick_all(person)
+        return await self._press(person, name)
+
     async def _fill(self, person: Person, label: str) -> None:
         opened = await self._press(person, label)
         if opened is not None and opened.modal is not None:
             await person.submit(opened, prompt="tree, sea")
 
     async def _choose(self, person: Person, asked: Interaction | None) -> None:
-        """One of the choices of a private answer that say what they cost."""
-        answer = self.server.world.messages.get(asked.response_message_id or 0) if asked is not None else None
-        choices = [one for one in labels_of(answer) if "credit" in one] if answer is not None else []
-        if answer is not None and choices:
-            await person.click(answer, self.dice.choice(choices))
+        await choose(self.server, person, asked, self.dice)
 
-    async def _press(self, person: Person, label: str) -> Interaction | None:
-        """Press the button of that name; under several pictures a number follows it."""
-        message = self._message_with(person, label)
-        if message is None:
-            return None
-        return await person.click(message, next(one for one in labels_of(message) if _is_named(one, label)))
-
-    def _message_with(self, person: Person, label: str) -> Message | None:
-        found = [
-            message
-            for message in person.sees(self.channel)
-            if message.only_for is None and any(_is_named(one, label) for one in labels_of(message))
-        ]
-        return self.dice.choice(found) if found else None
-
-
-def _is_named(label: str, name: str) -> bool:
-    return label == name or label in {f"{name} {number}" for number in range(1, 5)}
+    async def _press(self, person: Person, name: str) -> Interaction | None:
+        return await press(person, [self.channel], name, self.dice)
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,6 +173,11 @@ def test_no_mark_is_looked_for_longer_than_the_text_is(unit: str) -> None:
     for pattern in SEARCHED:
         short, long = (pattern_steps(pattern, (unit * size)[:size]) for size in (100, 400))
         assert long < 5 * short, pattern.pattern
+
+
+def test_a_pattern_whose_steps_can_not_be_counted_is_said_and_not_called_quick() -> None:
+    with pytest.raises(ValueError, match="GROUPREF"):
+        pattern_steps(re.compile(r"([a-z])\1"), "aa")
 
 
 def test_the_policy_judges_what_is_asked_for_and_what_is_pushed_away() -> None:

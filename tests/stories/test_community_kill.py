@@ -19,7 +19,7 @@ from sandbox.people.person import WAIT_SECONDS, Person, channel_named
 from sandbox.server import ApiCall, LoopbackDiscord
 from sandbox.world.things import Channel, Message
 from sandbox.world.world import default_world
-from tests.support.kills import BotProcess, Killer, agree, bot_process, until
+from tests.support.kills import BotProcess, Killer, agree, bot_process, start, until
 from tests.support.refusals import LIFTABLE
 
 POST = ("POST", "/channels/{channel_id}/messages")
@@ -45,9 +45,7 @@ class Theatre:
         return channel_named(self.server.world, name)
 
     async def start(self) -> None:
-        self.server.gateway.sessions.clear()
-        await self.bot.start()
-        await until(lambda: self.server.gateway.sessions and self.server.world.commands[None])
+        await start(self.bot, self.server)
 
     def kill_at(self, route: tuple[str, str], moment: str, matches: Callable[[ApiCall], bool]) -> Killer:
         killer = self.server.on_call = Killer(self.bot, route, 0, moment, matches)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.world.layout import walk
 from scripts.misfortune.truth import untruths
 from scripts.misfortune.workshop import DATABASE, Workshop, opened
 from tests.support.kills import until
@@ -30,6 +31,7 @@ LIES = {
     "upscale": "UPDATE jobs SET request = json_set(request, '$.upscale', 1.5)",
     "deleted picture": "UPDATE pictures SET month = NULL, blob_key = NULL WHERE position = 0",
     "deleted job": "UPDATE pictures SET month = NULL, blob_key = NULL",
+    "mark": "INSERT INTO kept_pictures (user_id, job_id, position, kept_at) VALUES (1, 1, 3, 0)",
 }
 
 
@@ -44,6 +46,29 @@ async def test_each_kind_of_untruth_is_seen(tmp_path: Path, tiny_model_dir: Path
         assert untruths(workshop.server, workshop.database) == []
         unseen = [name for name, lie in LIES.items() if not _told(workshop, lie)]
         assert unseen == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_button_that_means_other_pictures_than_its_message_says_is_seen(
+    tmp_path: Path, tiny_model_dir: Path
+) -> None:
+    async with opened(2, tiny_model_dir, tmp_path) as workshop:
+        await workshop.people[0].slash(workshop.channel, "imagine", prompt="tree", steps=4, images=3)
+        await workshop.rest()
+        for label in ("2", "All"):
+            (message,) = workshop.people[0].sees(workshop.channel)
+            await workshop.people[0].click(message, label)
+            (message,) = workshop.people[0].sees(workshop.channel)
+            assert untruths(workshop.server, workshop.database) == []
+            keep = next(one for one in walk(message.components) if str(one.get("label")).startswith("Keep"))
+            true, keep["label"] = keep["label"], "Keep 1"
+            assert len(untruths(workshop.server, workshop.database)) == 1
+            keep["label"] = true
+            said = next(one for one in walk(message.components) if "The buttons mean" in str(one.get("content")))
+            true, said["content"] = said["content"], "The buttons mean **all 2 pictures**."
+            assert len(untruths(workshop.server, workshop.database)) == 1
+            said["content"] = true
 
 
 def _told(workshop: Workshop, lie: str) -> list[str]:

@@ -76,6 +76,13 @@ async def bot_process(model: Path, server: LoopbackDiscord, database: Path) -> A
         await loader.wait()
 
 
+async def start(bot: BotProcess, server: LoopbackDiscord) -> None:
+    """Start the bot, and wait until it listens."""
+    server.gateway.sessions.clear()
+    await bot.start()
+    await until(lambda: server.gateway.sessions and server.world.commands[None])
+
+
 class Killer:
     """Kills the bot at one moment; what it hears comes from the server's requests.
 

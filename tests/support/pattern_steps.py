@@ -28,7 +28,7 @@ class _Matcher:
     """One pattern on one text."""
 
     def __init__(self, pattern: re.Pattern[str], text: str) -> None:
-        self._text, self._flags = text, pattern.flags
+        self._text, self._pattern, self._flags = text, pattern.pattern, pattern.flags
         self._tree = _parser.parse(pattern.pattern, pattern.flags)
         self._whole = self._sequence(list(self._tree))
         self.steps = 0
@@ -70,7 +70,9 @@ class _Matcher:
             return self._sequence(list(argument[3]))
         if code is _codes.ATOMIC_GROUP:
             return _first(self._sequence(list(argument)))
-        raise NotImplementedError(f"{code} is not counted yet")
+        raise ValueError(
+            f"The steps of {code} in {self._pattern!r} are not counted: teach _Matcher, or say it otherwise."
+        )
 
     def _by_re(self, node: Node) -> Ends:
         """One character, an anchor or a look behind, of a fixed length all of them: one step, decided by `re`."""
@@ -126,6 +128,6 @@ def _first(ends: Ends) -> Ends:
 def pattern_steps(pattern: re.Pattern[str], text: str) -> int:
     """The characters and anchors that finding all matches of `pattern` in `text` tries, each try counted.
 
-    Raises NotImplementedError for what no pattern here uses (references to groups, flags for a part).
+    Raises ValueError for what no pattern here uses (references to groups, flags for a part).
     """
     return _Matcher(pattern, text).count_all()
