@@ -23,7 +23,8 @@ class ModelProfile:
     """What a model can do, and what it does best.
 
     Sizes are pixels; `token_window` and `max_tokens` count without start and end marks; `display_scale` is how much
-    a picture is enlarged when it is shown.
+    a picture is enlarged when it is shown. What is larger than `max_pixels` is painted in square windows of
+    `window_side`.
     """
 
     identity: ModelIdentity
@@ -40,3 +41,4 @@ class ModelProfile:
     token_window: int = 75
     max_tokens: int = 225
     display_scale: int = 1
+    window_side: int = 512

@@ -12,6 +12,7 @@ from domain.regions import Region
 from engine.images.metadata import parameters
 from engine.images.regions import region_mask, region_preview
 from engine.request.cost import millicredits_for
+from engine.request.passes import upscale_strength
 from engine.request.settings_text import read_settings, write_settings
 from service.jobs import Jobs
 
@@ -28,6 +29,13 @@ class Requests:
         self._jobs = jobs
         self._profile = profile
 
+    @property
+    def upscaling(self) -> str:
+        """What becomes of a picture that is upscaled, in words that follow its name."""
+        if upscale_strength(self._profile.identity) > 0:
+            return "painted once more with a second, larger pass"
+        return "enlarged; this model paints well in its own size only"
+
     def price(self, request: Request) -> int:
         """In thousandths of a credit."""
         return millicredits_for(request, self._profile)
@@ -37,7 +45,7 @@ class Requests:
         return replace(job.request, seed=_new_seed())
 
     async def upscaled(self, job: Job, number: int, factor: float) -> Request:
-        """The very picture, with a second and larger pass. Raises InvalidRequest, or NotFound if it is erased."""
+        """The very picture, upscaled. Raises InvalidRequest, or NotFound if it is erased."""
         picture = await self._picture(job, number)
         if job.request.upscale > 1:
             raise InvalidRequest("This picture is upscaled already.")
