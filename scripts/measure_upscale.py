@@ -13,6 +13,7 @@ process's peak of memory (Linux).
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -38,7 +39,6 @@ from engine.worker.running_job import RunningJob
 from scripts.demo_model.obedience import held_out_prompts
 from scripts.demo_model.probe import IGNORED, label, load_probe, read_pictures
 from scripts.demo_model.sheets import save_sheet
-from scripts.random_model import build_random_model
 
 PROBE = Path(__file__).parent / "demo_model" / "probe.safetensors"
 SHOWN = 8
@@ -145,8 +145,19 @@ def measure_memory(options: argparse.Namespace) -> None:
     """Paint one upscaled picture of random weights, and print the peaks."""
     width, height = (int(side) for side in options.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
-        path = build_random_model(Path(folder) / "model", "sd14-random", dtype=options.dtype)
-        model = load_model(str(path), dtype=options.dtype, device="cpu")
+        # In a process of its own, whose memory is not counted.
+        build = [
+            sys.executable,
+            "-m",
+            "scripts.random_model",
+            folder,
+            "--size",
+            "sd14-random",
+            "--dtype",
+            options.dtype,
+        ]
+        subprocess.run(build, check=True, cwd=Path(__file__).resolve().parent.parent)
+        model = load_model(folder, dtype=options.dtype, device="cpu")
     pipeline = Pipeline(model)
     request = Request(
         prompt="tree", width=width, height=height, num_inference_steps=options.steps, guidance_scale=7.5,

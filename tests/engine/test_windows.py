@@ -100,7 +100,7 @@ def test_no_seam_shows_where_decoded_windows_meet(four_heads: tuple[Pipeline, to
         whole = network(latents)
         alike = run_alike_in_windows(network, vae.decoder, latents, windows)
         each_its_own = run_in_windows(network, latents, windows)
-    assert psnr(alike, whole) > 39
+    assert psnr(alike, whole) > 37
     assert psnr(alike, whole) > psnr(each_its_own, whole) + 1
 
 
