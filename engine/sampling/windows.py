@@ -51,7 +51,8 @@ def run_alike_in_windows(
         return network(inputs).float()
     norms = SharedNorms(norms_of)
     with norms.measured():
-        for tile in tiles_of(*inputs.shape[-2:], max(windows[0].height, windows[0].width)):
+        height, width = inputs.shape[-2:]
+        for tile in tiles_of(height, width, max(windows[0].height, windows[0].width)):
             network(cut(inputs, tile))
     with norms.shared():
         return run_in_windows(network, inputs, windows)
