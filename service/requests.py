@@ -15,6 +15,7 @@ from engine.images.metadata import parameters
 from engine.images.regions import region_mask, region_preview
 from engine.request.cost import millicredits_for
 from engine.request.inline_options import require_start, with_inline
+from engine.request.passes import upscale_strength
 from engine.request.settings_text import join_fields, read_settings, split_fields, write_settings
 from service.jobs import Jobs
 
@@ -31,6 +32,13 @@ class Requests:
         self._jobs = jobs
         self._profile = profile
 
+    @property
+    def upscaling(self) -> str:
+        """What becomes of a picture that is upscaled, in words that follow its name."""
+        if upscale_strength(self._profile.identity) > 0:
+            return "painted once more with a second, larger pass"
+        return "enlarged; this model paints well in its own size only"
+
     def price(self, request: Request) -> int:
         """In thousandths of a credit."""
         return millicredits_for(request, self._profile)
@@ -40,7 +48,7 @@ class Requests:
         return replace(job.request, seed=_new_seed(), left_out=())
 
     async def upscaled(self, job: Job, number: int, factor: float) -> Request:
-        """The very picture, with a second and larger pass. Raises InvalidRequest, or NotFound if it is erased."""
+        """The very picture, upscaled. Raises InvalidRequest, or NotFound if it is erased."""
         picture = await self._facts(job, number)
         if job.request.upscale > 1:
             raise InvalidRequest("This picture is upscaled already.")

@@ -50,6 +50,7 @@ def test_what_can_not_be_painted_is_said_in_one_sentence(change: dict[str, Any],
 def test_a_good_request_passes() -> None:
     validate(GOOD, PROFILE, SHORT, SHORT)
     validate(replace(GOOD, upscale=1.5, images=4, guidance_scale=1.0), PROFILE, SHORT, SHORT)
+    validate(replace(GOOD, width=512, height=768, upscale=2.0), PROFILE, SHORT, SHORT)
 
 
 def test_too_many_tokens_are_counted_and_shown() -> None:
