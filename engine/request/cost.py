@@ -20,7 +20,7 @@ from math import ceil
 from domain import ModelProfile, Request
 from domain.quotas import MILLICREDITS
 from engine.request.passes import enlarged, passes_of
-from engine.request.windows import VAE_SHARE, Window, paints_whole, windows_of
+from engine.request.windows import Window, unet_windows, vae_windows
 
 STEPS_OF_A_CREDIT = 20
 LINEAR_SHARE, SQUARE_SHARE = 0.85, 0.15
@@ -31,44 +31,35 @@ DECODE_STEPS, ENCODE_STEPS = 1.56, 0.695
 def millicredits_for(request: Request, profile: ModelProfile) -> int:
     """The price of a request in thousandths of a credit, at least 1."""
     first, *later = passes_of(request, profile)
-    share = _guided_share(request)
-    area = _native_areas(request.width * request.height, profile)
-    work = _steps(first.painted_steps * share, area)
+    share, size = _guided_share(request), (request.height, request.width)
+    work = _painting(first.painted_steps * share, size, profile)
     for second in later:
         width, height = enlarged(request, profile.unit)
-        windows = _windows(width, height, profile)
-        areas = [_native_areas(window.height * window.width, profile) for window in windows]
-        work += sum(_steps(second.painted_steps * share, one) for one in areas)
-        work += DECODE_STEPS * _sparing_areas(request.width, request.height, profile)
-        of_the_vae = sum(areas) if len(windows) == 1 else _sparing_areas(width, height, profile)
-        work += ENCODE_STEPS * of_the_vae + DECODE_STEPS * of_the_vae
-    if not later:
-        work += DECODE_STEPS * area
-    of_a_credit = _steps(STEPS_OF_A_CREDIT, 1.0) + DECODE_STEPS
+        work += DECODE_STEPS * _vae_areas(size, profile, sparing=True)
+        size = (height, width)
+        work += ENCODE_STEPS * _vae_areas(size, profile)
+        work += _painting(second.painted_steps * share, size, profile)
+    work += DECODE_STEPS * _vae_areas(size, profile)
+    of_a_credit = STEPS_OF_A_CREDIT + DECODE_STEPS
     return max(ceil(MILLICREDITS * request.images * work / of_a_credit - 1e-6), 1)
 
 
-def _windows(width: int, height: int, profile: ModelProfile) -> list[Window]:
-    """In which the second pass is painted."""
-    side = max(width, height) if paints_whole(width, height, profile) else profile.window_side
-    return windows_of(height, width, side)
+def _painting(guided_steps: float, size: tuple[int, int], profile: ModelProfile) -> float:
+    """The work of steps at a size (height and width in pixels), in guided UNet steps at the native size."""
+    areas = [_native_areas(window, profile) for window in unet_windows(*size, profile)]
+    return guided_steps * sum(LINEAR_SHARE * area + SQUARE_SHARE * area**2 for area in areas)
 
 
-def _sparing_areas(width: int, height: int, profile: ModelProfile) -> float:
-    """The native areas that the VAE reads where it goes window by window: once to measure, and once with overlap."""
-    windows = windows_of(height, width, int(profile.window_side * VAE_SHARE))
-    read = sum(window.height * window.width for window in windows) + (width * height if len(windows) > 1 else 0)
-    return _native_areas(read, profile)
+def _vae_areas(size: tuple[int, int], profile: ModelProfile, *, sparing: bool = False) -> float:
+    """The native areas that the VAE reads: where it goes window by window, also the whole, once to measure it."""
+    windows = vae_windows(*size, profile, sparing=sparing)
+    measured = [Window(0, 0, *size)] if len(windows) > 1 else []
+    return sum(_native_areas(window, profile) for window in [*windows, *measured])
 
 
-def _native_areas(pixels: int, profile: ModelProfile) -> float:
+def _native_areas(window: Window, profile: ModelProfile) -> float:
     width, height = profile.shapes["square"]
-    return pixels / (width * height)
-
-
-def _steps(guided_steps: float, area: float) -> float:
-    """Work in guided UNet steps at the native size."""
-    return guided_steps * (LINEAR_SHARE * area + SQUARE_SHARE * area**2)
+    return window.height * window.width / (width * height)
 
 
 def _guided_share(request: Request) -> float:

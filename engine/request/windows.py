@@ -21,6 +21,28 @@ class Window(NamedTuple):
     height: int
     width: int
 
+    def times(self, factor: float) -> Window:
+        """The same rectangle where everything is `factor` times as large."""
+        return Window(*(round(number * factor) for number in self))
+
+
+def unet_windows(height: int, width: int, profile: ModelProfile, factor: int = 1) -> list[Window]:
+    """Those in which height × width is painted: one unless it is too large for the model to compose.
+
+    `factor` is how many pixels a unit of length has: 1 for pixels, and the VAE's factor for latents.
+    """
+    side = max(height, width) if _is_whole(height, width, profile, factor) else profile.window_side // factor
+    return windows_of(height, width, side)
+
+
+def vae_windows(
+    height: int, width: int, profile: ModelProfile, factor: int = 1, *, sparing: bool = False
+) -> list[Window]:
+    """Those in which height × width is encoded or decoded: one for an ordinary size, unless memory is to be spared."""
+    is_whole = not sparing and _is_whole(height, width, profile, factor)
+    side = max(height, width) if is_whole else int(profile.window_side * VAE_SHARE) // factor
+    return windows_of(height, width, side)
+
 
 def windows_of(height: int, width: int, side: int) -> list[Window]:
     """Windows of at most `side` that cover height × width: as few as overlap enough, equally large, evenly spread."""
@@ -38,9 +60,8 @@ def tiles_of(height: int, width: int, side: int) -> list[Window]:
     ]
 
 
-def paints_whole(width: int, height: int, profile: ModelProfile) -> bool:
-    """Whether the model composes, and the machine should hold, so many pixels at once."""
-    return width * height <= profile.max_pixels
+def _is_whole(height: int, width: int, profile: ModelProfile, factor: int) -> bool:
+    return height * width * factor**2 <= profile.max_pixels
 
 
 def _starts(length: int, side: int) -> list[int]:

@@ -295,7 +295,7 @@ class Batcher:
             sample.failure = BROKEN
             return
         noise = self._pipeline.noise(sample.generator, shape)
-        init = None if sample.init is None else _enlarged(sample.init, shape)
+        init = _kept(latents, sample.init)
         embeds = sample.slab.embeds[sample.slot].clone()
         sample.slab.free.append(sample.slot)
         latents = _at_level(latents, noise, second.levels[0])
@@ -337,10 +337,8 @@ def _keep_outside_mask(sample: Sample) -> None:
     sample.slab.state[sample.slot, 0] = mask * sample.latents + (1 - mask) * kept
 
 
-def _enlarged(init: InitLatents, shape: tuple[int, int, int]) -> InitLatents | None:
-    """Latents and mask at the second pass's size; None without a mask, because then nothing is kept of them."""
-    if init.mask is None:
+def _kept(latents: torch.Tensor, init: InitLatents | None) -> InitLatents | None:
+    """What the second pass keeps of the enlarged picture: what lies outside the mask; None where there is no mask."""
+    if init is None or init.mask is None:
         return None
-    latents = torch.nn.functional.interpolate(init.latents[None], shape[1:], mode="bicubic")[0]
-    mask = torch.nn.functional.interpolate(init.mask[None], shape[1:], mode="nearest")[0]
-    return InitLatents(latents, mask)
+    return InitLatents(latents, torch.nn.functional.interpolate(init.mask[None], latents.shape[1:], mode="nearest")[0])

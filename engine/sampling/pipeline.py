@@ -17,7 +17,7 @@ from PIL import Image
 
 from domain import Request
 from engine.request.prompt import count_windows, encode
-from engine.request.windows import VAE_SHARE, Window, paints_whole, windows_of
+from engine.request.windows import Window, unet_windows, vae_windows
 from engine.sampling.graph_capture import GraphCapture
 from engine.sampling.model import LoadedModel
 from engine.sampling.windows import run_alike_in_windows, run_in_windows
@@ -51,8 +51,6 @@ class Pipeline:
         self._may_capture = not low_vram and (cuda_graphs or self.device.type != "cuda")
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
-        side = model.profile.window_side // self.factor
-        self._window_side, self._vae_side = side, int(side * VAE_SHARE)
         self._is_sparing = low_vram
         self._tokenizer = model.encoding_tokenizer
         self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
@@ -130,7 +128,7 @@ class Pipeline:
         pixels = torch.as_tensor(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         vae = self._on_device(self.model.vae)
         in_latents = (image.height // self.factor, image.width // self.factor)
-        windows = [Window(*(self.factor * number for number in one)) for one in self._vae_windows(in_latents)]
+        windows = [window.times(self.factor) for window in self._vae_windows(in_latents)]
         inputs = pixels.to(self.device, self.vae_dtype)
         mean = run_alike_in_windows(lambda part: vae.encode(part).latent_dist.mode(), vae.encoder, inputs, windows)
         self._off_device(vae)
@@ -150,8 +148,7 @@ class Pipeline:
     def windows(self, shape: Sequence[int]) -> list[Window]:
         """The windows, in latents, in which latents [..., h, w] are painted: one unless they are too large for that."""
         height, width = shape[-2:]
-        is_whole = paints_whole(width * self.factor, height * self.factor, self.model.profile)
-        return windows_of(height, width, max(height, width) if is_whole else self._window_side)
+        return unet_windows(height, width, self.model.profile, self.factor)
 
     def capture(self, rows: int, size: tuple[int, int]) -> None:
         """Make later calls with `rows` rows of a size in latents faster; takes as long as a few calls."""
@@ -184,16 +181,15 @@ class Pipeline:
         def network(part: torch.Tensor) -> torch.Tensor:
             return vae.decode(part, return_dict=False)[0]
 
-        parts = [inputs] if len(windows) == 1 else inputs.split(1)
+        at_once = len(inputs) if len(windows) == 1 else 1
+        parts = [inputs[start : start + at_once] for start in range(0, len(inputs), at_once)]
         pixels = torch.cat([run_alike_in_windows(network, vae.decoder, part, windows).cpu() for part in parts])
         self._off_device(vae)
         return pixels
 
     def _vae_windows(self, shape: Sequence[int], *, sparing: bool = False) -> list[Window]:
-        """The windows, in latents, in which the VAE reads or writes a picture: one for an ordinary size."""
         height, width = shape[-2:]
-        is_whole = len(self.windows(shape)) == 1 and not (sparing or self._is_sparing)
-        return windows_of(height, width, max(height, width) if is_whole else self._vae_side)
+        return vae_windows(height, width, self.model.profile, self.factor, sparing=sparing or self._is_sparing)
 
     @torch.inference_mode()
     def decode_exactly(self, latents: torch.Tensor, *, sparing: bool = False) -> torch.Tensor:

@@ -6,12 +6,30 @@ shows as seams. Here the windows are looked at once to measure them together, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
+
+# What torch calls after a norm, with the norm, its inputs and its output.
+Hook = Callable[[nn.GroupNorm, tuple[torch.Tensor, ...], torch.Tensor], None]
+
+
+class Moments(NamedTuple):
+    """Mean and variance [n, groups], each of so many values."""
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+    values: int
+
+    def merged(self, other: Moments) -> Moments:
+        """Those of both together (Chan et al., 1979)."""
+        values = self.values + other.values
+        share = other.values / values
+        between = share * (1 - share) * (other.mean - self.mean).square()
+        return Moments(self.mean.lerp(other.mean, share), self.variance.lerp(other.variance, share) + between, values)
 
 
 class SharedNorms:
@@ -19,50 +37,44 @@ class SharedNorms:
 
     def __init__(self, network: nn.Module) -> None:
         self._norms = [module for module in network.modules() if isinstance(module, nn.GroupNorm)]
-        # Of each norm: mean, mean square, and how many values they are of.
-        self._moments: dict[nn.GroupNorm, tuple[torch.Tensor, torch.Tensor, int]] = {}
+        self._moments: dict[nn.GroupNorm, Moments] = {}
 
     @contextmanager
-    def measured(self) -> Iterator[None]:
+    def measured(self) -> Generator[None]:
         """Within this the norms work as usual, and what they see is remembered."""
-        handles = [norm.register_forward_pre_hook(self._measure) for norm in self._norms]
+        with self._hooked(self._measure):
+            yield
+
+    @contextmanager
+    def shared(self) -> Generator[None]:
+        """Within this the norms use what was measured before instead of their input's own mean and variance."""
+        with self._hooked(self._norm_as_measured):
+            yield
+
+    @contextmanager
+    def _hooked(self, hook: Hook) -> Generator[None]:
+        handles = [norm.register_forward_hook(hook) for norm in self._norms]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        """Within this the norms use what was measured before instead of their input's own mean and variance."""
-        for norm, (mean, square, _) in self._moments.items():
-            norm.forward = partial(_norm_as_measured, norm, mean, square - mean**2)
-        try:
-            yield
-        finally:
-            for norm in self._moments:
-                del norm.forward
+    def _measure(self, norm: nn.GroupNorm, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        groups = inputs[0].float().reshape(len(output), norm.num_groups, -1)
+        variance, mean = torch.var_mean(groups, 2, correction=0)
+        seen = Moments(mean, variance, groups.shape[2])
+        known = self._moments.get(norm)
+        self._moments[norm] = seen if known is None else known.merged(seen)
 
-    def _measure(self, norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        assert isinstance(norm, nn.GroupNorm)
-        groups = inputs[0].float().unflatten(1, (norm.num_groups, -1)).flatten(2)
-        mean, square, count = groups.mean(2), groups.square().mean(2), groups[0, 0].numel()
-        if norm in self._moments:
-            old_mean, old_square, old_count = self._moments[norm]
-            share = count / (count + old_count)
-            mean, square = old_mean.lerp(mean, share), old_square.lerp(square, share)
-            count += old_count
-        self._moments[norm] = mean, square, count
-
-
-def _norm_as_measured(
-    norm: nn.GroupNorm, mean: torch.Tensor, variance: torch.Tensor, inputs: torch.Tensor
-) -> torch.Tensor:
-    """`norm` of [n, c, …] with mean and variance [n, groups] given: one product and one sum for each channel."""
-    channels = norm.num_channels // norm.num_groups
-    scale = (variance.clamp(min=0) + norm.eps).rsqrt().repeat_interleave(channels, 1)
-    shift = -mean.repeat_interleave(channels, 1) * scale
-    if norm.affine:
-        scale, shift = scale * norm.weight.float(), shift * norm.weight.float() + norm.bias.float()
-    shape = (*scale.shape, *(1 for _ in inputs.shape[2:]))
-    return inputs * scale.view(shape).to(inputs.dtype) + shift.view(shape).to(inputs.dtype)
+    def _norm_as_measured(self, norm: nn.GroupNorm, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        """Write over the output, which takes no memory: one product and one sum for each channel."""
+        mean, variance, _ = self._moments[norm]
+        channels = norm.num_channels // norm.num_groups
+        scale = (variance + norm.eps).rsqrt().repeat_interleave(channels, 1)
+        shift = -mean.repeat_interleave(channels, 1) * scale
+        if norm.affine:
+            scale, shift = scale * norm.weight.float(), shift * norm.weight.float() + norm.bias.float()
+        shape = (*scale.shape, *(1 for _ in output.shape[2:]))
+        scale, shift = scale.view(shape).to(output.dtype), shift.view(shape).to(output.dtype)
+        torch.addcmul(shift, inputs[0], scale, out=output)

@@ -6,7 +6,6 @@ Every window has the same size, so its network sees what it was made for, and a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import torch
 
@@ -22,24 +21,11 @@ def run_in_windows(network: Network, inputs: torch.Tensor, windows: Sequence[Win
     The output may be larger or smaller than the input by one factor. Where windows overlap, the mean is taken, with
     weights that fall to the edges, because there a network sees least of what is around.
     """
-    if len(windows) == 1:
-        return network(inputs).float()
-    height, width = inputs.shape[-2:]
-    total = weights = torch.zeros(())
-    for window in windows:
-        part = network(cut(inputs, window)).float()
-        if not total.ndim:
-            factor = part.shape[-1] / window.width
-            size = (round(height * factor), round(width * factor))
-            total = part.new_zeros((*part.shape[:-2], *size))
-            weights = part.new_zeros(size)
-        weight = _weight(part.shape[-2], part.shape[-1]).to(part.device)
-        place = _slices(window, part.shape[-1] / window.width)
-        total[(..., *place)] += part * weight
-        weights[place] += weight
-    return total / weights
+    parts = [network(cut(inputs, window)).float() for window in windows]
+    return parts[0] if len(parts) == 1 else _blended(parts, windows, inputs.shape)
 
 
+@torch.inference_mode()
 def run_alike_in_windows(
     network: Network, norms_of: torch.nn.Module, inputs: torch.Tensor, windows: Sequence[Window]
 ) -> torch.Tensor:
@@ -48,7 +34,7 @@ def run_alike_in_windows(
     Those of `norms_of`, the network or a part of it, are measured first, in one more run over tiles of it.
     """
     if len(windows) == 1:
-        return network(inputs).float()
+        return run_in_windows(network, inputs, windows)
     norms = SharedNorms(norms_of)
     with norms.measured():
         height, width = inputs.shape[-2:]
@@ -59,16 +45,28 @@ def run_alike_in_windows(
 
 
 def cut(inputs: torch.Tensor, window: Window) -> torch.Tensor:
-    """The window of inputs [..., h, w]."""
-    return inputs[(..., *_slices(window))].contiguous()
+    """The window of inputs [..., h, w]; the inputs themselves if it is all of them."""
+    return _view(inputs, window).contiguous()
 
 
-def _slices(window: Window, factor: float = 1.0) -> tuple[slice, slice]:
-    top, left, tall, wide = (round(number * factor) for number in window)
-    return slice(top, top + tall), slice(left, left + wide)
+def _blended(parts: Sequence[torch.Tensor], windows: Sequence[Window], shape: torch.Size) -> torch.Tensor:
+    """The mean of what windows of [n, c, h, w] gave, each counting less towards its edges."""
+    factor = parts[0].shape[-1] / windows[0].width
+    whole = Window(0, 0, *shape[-2:]).times(factor)
+    weight = _weight(parts[0].shape[-2], parts[0].shape[-1]).to(parts[0].device)
+    total = parts[0].new_zeros((*parts[0].shape[:2], whole.height, whole.width))
+    weights = parts[0].new_zeros((whole.height, whole.width))
+    for part, window in zip(parts, windows, strict=True):
+        _view(total, window.times(factor)).add_(part * weight)
+        _view(weights, window.times(factor)).add_(weight)
+    return total / weights
 
 
-@lru_cache(maxsize=32)
+def _view(inputs: torch.Tensor, window: Window) -> torch.Tensor:
+    top, left, height, width = window
+    return inputs[..., top : top + height, left : left + width]
+
+
 def _weight(height: int, width: int) -> torch.Tensor:
     """[height, width]: 1 inside, falling smoothly to the edges over the part that two windows share."""
     return _ramp(height)[:, None] * _ramp(width)[None]
