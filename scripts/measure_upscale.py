@@ -23,6 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -40,6 +41,7 @@ from scripts.demo_model.obedience import held_out_prompts
 from scripts.demo_model.probe import IGNORED, label, load_probe, read_pictures
 from scripts.demo_model.sheets import save_sheet
 
+ROOT = Path(__file__).resolve().parent.parent
 PROBE = Path(__file__).parent / "demo_model" / "probe.safetensors"
 SHOWN = 8
 
@@ -121,8 +123,6 @@ class SecondPasses:
 
 def _as_pixels(pipeline: Pipeline, pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """[3, h, w] as [1, 3, …] in another size, as an upscaled picture of the demo model is delivered."""
-    import numpy as np
-
     image = enlarge_image(to_images(pixels[None])[0], size)
     return torch.as_tensor(np.asarray(image).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
@@ -146,17 +146,9 @@ def measure_memory(options: argparse.Namespace) -> None:
     width, height = (int(side) for side in options.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         # In a process of its own, whose memory is not counted.
-        build = [
-            sys.executable,
-            "-m",
-            "scripts.random_model",
-            folder,
-            "--size",
-            "sd14-random",
-            "--dtype",
-            options.dtype,
-        ]
-        subprocess.run(build, check=True, cwd=Path(__file__).resolve().parent.parent)
+        how = f"--size sd14-random --dtype {options.dtype}"
+        build = [sys.executable, "-m", "scripts.random_model", folder, *how.split()]
+        subprocess.run(build, check=True, cwd=ROOT)
         model = load_model(folder, dtype=options.dtype, device="cpu")
     pipeline = Pipeline(model)
     request = Request(

@@ -81,8 +81,8 @@ def _validate_upscale(request: Request, profile: ModelProfile) -> None:
     width, height = enlarged(request, profile.unit)
     if request.upscale > 1.0 and width * height > MAX_ENLARGED * profile.max_pixels:
         raise InvalidRequest(
-            f"Upscaled by {request.upscale:g} this would be {width}×{height}, more than this model paints at once "
-            f"({MAX_ENLARGED * profile.max_pixels:,} pixels in a second pass). Choose a smaller size or factor."
+            f"Upscaled by {request.upscale:g} this would be {width}×{height}, more than upscaled pictures may have "
+            f"({MAX_ENLARGED * profile.max_pixels:,} pixels). Choose a smaller size or factor."
         )
 
 

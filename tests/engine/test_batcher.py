@@ -12,10 +12,8 @@ import pytest
 import torch
 
 from domain import SEED_LIMIT, Request
-from engine.request.passes import enlarged
 from engine.sampling.batcher import STEPS_UNTIL_RAISED, Batcher
 from engine.sampling.decoding import Decoded, Decoder
-from engine.sampling.enlarging import enlarge
 from engine.sampling.model import LoadedModel
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.profiling import RowProfile
@@ -283,43 +281,6 @@ def test_less_strength_stays_closer_to_the_start_picture(tiny_model: LoadedModel
             batcher.step()
         distances.append(float((sample.latents - latents).abs().mean()))
     assert distances[0] < distances[1]
-
-
-def test_upscaling_paints_a_second_larger_pass(tiny_model: LoadedModel) -> None:
-    request = replace(BASE, upscale=1.5, num_inference_steps=6)
-    batcher = Batcher(Pipeline(tiny_model))
-    ((sample,),) = batcher.admit([job(1, 1, request)])
-    steps = [sample.step]
-    while not sample.is_finished:
-        batcher.step()
-        steps.append(sample.step)
-    assert steps == list(range(9))  # 6, and 35 % of 6
-    assert sample.latents.shape[-1] * 8 == enlarged(request, tiny_model.profile.unit)[0] == 96
-
-
-def painted_on(pipeline: Pipeline, request: Request, init: InitLatents) -> torch.Tensor:
-    """Latents of the request's picture, which begins at `init`."""
-    batcher = Batcher(pipeline)
-    ((sample,),) = batcher.admit([job(1, 1, request, init)])
-    while not sample.is_finished:
-        batcher.step()
-    return sample.latents
-
-
-@pytest.mark.parametrize("is_masked", [True, False])
-def test_the_second_pass_keeps_the_enlarged_picture_outside_a_mask_only(
-    tiny_model: LoadedModel, is_masked: bool
-) -> None:
-    latents = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(3))
-    mask = torch.zeros((1, 8, 8))
-    mask[:, :, 4:] = 1
-    pipeline = Pipeline(tiny_model)
-    init = InitLatents(latents, mask if is_masked else None)
-    first = replace(BASE, init_image=b"given", num_inference_steps=6)
-    painted, upscaled = (painted_on(pipeline, request, init) for request in (first, replace(first, upscale=1.5)))
-    larger = enlarge(pipeline, painted, (96, 96))
-    assert torch.allclose(upscaled[:, :, :6], larger[:, :, :6], atol=1e-5) is is_masked
-    assert not torch.allclose(upscaled[:, :, 6:], larger[:, :, 6:], atol=0.1)
 
 
 def test_decoding_stays_within_its_budget_and_loses_nothing(tiny_model: LoadedModel) -> None:

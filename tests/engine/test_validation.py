@@ -37,7 +37,10 @@ SHORT = TokenReport(3, 75, "")
         ({"clip_skip": 3}, "Clip skip is 1 or 2"),
         ({"strength": 0.0}, "strength goes from above 0"),
         ({"upscale": 2.5}, "upscale factor goes from 1 to 2"),
-        ({"upscale": 2.0, "width": 768, "height": 768}, "1536×1536, more than this model paints at once"),
+        (
+            {"upscale": 2.0, "width": 768, "height": 768},
+            "1536×1536, more than upscaled pictures may have (1,769",
+        ),
         ({"mask_image": b"x"}, "mask needs a start picture"),
     ],
 )

@@ -1,8 +1,7 @@
-"""Large pictures window by window: everything is covered, nothing shows where windows meet, nobody sees neighbours."""
+"""Large pictures window by window: everything is covered, and nothing shows where windows meet."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,16 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import Request
 from engine.request.windows import OVERLAP, tiles_of, windows_of
-from engine.sampling.batcher import WINDOW_ROWS, Batcher
-from engine.sampling.model import LoadedModel, load_model
+from engine.sampling.model import load_model
 from engine.sampling.pipeline import Pipeline
-from engine.sampling.sample import Sample
 from engine.sampling.shared_norms import SharedNorms
 from engine.sampling.windows import run_alike_in_windows, run_in_windows
-from engine.worker.running_job import RunningJob
-from tests.support.engine import make_task
+from tests.support.engine import SMALL
+from tests.support.sampling import paint
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")]
 
@@ -70,6 +66,17 @@ def test_shared_norms_are_those_of_the_whole_and_gone_afterwards() -> None:
     assert torch.equal(norm(inputs), whole)
 
 
+def test_norms_are_left_as_they_were_after_an_error() -> None:
+    network = torch.nn.Sequential(torch.nn.GroupNorm(1, 2))
+    norms = SharedNorms(network)
+    with norms.measured():
+        network(torch.randn(1, 2, 4, 4))
+    with pytest.raises(KeyError), norms.shared():
+        raise KeyError
+    inputs = torch.randn(1, 2, 8, 8)
+    torch.testing.assert_close(network(inputs), torch.nn.functional.group_norm(inputs, 1))
+
+
 # ---- the real networks -----------------------------------------------------------------------------------------------
 
 
@@ -82,10 +89,10 @@ def psnr(one: torch.Tensor, other: torch.Tensor) -> float:
 def four_heads() -> tuple[Pipeline, torch.Tensor]:
     """The demo model, and the latents [1, 4, 32, 32] of four of its pictures laid side by side."""
     pipeline = Pipeline(load_model(None, device="cpu"))
-    request = replace(BASE, width=128, height=128, num_inference_steps=8, guidance_scale=4.0)
+    request = replace(SMALL, width=128, height=128, num_inference_steps=8, guidance_scale=4.0)
     prompts = ("1girl, pink hair, blue background", "1boy, green eyes", "1girl, glasses", "1girl, twintails")
     requests = [replace(request, prompt=prompt, seed=seed) for seed, prompt in enumerate(prompts)]
-    one, two, three, four = (sample.latents for sample in finished(pipeline, requests))
+    one, two, three, four = (sample.latents for sample in paint(pipeline, requests))
     return pipeline, torch.cat([torch.cat([one, two], 2), torch.cat([three, four], 2)], 1)[None]
 
 
@@ -102,77 +109,3 @@ def test_no_seam_shows_where_decoded_windows_meet(four_heads: tuple[Pipeline, to
         each_its_own = run_in_windows(network, latents, windows)
     assert psnr(alike, whole) > 37
     assert psnr(alike, whole) > psnr(each_its_own, whole) + 1
-
-
-# ---- the second pass -------------------------------------------------------------------------------------------------
-
-BASE = Request(
-    prompt="1girl, smile", width=64, height=64, num_inference_steps=2, guidance_scale=6.0, scheduler="ddim", seed=7
-)
-
-
-@pytest.fixture
-def small_windows(tiny_model: LoadedModel) -> LoadedModel:
-    """The tiny model, told that it paints 64 × 64 pixels at once and no more."""
-    return replace(tiny_model, profile=replace(tiny_model.profile, max_pixels=64 * 64, window_side=64))
-
-
-def finished(pipeline: Pipeline, requests: list[Request]) -> list[Sample]:
-    """Every request's only sample, painted together."""
-    batcher, profile = Batcher(pipeline, max_rows=4), pipeline.model.profile
-    jobs = [RunningJob.of(make_task(number, request, number), profile) for number, request in enumerate(requests)]
-    samples = [own[0] for own in batcher.admit(jobs)]
-    while not all(sample.is_finished for sample in samples):
-        batcher.step()
-    assert not any(sample.failure for sample in samples)
-    return samples
-
-
-class Watched(Pipeline):
-    """Remembers the shape of everything that UNet and VAE were given at once."""
-
-    def __init__(self, model: LoadedModel) -> None:
-        super().__init__(model)
-        self.rows: list[int] = []
-        self.sizes: set[tuple[int, int]] = set()
-        for part in (model.unet, model.vae.decoder):
-            part.register_forward_pre_hook(self._note)
-
-    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-        if len(self.windows(latents.shape)) > 1:
-            self.rows.append(len(latents))
-        return super().predict(latents, timesteps, embeds)
-
-    def _note(self, _: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        self.sizes.add((inputs[0].shape[-2], inputs[0].shape[-1]))
-
-
-def test_a_large_second_pass_is_painted_and_decoded_in_windows_of_few_rows(small_windows: LoadedModel) -> None:
-    pipeline = Watched(
-        replace(small_windows, unet=copy.deepcopy(small_windows.unet), vae=copy.deepcopy(small_windows.vae))
-    )
-    samples = finished(pipeline, [replace(BASE, upscale=1.5, seed=seed) for seed in range(2)])
-    assert [tuple(sample.latents.shape) for sample in samples] == [(4, 12, 12)] * 2
-    pixels = pipeline.decode(torch.stack([sample.latents for sample in samples]))
-    assert pixels.shape == (2, 3, 96, 96)
-    assert set(pipeline.rows) == {WINDOW_ROWS}
-    assert max(pipeline.sizes) == (8, 8)
-
-
-def test_a_picture_painted_in_windows_depends_on_no_other(small_windows: LoadedModel) -> None:
-    neighbour, request = (replace(BASE, upscale=1.5, seed=seed) for seed in range(2))
-    pipeline = Pipeline(small_windows, reproducible=True)
-    (alone,) = finished(pipeline, [request])
-    together = finished(pipeline, [neighbour, request, replace(BASE, seed=9)])
-    assert torch.equal(together[1].latents, alone.latents)
-
-
-def test_norms_are_left_as_they_were_after_an_error() -> None:
-    network = torch.nn.Sequential(torch.nn.GroupNorm(1, 2))
-    norms = SharedNorms(network)
-    with norms.measured():
-        network(torch.randn(1, 2, 4, 4))
-    with pytest.raises(KeyError), norms.shared():
-        raise KeyError
-    inputs = torch.randn(1, 2, 8, 8)
-    torch.testing.assert_close(network(inputs), torch.nn.functional.group_norm(inputs, 1))
