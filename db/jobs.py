@@ -230,15 +230,8 @@ async def show_again(connection: aiosqlite.Connection, job_id: int) -> int | Non
     return int(row["id"]) if row else None
 
 
-async def deliver_again(connection: aiosqlite.Connection, job_id: int) -> None:
-    """Let a delivered job's message be shown once more: its pictures have changed."""
-    await connection.execute(
-        "UPDATE jobs SET status = 'done', delivered_at = NULL WHERE id = ? AND status = 'delivered'", (job_id,)
-    )
-
-
-async def take_down(connection: aiosqlite.Connection, job_id: int) -> bool:
-    """Let the messages of a painted job go, for its pictures are erased; False if it was not painted."""
+async def deliver_again(connection: aiosqlite.Connection, job_id: int) -> bool:
+    """Let a painted job be delivered (once more), for some or all of its pictures are erased; False for another end."""
     cursor = await connection.execute(
         "UPDATE jobs SET status = 'done', delivered_at = NULL WHERE id = ? AND status IN ('done', 'delivered')",
         (job_id,),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import aiosqlite
 
-from db.connections import connect, transaction
+from db.connections import closed_on_failure, connect, transaction
 from db.copies import copy
 from db.files import sync_folder
 from db.picture_folder import find_months, older_in_words
@@ -210,11 +210,8 @@ class PictureFiles:
 
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await connect(path, auto_vacuum="FULL")
-    try:
+    async with closed_on_failure(connection):
         await connection.executescript(_SCHEMA)
-    except BaseException:
-        await connection.close()
-        raise
     return connection
 
 

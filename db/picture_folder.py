@@ -46,7 +46,7 @@ def locate(database: Path, owner: str | None) -> Path:
     own, shared = own_folder(database), shared_folder(database)
     if own.is_dir() and (owner is None or _read_owner(own) in (owner, "")):
         return own
-    return shared if _read_owner(shared) == (owner or "") or _is_free(shared) else own
+    return shared if _read_owner(shared) == (owner or "") or _is_free(shared, database) else own
 
 
 def claim(database: Path, owner: str) -> Path:
@@ -106,6 +106,7 @@ def note_if_older(folder: Path, last_job_id: int) -> None:
             "Delete this file if they are not needed any more; the bot then deletes them at its next start.\n",
             encoding="utf-8",
         )
+        sync_folder(folder)  # ids may be lifted right after this, and then nothing else says so
 
 
 def forget_older(folder: Path) -> None:
@@ -169,10 +170,12 @@ def _read(file: Path) -> str:
         return ""
 
 
-def _is_free(folder: Path) -> bool:
-    """Whether nobody has claimed the folder and nothing but picture files lies in it: it may be a person's own."""
-    if _read_owner(folder):
+def _is_free(folder: Path, database: Path) -> bool:
+    """Whether nobody but the database has claimed the folder and nothing else lies in it: it may be a person's own."""
+    name = _read(folder / NAME_FILE)
+    is_others = name not in ("", database.resolve().name) and (folder.parent / name).is_file()
+    if _read_owner(folder) or is_others:
         return False
     return not folder.is_dir() or all(
-        MONTH_FILE.match(path.name) or path.name == OWNER_FILE for path in folder.iterdir()
+        MONTH_FILE.match(path.name) or path.name in (OWNER_FILE, NAME_FILE, OLDER_FILE) for path in folder.iterdir()
     )

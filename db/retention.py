@@ -24,7 +24,7 @@ AUDIT_NAMES_KEPT = timedelta(days=365)
 
 
 def days_kept(guild: str) -> str:
-    """SQL for the days that a server (an expression; NULL: direct messages) keeps words; 'null' is for ever."""
+    """SQL for the days that a server (an expression; NULL: direct messages) keeps words; 'null' is without end."""
     return f"""coalesce(
                 (SELECT value FROM place_settings AS chosen
                  WHERE chosen.guild_id = coalesce({guild}, 0) AND chosen.channel_id = 0

@@ -90,7 +90,9 @@ def complete(options: RequestOptions, profile: ModelProfile, settings: GuildSett
 
     Discord's markup goes; settings in the syntax of other bots are read out of the prompt.
     """
-    options = _with_inline(options, settings)
+    options = read_inline(options)
+    if settings is not None:
+        options = _with_settings(options, settings)
     require_start(options.strength, options.init_image)
     request = _with_defaults(options, profile, _size(options, profile))
     return apply_preset(
@@ -100,12 +102,6 @@ def complete(options: RequestOptions, profile: ModelProfile, settings: GuildSett
         guidance_scale=options.guidance_scale,
         scheduler=options.scheduler,
     )
-
-
-def _with_inline(options: RequestOptions, settings: GuildSettings | None) -> RequestOptions:
-    """What was chosen by an option, in the prompt, or else by the server. Raises InvalidRequest."""
-    options = read_inline(options)
-    return options if settings is None else _with_settings(options, settings)
 
 
 def _with_settings(options: RequestOptions, settings: GuildSettings) -> RequestOptions:

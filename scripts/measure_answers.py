@@ -41,6 +41,10 @@ READY_SECONDS = 180.0
 CHANNELS = 10
 
 
+# discord.py knows a form only after Discord's answer to its opening; nobody fills one in faster than this.
+TYPING_SECONDS = 1.0
+
+
 @dataclass(slots=True)
 class Notes:
     """What was done: an interaction's kind by its id, and from when to when each phase lasted."""
@@ -63,8 +67,10 @@ async def work(notes: Notes, phase: str, person: Person, channel: Channel, round
             shown = person.answer(asked)
             await person.until(lambda message=shown: is_delivered(message), 600)
         opened = await notes.of(phase, "form opens", person.click(shown, "Edit"))
+        await asyncio.sleep(TYPING_SECONDS)
         kept = await notes.of(phase, "form to page 2", person.submit(opened, prompt="1boy, hat", then="more"))
         more = await notes.of(phase, "page 2 opens", person.click(person.answer(kept), "More settings"))
+        await asyncio.sleep(TYPING_SECONDS)
         sent = await notes.of(phase, "form sent", person.submit(more, numbers="Steps: 8, Seed: 5"))
         if wait:
             message = person.answer(sent)

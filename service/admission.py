@@ -222,7 +222,7 @@ def _as_moderator(origin: Origin, settings: GuildSettings) -> Origin:
 
 def _penalty(origin: Origin, found: Circumstances, now: datetime) -> Penalty:
     """Where the member stands on the ladder of strikes. Raises QuotaExceeded during a pause."""
-    if origin.is_moderator or not found.struck_at:
+    if origin.is_moderator:
         return NO_PENALTY
     penalty = penalty_of(found.struck_at, found.settings, now)
     if penalty.until is not None:

@@ -38,8 +38,7 @@ async def write_refusal(
     moderators may let it through later."""
     now, verdict = context.now(), refusal.verdict
     in_server = origin.place.guild_id is not None
-    async with context.writing_news() as (connection, news):
-        news.add(Topic.DECISIONS)
+    async with context.writing_news(Topic.DECISIONS) as (connection, news):
         decision_id = await decisions.record_prompt(connection, verdict, request, origin, now)
         if verdict.clause not in UNKEPT_CLAUSES:
             await appeals.keep_refused(connection, decision_id, request, origin, now)

@@ -148,9 +148,8 @@ class CaseDecisions:
         if status not in CHOICES[case.kind]:
             raise NotAllowed(f"A case of this kind ({case.kind}) can't be decided so.")
         now = self._context.now()
-        async with self._context.writing_news() as (connection, news):
-            for topic in (Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT):
-                news.add(topic)
+        topics = (Topic.CASES, Topic.CASE_DECISIONS, Topic.AUDIT)
+        async with self._context.writing_news(*topics) as (connection, news):
             if case.kind is CaseKind.APPROVAL and case.job_id is not None:
                 news.add(Topic.JOBS, case.job_id)  # its picture may be shown now, or never
             if not await appeals.resolve(connection, case.id, status, decider.user_id, now):

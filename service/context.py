@@ -86,18 +86,18 @@ class Context:
     @asynccontextmanager
     async def writing(self, *topics: Topic) -> AsyncGenerator[aiosqlite.Connection]:
         """One transaction: all or nothing. After its commit the topics are announced."""
-        async with self.writing_news() as (connection, news):
+        async with self.writing_news(*topics) as (connection, _):
             yield connection
-            for topic in topics:
-                news.add(topic)
 
     @asynccontextmanager
-    async def writing_news(self) -> AsyncGenerator[tuple[aiosqlite.Connection, News]]:
-        """One transaction; what is added to its news is announced after the commit.
+    async def writing_news(self, *topics: Topic) -> AsyncGenerator[tuple[aiosqlite.Connection, News]]:
+        """One transaction; the topics and what is added to its news are announced after the commit.
 
         For what is only sometimes news, and for news about one job.
         """
         news = News()
+        for topic in topics:
+            news.add(topic)
         async with self.database.transaction() as connection:
             yield connection, news
         for topic, subject_id in news:

@@ -188,7 +188,7 @@ class Jobs:
         """
         now = self._context.now()
         await jobs.erase_pictures(connection, job.id)
-        was_painted = await jobs.take_down(connection, job.id)
+        was_painted = await jobs.deliver_again(connection, job.id)
         if not was_painted:
             await jobs.mark_delivered(connection, job.id, None, now)
         if user_id != job.user_id:
@@ -196,7 +196,7 @@ class Jobs:
         return was_painted
 
     def delete_erased_soon(self) -> None:
-        """Delete the bytes of erased pictures beside whoever waits for an answer: there may be thousands of others'."""
+        """Delete the bytes of erased pictures in the background: thousands take longer than a member should wait."""
         self._has_erased = True
         if self._deleting is None or self._deleting.done():
             self._deleting = asyncio.create_task(self._delete_all(), name="deleting erased pictures")

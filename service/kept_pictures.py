@@ -1,4 +1,4 @@
-"""Keeping pictures: a mark of one's own on a picture that one may see, whoever asked for it."""
+"""Keeping pictures: a member's own mark on any picture that they may see."""
 
 from __future__ import annotations
 

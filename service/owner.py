@@ -32,7 +32,7 @@ class Owner:
     async def find_who_waits_for_drain(self) -> int | None:
         """The owner who drained the queue, once everything is painted and delivered and they have not been told."""
         owner_id = await meta.recall(self._context.database, DRAINED_KEY)
-        if not owner_id or await self._jobs.fetch_open() or await self._deliveries.fetch_undelivered():
+        if not owner_id or await self._jobs.fetch_open_ids() or await self._deliveries.fetch_undelivered():
             return None
         return int(owner_id)
 

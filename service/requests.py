@@ -66,15 +66,15 @@ class Requests:
 
     async def upscaled_all(self, job: Job, factor: float) -> Request:
         """All pictures that are left of the job, in one go. Raises as `upscaled` does."""
-        pictures = await self._jobs.fetch_pictures(job.id)
-        left = [position for position, picture in enumerate(pictures) if picture.png is not None]
+        pictures = await self._jobs.fetch_facts(job.id)
+        left = [position for position, picture in enumerate(pictures) if picture.is_stored]
         if not left:
             raise NotFound("These pictures are not stored any more.")
         if job.request.upscale > 1:
             raise InvalidRequest("These pictures are upscaled already.")
         if left[-1] - left[0] >= len(left):  # the seeds of one request follow each other
             raise InvalidRequest("One between these pictures is gone, so they can't be painted in one go: choose each.")
-        return replace(job.request, images=len(left), seed=pictures[left[0]].seed, upscale=factor)
+        return replace(job.request, images=len(left), seed=pictures[left[0]].seed, upscale=factor, left_out=())
 
     async def varied(self, job: Job, number: int, strength: float = STRONG) -> Request:
         """The request painted on from one of its own pictures. Raises NotFound if that is erased."""

@@ -75,7 +75,7 @@ class SendAllButton(JobButton, template=r"job:send-all:(?P<row_id>[0-9]+)"):
 
 
 class DetailsAllButton(JobButton, template=r"job:details-all:(?P<row_id>[0-9]+)"):
-    """Each one's seed, and what is the same for all."""
+    """The seed of each picture, and what is the same for all."""
 
     prefix, label, emoji = "job:details-all", "Details of all", "🧾"
 

@@ -124,7 +124,7 @@ class StrengthModal(Modal, title="Vary the picture"):
 
 
 class KeepButton(PictureButton, template=r"job:keep:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
-    """A mark of one's own on the picture, or no longer."""
+    """Keep the picture for the member who presses, or no longer."""
 
     prefix, label, emoji = "job:keep", "Keep", "⭐"
 

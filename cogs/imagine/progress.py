@@ -266,7 +266,7 @@ class Progress(Cog):
             live.editing.add_done_callback(self._editing.discard)
 
     def _lives_to_look_at(self, now: float) -> list[Live]:
-        """What is painted, and whoever waits and may be worth an edit by now; never all who wait."""
+        """What is being painted, and the waiting jobs that may be worth an edit by now; never all of them."""
         painting = self.bot.service.dispatch.painting
         found = [live for job_id in painting if (live := self._lives.get(job_id)) is not None]
         for _ in range(MAX_LOOKS):

@@ -49,7 +49,7 @@ class Showing:
         return await self._with_pictures(job, self._editor(job, message_id))
 
     async def post(self, job: Job, channel: discord.abc.Messageable) -> int:
-        """A message of its own. It mentions nobody: whoever waited long is told by a notice of its own."""
+        """A new message. It mentions nobody: members who waited long get a separate notice."""
         return await self._with_pictures(job, await self._poster(job, channel))
 
     async def show_without_file(self, job: Job, error: discord.HTTPException) -> int:

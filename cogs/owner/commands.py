@@ -126,7 +126,7 @@ class Owner(GroupCog, group_name="owner"):
         await self._answer(interaction, "\n".join(lines)[:2000])
 
     async def _counts(self) -> str:
-        report, left = self.bot.service.queue.report(), len(await self.bot.service.jobs.fetch_open())
+        report, left = self.bot.service.queue.report(), len(await self.bot.service.jobs.fetch_open_ids())
         return (
             f"{plural(left, 'picture')} in work ({report.running} being painted) for "
             f"{plural(len(self.bot.guilds), 'server')}."

@@ -28,12 +28,13 @@ def read_inline(options: RequestOptions) -> RequestOptions:
     twice changes nothing. Raises InvalidRequest for what can't be done.
     """
     inline = split(without_markup(options.prompt))
-    if inline.wrong:
-        raise InvalidRequest(inline.wrong[0])
+    values = inline.values
+    if values.wrong:
+        raise InvalidRequest(values.wrong[0])
     negative = joined(without_markup(options.negative_prompt), inline.negative_prompt)
-    left_out = options.left_out + inline.left_out
+    left_out = options.left_out + values.left_out
     options = replace(options, prompt=inline.prompt.strip(), negative_prompt=negative, left_out=left_out)
-    chosen = _chosen(options, inline.settings)
+    chosen = _chosen(options, values.settings)
     return replace(options, **{name: value for name, value in chosen.items() if value is not None})
 
 
@@ -43,6 +44,7 @@ def with_inline(request: Request, profile: ModelProfile) -> Request:
     Raises InvalidRequest for what can't be done.
     """
     options = read_inline(RequestOptions(prompt=request.prompt, negative_prompt=request.negative_prompt))
+    require_start(options.strength, request.init_image)
     width, height = profile.shapes.get(options.shape or "", (request.width, request.height))
     request = apply_preset(
         request,
@@ -59,17 +61,10 @@ def with_inline(request: Request, profile: ModelProfile) -> Request:
         width=width if options.width is None else options.width,
         height=height if options.height is None else options.height,
         seed=request.seed if options.seed is None else options.seed,
-        strength=_strength(options, request),
+        strength=request.strength if options.strength is None else options.strength,
         left_out=told(options.left_out, profile),
         **named,
     )
-
-
-def _strength(options: RequestOptions, request: Request) -> float:
-    if options.strength is None:
-        return request.strength
-    require_start(options.strength, request.init_image)
-    return options.strength
 
 
 def require_start(strength: float | None, init_image: bytes | None) -> None:

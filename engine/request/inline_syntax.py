@@ -8,11 +8,10 @@ stands before the first of them stays where it is, so that offsets stay true. Sp
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from domain import Request
-from engine.request.inline_values import Setting, read_block, read_flags
+from engine.request.inline_values import Values, read_block, read_flags
 
 _HASHES = re.compile(r"(?<=[^\s#])\s*#{3,}\s*")
 _NEGATIVE = re.compile(
@@ -58,17 +57,12 @@ _MAX_TURNS = 8
 class Inline:
     """A prompt without the syntax of other bots.
 
-    `negative_prompt` holds what the prompt itself pushed away. `settings` maps "num_inference_steps",
-    "guidance_scale", "seed", "width", "height", "images", "clip_skip", "strength" and "upscale" to numbers and
-    "sampler", "preset" and "aspect_ratio" (`16:9`) to text, as far as the prompt named them. `left_out` is what has no
-    meaning here, as it was typed; `wrong` has a sentence for each option that can't be done as it stands.
+    `negative_prompt` holds what the prompt itself pushed away, `values` what it named beside words.
     """
 
     prompt: str
-    negative_prompt: str = ""
-    settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
-    left_out: tuple[str, ...] = ()
-    wrong: tuple[str, ...] = ()
+    negative_prompt: str
+    values: Values
 
 
 def split(text: str) -> Inline:
@@ -79,8 +73,7 @@ def split(text: str) -> Inline:
         if again.prompt == found.prompt:
             return found
         negative = joined(again.negative_prompt, found.negative_prompt)
-        left_out, wrong = found.left_out + again.left_out, found.wrong + again.wrong
-        found = Inline(again.prompt, negative, {**found.settings, **again.settings}, left_out, wrong)
+        found = Inline(again.prompt, negative, found.values + again.values)
     return found
 
 
@@ -107,8 +100,8 @@ def _split_once(text: str) -> Inline:
     prompt, after_hashes = _cut(prompt, _HASHES)
     parts = (*_HASHES.split(after_hashes), *_HASHES.split(negative), no, more_no)
     away = joined(*(_trim(part) for part in parts))
-    found = read_flags({**flags, **more}) + read_block(entries)
-    return Inline(prompt.rstrip(" \t\n,;|([{"), away, found.settings, found.left_out, found.wrong)
+    values = read_flags({**flags, **more}) + read_block(entries)
+    return Inline(prompt.rstrip(" \t\n,;|([{"), away, values)
 
 
 def _split_block(text: str) -> tuple[str, dict[str, str]]:

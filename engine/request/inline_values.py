@@ -18,7 +18,12 @@ _RANDOM_SEEDS = ("random", "-1")
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """`settings` by their names in `Inline`; `left_out` as typed; `wrong` are sentences."""
+    """What a prompt named beside words.
+
+    `settings` maps "num_inference_steps", "guidance_scale", "seed", "width", "height", "images", "clip_skip",
+    "strength" and "upscale" to numbers and "sampler", "preset" and "aspect_ratio" (`16:9`) to text. `left_out` is what
+    has no meaning here, as it was typed; `wrong` has a sentence for each option that can't be done as it stands.
+    """
 
     settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
     left_out: tuple[str, ...] = ()

@@ -62,7 +62,7 @@ def scheduler_named(text: str) -> str | None:
 
 
 def label_of(name: str) -> str:
-    """A scheduler's name in A1111's web UI; an unknown one's own."""
+    """A scheduler's name in A1111's web UI; an unknown scheduler keeps its name."""
     return SCHEDULERS[name].label if name in SCHEDULERS else name
 
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from domain import QueueFull
-from engine.worker.serving_order import ServingOrder, Turn, share_of
+from engine.worker.serving_order import ServingOrder, Turn, Weighed, share_of
 
 
-class QueuedJob(Protocol):
+class QueuedJob(Weighed, Protocol):
     """What the order depends on. `cost` is in one unit for all jobs, weights are shares of the worker.
 
     `guild_key` is the server's id, or any other number that nobody else has.
@@ -34,11 +34,7 @@ class QueuedJob(Protocol):
     @property
     def user_id(self) -> int: ...
     @property
-    def cost(self) -> float: ...
-    @property
     def weight(self) -> float: ...
-    @property
-    def guild_weight(self) -> float: ...
 
 
 JobT = TypeVar("JobT", bound=QueuedJob)
@@ -142,7 +138,7 @@ class FairQueue(Generic[JobT]):
             self.remove(job.job_id)
             self.charge(job, job.cost)
             return
-        # The member's other jobs keep their turns: the counter moves to the next one's.
+        # The member's other jobs keep their turns: the counter moves to the next job.
         guild.order.remove(turn)
         del self._jobs[job.job_id]
         member = guild.members[job.user_id]

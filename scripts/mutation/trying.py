@@ -2,7 +2,7 @@
 
     python -m pytest -p scripts.mutation.trying --session .mutation/session.sqlite tests/…
 
-The mutated function's code takes the old one's place in the fork, so no file is changed and nothing is imported again.
+The mutated function's code replaces the original in the fork, so no file is changed and nothing is imported again.
 A run that is stopped goes on where it was: the session is cosmic-ray's, and a result is written after every mutant.
 """
 

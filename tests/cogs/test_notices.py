@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cogs.core.rate_limit import PERIOD_SECONDS
 from db import notices
 from domain import JobStatus
 from engine.safety import FixedScores
@@ -39,13 +40,19 @@ async def wait_for_picture(
     await who.until(lambda: is_delivered(message))
     (job_id,) = [row["id"] for row in await stage.database.fetch_all("SELECT max(id) AS id FROM jobs")]
     await stage.until_status(job_id, JobStatus.DELIVERED)
-    await stage.bot.background.run_all()
+    await next_turn(stage)
     return message
 
 
 def notices_for(stage: Stage, who: Person, channel: Channel | None = None) -> list[Message]:
     """What pings this person."""
     return [one for one in stage.mira.sees(channel or stage.paintings) if who.id in one.mentions]
+
+
+async def next_turn(stage: Stage) -> None:
+    """The background's work once more, when every channel has room for a message."""
+    await stage.server.rate_limits.let_pass(PERIOD_SECONDS)
+    await stage.bot.background.run_all()
 
 
 async def is_settled(stage: Stage) -> bool:
@@ -60,7 +67,7 @@ async def test_a_picture_that_took_long_is_announced_once_to_its_member_alone(st
     assert notice.reference is not None
     assert int(notice.reference["message_id"]) == message.id
     assert message.mentions == []
-    await stage.bot.background.run_all()
+    await next_turn(stage)
     await stage.ana.click(message, "Again")
     assert len(notices_for(stage, stage.ana)) == 1
     assert await is_settled(stage)
@@ -104,7 +111,7 @@ async def test_a_notice_that_discord_refuses_for_now_comes_later(stage: Stage) -
     await wait_for_picture(stage, LONG)
     assert not await is_settled(stage)
     stage.server.faults.clear()
-    await stage.bot.background.run_all()
+    await next_turn(stage)
     assert len(notices_for(stage, stage.ana)) == 1
     assert await is_settled(stage)
 
@@ -121,7 +128,7 @@ async def test_a_notice_that_was_taken_unheard_is_found_after_a_restart_and_not_
         for one in notices_for(before, before.ana):
             one.nonce = None
         async with restarted(before) as stage:
-            await stage.bot.background.run_all()
+            await next_turn(stage)
             assert len(notices_for(stage, stage.ana)) == 1
             assert await is_settled(stage)
 
@@ -140,7 +147,7 @@ async def test_a_kill_before_the_notice_was_taken_delays_it(
         before.server.faults.clear()
         async with restarted(before) as stage:
             await stage.ana.until(lambda: notices_for(stage, stage.ana) or None)
-            await stage.bot.background.run_all()
+            await next_turn(stage)
             assert len(notices_for(stage, stage.ana)) == 1
 
 
@@ -148,7 +155,7 @@ async def test_a_connection_that_was_cut_after_discord_took_it_doubles_nothing(s
     stage.server.faults.append(Fault(*POST, status=CUT, times=9, after=True))
     await wait_for_picture(stage, LONG)
     stage.server.faults.clear()
-    await stage.bot.background.run_all()
+    await next_turn(stage)
     assert len(notices_for(stage, stage.ana)) == 1
     assert await is_settled(stage)
 
@@ -164,7 +171,7 @@ async def test_a_picture_that_went_by_direct_message_or_was_deleted_is_not_annou
     stage.backend.resume()
     await stage.ana.until(lambda: [one for one in stage.ana.sees(stage.ana.dm()) if is_delivered(one)] or None)
     await stage.until_status(1, JobStatus.DELIVERED)
-    await stage.bot.background.run_all()
+    await next_turn(stage)
     assert await is_settled(stage)
     assert message.mentions == []
     assert [one for one in stage.ana.sees(stage.ana.dm()) if stage.ana.id in one.mentions] == []
@@ -180,7 +187,7 @@ async def test_a_slow_picture_in_a_prompt_channel_is_announced_like_any_other(op
     stage.backend.resume()
     picture = await picture_for(stage, said)
     await stage.until_status(1, JobStatus.DELIVERED)
-    await stage.bot.background.run_all()
+    await next_turn(stage)
     (notice,) = notices_for(stage, stage.ana, prompts(stage))
     assert notice.reference is not None
     assert int(notice.reference["message_id"]) == picture.id

@@ -242,7 +242,7 @@ async def test_a_file_copied_back_by_hand_deletes_no_newer_picture(tmp_path: Pat
         shutil.copy(older / f"bot.sqlite3{suffix}", tmp_path)
     assert await shown(path) == {kept: PNG}
     assert in_files(path, LATER_PNG[:28])
-    # Whoever runs the bot decides that they are not needed; by then ids were lifted, as every start does.
+    # The owner decides that they are not needed; by then ids were lifted, as every start does.
     async with Database(path) as database, database.transaction() as connection:
         await ids.lift(connection, START)
     (tmp_path / "pictures" / picture_folder.OLDER_FILE).unlink()
@@ -294,3 +294,14 @@ async def test_a_database_that_was_renamed_keeps_its_pictures(tmp_path: Path) ->
         job_id = await paint(database, OTHER, png=LATER_PNG)
     assert await shown(renamed) == {kept: PNG}
     assert await shown(path) == {job_id: LATER_PNG}
+
+
+async def test_an_owner_that_a_power_cut_lost_leaves_the_pictures_to_their_database(tmp_path: Path) -> None:
+    path, _copy, kept = await made(tmp_path)
+    owner = tmp_path / "pictures" / picture_folder.OWNER_FILE
+    name = owner.read_text(encoding="utf-8")
+    owner.write_text("", encoding="utf-8")
+    async with Database(tmp_path / "new.sqlite3") as database:
+        await picture_sweep.sweep(database)
+    assert await shown(path) == {kept: PNG}
+    assert owner.read_text(encoding="utf-8") == name

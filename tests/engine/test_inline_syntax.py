@@ -51,7 +51,7 @@ def test_what_is_pushed_away_leaves_the_prompt(text: str, prompt: str, negative:
 def test_a_parameter_block_gives_its_settings() -> None:
     found = split("a cat\nSteps: 28, Sampler: DPM++ 2M Karras, CFG scale: 7.5, Seed: 1234, Size: 512x768, Model: wd13")
     assert found.prompt == "a cat"
-    assert found.settings == {
+    assert found.values.settings == {
         "num_inference_steps": 28,
         "sampler": "DPM++ 2M Karras",
         "guidance_scale": 7.5,
@@ -64,9 +64,9 @@ def test_a_parameter_block_gives_its_settings() -> None:
 def test_flags_give_their_settings_and_those_without_meaning_go() -> None:
     found = split("a cat --ar 16:9 --seed 7 --v 5 --tile")
     assert found.prompt == "a cat"
-    assert found.settings == {"aspect_ratio": "16:9", "seed": 7}
-    assert found.left_out == ("--v 5", "--tile")
-    assert split("a cat -W 640 -H 512 -C 7").settings == {"width": 640, "height": 512, "guidance_scale": 7.0}
+    assert found.values.settings == {"aspect_ratio": "16:9", "seed": 7}
+    assert found.values.left_out == ("--v 5", "--tile")
+    assert split("a cat -W 640 -H 512 -C 7").values.settings == {"width": 640, "height": 512, "guidance_scale": 7.0}
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_our_own_options_are_understood_in_the_prompt(text: str, settings: dict[
     found = split(text)
     assert found.prompt.startswith("a cat")
     assert "--" not in found.prompt
-    assert {**found.settings, **settings} == found.settings
-    assert (found.left_out, found.wrong) == ((), ())
+    assert {**found.values.settings, **settings} == found.values.settings
+    assert (found.values.left_out, found.values.wrong) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_our_own_options_are_understood_in_the_prompt(text: str, settings: dict[
 )
 def test_what_has_no_meaning_here_is_named_as_typed(text: str, left_out: tuple[str, ...]) -> None:
     found = split(text)
-    assert (found.left_out, found.wrong) == (left_out, ())
+    assert (found.values.left_out, found.values.wrong) == (left_out, ())
     assert not any(option.split(" ")[0] in found.prompt for option in left_out)
 
 
@@ -141,7 +141,7 @@ def test_what_has_no_meaning_here_is_named_as_typed(text: str, left_out: tuple[s
     ],
 )
 def test_an_option_that_can_not_be_done_has_its_sentence(text: str, sentence: str) -> None:
-    assert split(text).wrong == (sentence,)
+    assert split(text).values.wrong == (sentence,)
 
 
 @given(st.lists(st.sampled_from(PIECES)))

@@ -114,13 +114,19 @@ def test_late_start_begins_at_a_lower_noise_level_and_ends_clean(name: str) -> N
     assert late.levels[-1] == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.endswith("_a")])
-def test_late_start_recovers_the_picture_of_a_perfect_model(name: str) -> None:
-    """With the true noise as the model's word, every solver must land on the picture it started from."""
+def begun_late(name: str) -> tuple[SolverTable, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A solver half-way in: its table, a start picture, a noise, and the state made of both."""
     table = solver_table(name, WAIFU_DIFFUSION, 20, 0.5)
     picture, noise = torch.randn((2, *SHAPE), generator=torch.Generator().manual_seed(1))
     state = torch.zeros((1, 5, *SHAPE))
     state[0, 0] = table.levels[0][0] * picture + table.levels[0][1] * noise
+    return table, picture, noise, state
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.endswith("_a")])
+def test_late_start_recovers_the_picture_of_a_perfect_model(name: str) -> None:
+    """With the true noise as the model's word, every solver must land on the picture it started from."""
+    table, picture, noise, state = begun_late(name)
     for call in range(table.calls):
         state = advance(state, noise[None], None, stack_rows([table], [call], state.device))
     assert (state[0, 0] - picture).abs().max() <= 0.1
@@ -129,10 +135,7 @@ def test_late_start_recovers_the_picture_of_a_perfect_model(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.endswith("_a")])
 def test_a_table_says_how_much_picture_and_noise_there_is_before_each_call(name: str) -> None:
     """Inpainting puts the start picture back at this level, between a solver's two calls of a step as well."""
-    table = solver_table(name, WAIFU_DIFFUSION, 20, 0.5)
-    picture, noise = torch.randn((2, *SHAPE), generator=torch.Generator().manual_seed(1))
-    state = torch.zeros((1, 5, *SHAPE))
-    state[0, 0] = table.levels[0][0] * picture + table.levels[0][1] * noise
+    table, picture, noise, state = begun_late(name)
     for call, (of_picture, of_noise) in enumerate(table.levels[:-1]):
         assert (state[0, 0] - of_picture * picture - of_noise * noise).abs().max() <= 0.1
         state = advance(state, noise[None], None, stack_rows([table], [call], state.device))

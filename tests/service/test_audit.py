@@ -57,7 +57,7 @@ async def test_each_server_with_an_audit_channel_has_its_own_backlog(log: AuditL
     await write(context, AuditAction.QUOTA_SET, guild_id=ELSEWHERE + 1)
     with recorded() as recording:
         here, there = await log.fetch_backlogs()
-    assert len(recording.statements) == 1
+    assert recording.sent == 1
     assert (here.guild_id, here.channel_id) == (GUILD, CHANNEL)
     assert [row.id for row in here.rows][-2:] == [first, second]
     assert (there.guild_id, there.channel_id) == (ELSEWHERE, CHANNEL + 1)

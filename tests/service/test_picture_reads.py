@@ -46,3 +46,10 @@ async def test_a_file_that_says_whose_it_is_is_compared_by_its_seed(desk: Desk) 
     with recorded() as recording:
         assert await desk.service.lookup.find_by_picture(png, GUILD)
     assert reads_files(recording) == []
+
+
+async def test_what_upscaling_all_pictures_costs_is_known_without_reading_a_file(desk: Desk) -> None:
+    job = await desk.finish()
+    with recorded() as recording:
+        assert (await desk.service.requests.upscaled_all(job, 2.0)).seed == 1
+    assert reads_files(recording) == []

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from db import appeals, decisions
-from db.database import Database
 from domain import Action, NotAllowed, NotFound, Place, PromptRefused, Verdict
 from domain.settings import GuildSettings
 from service.allowances import write_refusal
@@ -18,6 +15,7 @@ from tests.support.desk import Desk
 from tests.support.people import CHANNEL, GUILD, MEMBER, OTHER
 from tests.support.refusals import FORBIDDEN, LIFTABLE
 from tests.support.requests import NOW, ORIGIN, USUAL_REQUEST
+from tests.support.statements import recorded
 
 IN_PRIVATE = replace(ORIGIN, place=Place(guild_id=None, channel_id=CHANNEL))
 
@@ -121,20 +119,12 @@ async def test_the_list_holds_the_last_days_of_this_server_newest_first(desk: De
     assert [case is not None and case.is_open for case in cases] == [False, True]
 
 
-async def test_a_long_list_is_read_with_one_statement(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[str] = []
-    fetch_all = Database.fetch_all
-
-    async def counted(self: Database, sql: str, parameters: Any = ()) -> list[sqlite3.Row]:
-        sent.append(sql)
-        return await fetch_all(self, sql, parameters)
-
-    monkeypatch.setattr(Database, "fetch_all", counted)
+async def test_a_long_list_is_read_with_one_statement(desk: Desk) -> None:
     for number in range(4):
         await desk.cases.appeal(await desk.refuse(f"{LIFTABLE}, number {number}"), MEMBER, GUILD, "please")
-    sent.clear()
-    found = await desk.service.refusals.fetch_recent(MEMBER, GUILD)
-    assert (len(sent), len(found)) == (1, 4)
+    with recorded() as recording:
+        found = await desk.service.refusals.fetch_recent(MEMBER, GUILD)
+    assert (recording.sent, len(found)) == (1, 4)
     assert all(one.case is not None and one.case.statement == "please" for one in found)
     assert [one.text for one in found] == [(await desk.service.refusals.fetch(one.id, MEMBER)).text for one in found]
 

@@ -38,3 +38,19 @@ async def test_details_of_an_upscaled_picture_say_how_it_was_upscaled_not_how_th
     assert told.endswith("Hires upscaler: Lanczos, Hires strength: 0")
     untold = await desk.finish(request=request)
     assert "Hires strength: 0.35" in (await desk.service.requests.details(untold, 1)).parameters
+
+
+async def test_what_was_left_out_of_the_prompt_is_not_told_again_beside_pictures_made_from_the_first(
+    desk: Desk,
+) -> None:
+    job = await desk.finish()
+    told = replace(job, request=replace(job.request, left_out=("--q 2",)))
+    requests = desk.service.requests
+    made = [
+        await requests.again(told),
+        await requests.upscaled(told, 1, 2.0),
+        await requests.upscaled_all(told, 2.0),
+        await requests.started(told, 1),
+        await requests.varied(told, 1),
+    ]
+    assert [request.left_out for request in made] == [()] * 5

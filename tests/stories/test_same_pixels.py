@@ -29,7 +29,7 @@ async def stage(tmp_path: Path, tiny_model: LoadedModel) -> AsyncGenerator[Stage
 
 
 async def paint_three(stage: Stage) -> tuple[bytes, str]:
-    """Three pictures with nothing at its default; the second one's pixels, and its Details."""
+    """Three pictures with nothing at its default; the pixels and the Details of the second."""
     options = {"negative_prompt": "hat", "preset": "fast", "guidance_scale": 3.5, "shape": "portrait"}
     message = await stage.picture(stage.ana, prompt="1girl, (smile:1.2)", images=3, seed=7, steps=5, **options)
     await stage.ana.click(message, "2")

@@ -118,20 +118,25 @@ IDS = {"guild_id": GUILD, "channel_id": CHANNEL, "user_id": MEMBER, "actor_id": 
 
 @dataclass(slots=True)
 class Recording:
-    """Statements with values that were sent with them, and the lines (file name, number) that sent them."""
+    """Statements with values that were sent with them, how many were sent, and the lines (file name, number) in db/."""
 
+    sent: int = 0
     statements: dict[str, Any] = field(default_factory=dict[str, Any])
     sites: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
 
     def add(self, sql: str, values: Any) -> None:
         """Note a statement if anything of db/ sent it; a test's own does not count."""
         frame: types.FrameType | None = sys._getframe(2)
+        sites: set[tuple[str, int]] = set()
         while frame is not None:
             path = Path(frame.f_code.co_filename)
             if path.parent == FOLDER and path.name not in PLUMBING:
-                self.sites.add((path.name, frame.f_lineno))
-                self.statements.setdefault(" ".join(sql.split()), values)
+                sites.add((path.name, frame.f_lineno))
             frame = frame.f_back
+        if sites:
+            self.sent += 1
+            self.sites |= sites
+            self.statements.setdefault(" ".join(sql.split()), values)
 
 
 @contextmanager
