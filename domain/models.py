@@ -23,7 +23,8 @@ class ModelProfile:
     """What a model can do, and what it does best.
 
     Sizes are pixels; `token_window` and `max_tokens` count without start and end marks; `display_scale` is how much
-    a picture is enlarged when it is shown. Guidance and upscale begin at 1.
+    a picture is enlarged when it is shown. What is larger than `max_pixels` is painted in square windows of
+    `window_side`. Guidance and upscale begin at 1.
     """
 
     identity: ModelIdentity
@@ -43,3 +44,4 @@ class ModelProfile:
     max_guidance_scale: float = 30.0
     max_images: int = 4
     max_upscale: float = 2.0
+    window_side: int = 512

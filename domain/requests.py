@@ -31,7 +31,8 @@ class Request:
     """What a person asks the model to paint. Image `i` of a request is painted with `(seed + i) % SEED_LIMIT`.
 
     Sizes are pixels, `init_image` and `mask_image` are encoded picture files, `strength` and the two ends of
-    `guidance_interval` are fractions of the way from noise to picture, `upscale` is the factor of the second pass.
+    `guidance_interval` are fractions of the way from noise to picture, `upscale` is how many times as
+    large the finished picture's sides are.
     `left_out` are options that the prompt named, as typed, and that have no meaning here.
     """
 

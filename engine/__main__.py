@@ -96,7 +96,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="a start picture to paint on from")
     parser.add_argument("--mask", type=Path, help="with --start: paint where this picture is white")
     parser.add_argument("--strength", type=float, help="with --start: how much may change, up to 1")
-    parser.add_argument("--upscale", type=float, default=1.0, help="paint a second, larger pass, up to 2")
+    parser.add_argument("--upscale", type=float, default=1.0, help="make it larger, up to 2, with a second pass")
     parser.add_argument(
         "--low-vram", action="store_true", help="for graphics cards with about 4 GB (default: LOW_VRAM)"
     )

@@ -6,15 +6,26 @@ import asyncio
 import secrets
 from dataclasses import replace
 
-from domain import SEED_LIMIT, InvalidRequest, Job, ModelProfile, NotFound, Picture, PictureFacts, Request
+from domain import (
+    SEED_LIMIT,
+    InvalidRequest,
+    Job,
+    ModelIdentity,
+    ModelProfile,
+    NotFound,
+    Picture,
+    PictureFacts,
+    Request,
+)
 from domain.details import Details
 from domain.forms import FormFields
 from domain.refusals import Draft
 from domain.regions import Region
-from engine.images.metadata import parameters
+from engine.images.metadata import parameters, read_png
 from engine.images.regions import region_mask, region_preview
 from engine.request.cost import millicredits_for
 from engine.request.inline_options import require_start, with_inline
+from engine.request.passes import upscale_strength
 from engine.request.settings_text import join_fields, read_settings, split_fields, write_settings
 from service.jobs import Jobs
 
@@ -31,6 +42,13 @@ class Requests:
         self._jobs = jobs
         self._profile = profile
 
+    @property
+    def upscaling(self) -> str:
+        """What becomes of a picture that is upscaled, in words that follow its name."""
+        if upscale_strength(self._profile.identity) > 0:
+            return "painted once more with a second, larger pass"
+        return "enlarged; this model paints well in its own size only"
+
     def price(self, request: Request) -> int:
         """In thousandths of a credit."""
         return millicredits_for(request, self._profile)
@@ -40,7 +58,7 @@ class Requests:
         return replace(job.request, seed=_new_seed(), left_out=())
 
     async def upscaled(self, job: Job, number: int, factor: float) -> Request:
-        """The very picture, with a second and larger pass. Raises InvalidRequest, or NotFound if it is erased."""
+        """The very picture, upscaled. Raises InvalidRequest, or NotFound if it is erased."""
         picture = await self._facts(job, number)
         if job.request.upscale > 1:
             raise InvalidRequest("This picture is upscaled already.")
@@ -119,13 +137,12 @@ class Requests:
         """Everything about one picture. Raises NotFound if it is erased."""
         picture = await self._facts(job, number)
         model = job.model or self._profile.identity
-        alone = replace(job.request, images=1, seed=picture.seed)
         return Details(
             number=number,
             seed=picture.seed,
             width=picture.width,
             height=picture.height,
-            parameters=parameters(alone, picture.seed, model),
+            parameters=await self._parameters(job, number, picture.seed, model),
             model=model,
             parent=await self._jobs.find(job.parent_id) if job.parent_id is not None else None,
         )
@@ -135,6 +152,14 @@ class Requests:
         png = (await self._picture(job, number)).png
         assert png is not None
         return png
+
+    async def _parameters(self, job: Job, number: int, seed: int, model: ModelIdentity) -> str:
+        """Its text; an upscaled one's is its file's own, because the way of upscaling has changed since the first."""
+        if job.request.upscale > 1:
+            info = read_png(await self.fetch_file(job, number))
+            if info is not None:
+                return info.parameters
+        return parameters(replace(job.request, images=1, seed=seed), seed, model)
 
     async def _facts(self, job: Job, number: int) -> PictureFacts:
         pictures = await self._jobs.fetch_facts(job.id)

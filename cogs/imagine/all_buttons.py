@@ -21,7 +21,7 @@ from domain.quotas import credits_in_words
 
 
 class UpscaleAllButton(JobButton, template=r"job:upscale-all:(?P<row_id>[0-9]+)"):
-    """A second, larger pass over each of them, as one job."""
+    """Each of them larger, as one job."""
 
     prefix, label, emoji = "job:upscale-all", "Upscale all", "🔍"
 
@@ -34,7 +34,7 @@ class UpscaleAllButton(JobButton, template=r"job:upscale-all:(?P<row_id>[0-9]+)"
             for percent, name in FACTORS.items()
         ]
         which = plural(request.images, "picture")
-        await offer(interaction, f"{which}, each painted once more with a second, larger pass:", *buttons)
+        await offer(interaction, f"{which}, each {requests.upscaling}:", *buttons)
 
 
 class UpscaleAllByButton(JobButton, template=r"job:upscale-all-by:(?P<row_id>[0-9]+):(?P<percent>[0-9]{1,3})"):

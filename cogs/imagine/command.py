@@ -31,7 +31,7 @@ DESCRIPTIONS = {
     "start_picture": "Paint on from this picture",
     "mask": "Only with a start picture: paint where the mask is white",
     "strength": "Only with a start picture: how much may change, up to 1",
-    "upscale": "Paint a second, larger pass over the picture",
+    "upscale": "Make the picture larger, up to twice: most models paint a second pass over it",
 }
 
 

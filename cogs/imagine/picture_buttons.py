@@ -31,7 +31,7 @@ FACTORS = {150: "1.5×", 200: "2×"}
 
 
 class UpscaleButton(PictureButton, template=r"job:upscale:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):
-    """A second, larger pass over the very picture."""
+    """The very picture, larger."""
 
     prefix, label, emoji = "job:upscale", "Upscale", "🔍"
 
@@ -43,7 +43,7 @@ class UpscaleButton(PictureButton, template=r"job:upscale:(?P<row_id>[0-9]+)(?::
             UpscaleByButton(job.id, number, percent, f"{name} ({credits_in_words(prices[percent])})")
             for percent, name in FACTORS.items()
         ]
-        await offer(interaction, f"Picture {number}, painted once more with a second, larger pass:", *buttons)
+        await offer(interaction, f"Picture {number}, {requests.upscaling}:", *buttons)
 
 
 class VaryButton(PictureButton, template=r"job:vary:(?P<row_id>[0-9]+)(?::(?P<number>[1-4]))?"):

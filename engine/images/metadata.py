@@ -25,6 +25,7 @@ from PIL import Image, PngImagePlugin
 from domain import ModelIdentity, Request
 from domain.frozen import frozen
 from engine.console import accept_any_console
+from engine.request.passes import upscale_strength
 from engine.request.schedulers import label_of
 
 SOFTWARE = "Waifu Diffusion bot"
@@ -114,7 +115,8 @@ def parameters(request: Request, seed: int, model: ModelIdentity) -> str:
     if request.clip_skip > 1:
         settings["Clip skip"] = request.clip_skip
     if request.upscale > 1:
-        settings["Hires upscale"] = f"{request.upscale:g}"
+        settings |= {"Hires upscale": f"{request.upscale:g}", "Hires upscaler": "Lanczos"}
+        settings["Hires strength"] = f"{upscale_strength(model):g}"
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)
 

@@ -26,7 +26,7 @@ _BLOCK_NAMES = """Steps, Sampler, Schedule type, Scheduler, CFG scale, Distilled
 Model, VAE hash, VAE, Clip skip, ENSD, Eta, Denoising strength, Conditional mask weight, Mask blur, Masked content,
 Inpaint area, Face restoration, Variation seed, Variation seed strength, Seed resize from, Batch size, Batch pos,
 Version, RNG, Tiling, Emphasis, NGMS, Hires upscale, Hires upscaler, Hires steps, Hires resize, Hires prompt,
-Hires negative prompt, Lora hashes, TI hashes, Hashes, Refiner, Refiner switch at, Token merging ratio,
+Hires strength, Hires negative prompt, Lora hashes, TI hashes, Hashes, Refiner, Refiner switch at, Token merging ratio,
 Noise multiplier, First pass size, Created Date, Preset, Civitai resources, Civitai metadata, Hypernet,
 Hypernet strength"""
 _BLOCK_NAME = "|".join(name.strip() for name in _BLOCK_NAMES.split(","))

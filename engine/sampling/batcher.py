@@ -18,6 +18,7 @@ import torch
 
 from domain import SEED_LIMIT, Request
 from engine.request.passes import second_pass
+from engine.sampling.enlarging import enlarge
 from engine.sampling.pipeline import Pipeline
 from engine.sampling.profiling import RowProfile
 from engine.sampling.row_selection import DEFAULT_ROWS, ROW_COUNTS, Bucket, RowSelection, padded
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 BROKEN = "The model gave values that are not numbers for this picture; nothing was charged."
 # After this many steps without running out of memory a bucket may try more rows again.
 STEPS_UNTIL_RAISED = 200
+# A picture that is painted in windows, with its negative prompt.
+WINDOW_ROWS = 2
 
 
 class JoiningJob(Protocol):
@@ -100,6 +103,8 @@ class Batcher:
         return is_new and held_rows + rows <= 4 * room
 
     def _max_rows_of(self, size: tuple[int, int]) -> int:
+        if len(self._pipeline.windows(size)) > 1:  # windows are there to save memory: one picture at a time
+            return min(WINDOW_ROWS, self._max_rows)
         if self._row_profile is None or self._pipeline.reproducible:
             return self._max_rows
         return min(self._row_profile.best(size) or DEFAULT_ROWS, self._max_rows)
@@ -117,7 +122,7 @@ class Batcher:
 
     def _first_pass(self, job: JoiningJob, number: int, embeds: torch.Tensor) -> Sample:
         request, init = job.request, job.init_latents
-        first, *later = tables_of(request, self._pipeline.model.scheduler_config)
+        first, *later = tables_of(request, self._pipeline.model.profile, self._pipeline.model.scheduler_config)
         seed = (request.seed + number) % SEED_LIMIT
         generator = torch.Generator().manual_seed(seed)
         noise = self._pipeline.noise(generator, self._pipeline.latent_shape(request))
@@ -276,14 +281,21 @@ class Batcher:
         return cap > 1
 
     def _begin_second_pass(self, sample: Sample) -> None:
-        """Enlarge the latents, put noise on them again, and go on at a later step of the schedule."""
-        unit = self._pipeline.model.profile.unit
-        request = second_pass(sample.request, unit)
-        first, second = tables_of(sample.request, self._pipeline.model.scheduler_config)
+        """Enlarge the picture, put noise on it again, and go on at a later step of the schedule."""
+        model = self._pipeline.model
+        request = second_pass(sample.request, model.profile.unit)
+        first, second = tables_of(sample.request, model.profile, model.scheduler_config)
         shape = self._pipeline.latent_shape(request)
-        latents = torch.nn.functional.interpolate(sample.latents[None], shape[1:], mode="bicubic")[0]
+        try:
+            latents = enlarge(self._pipeline, sample.latents, (request.width, request.height))
+        except torch.OutOfMemoryError:
+            sample.failure = TOO_LARGE
+            return
+        if not torch.isfinite(latents).all():
+            sample.failure = BROKEN
+            return
         noise = self._pipeline.noise(sample.generator, shape)
-        init = None if sample.init is None else _enlarged(sample.init, shape)
+        init = _kept(latents, sample.init)
         embeds = sample.slab.embeds[sample.slot].clone()
         sample.slab.free.append(sample.slot)
         latents = _at_level(latents, noise, second.levels[0])
@@ -325,10 +337,8 @@ def _keep_outside_mask(sample: Sample) -> None:
     sample.slab.state[sample.slot, 0] = mask * sample.latents + (1 - mask) * kept
 
 
-def _enlarged(init: InitLatents, shape: tuple[int, int, int]) -> InitLatents | None:
-    """Latents and mask at the second pass's size; None without a mask, because then nothing is kept of them."""
-    if init.mask is None:
+def _kept(latents: torch.Tensor, init: InitLatents | None) -> InitLatents | None:
+    """What the second pass keeps of the enlarged picture: what lies outside the mask; None where there is no mask."""
+    if init is None or init.mask is None:
         return None
-    latents = torch.nn.functional.interpolate(init.latents[None], shape[1:], mode="bicubic")[0]
-    mask = torch.nn.functional.interpolate(init.mask[None], shape[1:], mode="nearest")[0]
-    return InitLatents(latents, mask)
+    return InitLatents(latents, torch.nn.functional.interpolate(init.mask[None], latents.shape[1:], mode="nearest")[0])

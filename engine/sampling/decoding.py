@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
+from domain import Request
+from engine.request.passes import enlarged
+from engine.sampling.enlarging import enlarge_image
 from engine.sampling.pipeline import Pipeline, to_images
 from engine.sampling.row_selection import Bucket
 from engine.sampling.sample import TOO_LARGE, Sample
@@ -43,7 +46,7 @@ class Decoder:
         self._waiting: list[tuple[Sample, torch.Tensor]] = []
         self._seconds: dict[Bucket, float] = {}
         self._max_at_once = 1 if pipeline.reproducible else MAX_AT_ONCE
-        self._is_tiled = False
+        self._is_sparing = False
         self._steps_waited = 0
 
     def __len__(self) -> int:
@@ -111,17 +114,20 @@ class Decoder:
             pixels = self._pipeline.decode_exactly(latents[None])[0]
         if not torch.isfinite(pixels).all():
             return Decoded(sample, None, BROKEN)
-        return Decoded(sample, to_images(pixels[None])[0])
+        return Decoded(sample, enlarge_image(to_images(pixels[None])[0], self._size(sample.request)))
+
+    def _size(self, request: Request) -> tuple[int, int]:
+        return enlarged(request, self._pipeline.model.profile.unit)
 
     def _ask_for_less(self) -> bool:
-        """After running out of memory: fewer pictures at once, then tiles; False if there is nothing left to try."""
+        """After running out of memory: fewer pictures at once, then windows; False if there is nothing left to try."""
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if self._max_at_once > 1:
             self._max_at_once //= 2
-        elif not self._is_tiled:
-            self._is_tiled = True
-            self._pipeline.decode_in_tiles()
+        elif not self._is_sparing:
+            self._is_sparing = True
+            self._pipeline.decode_in_windows()
         else:
             return False
         return True

@@ -249,6 +249,7 @@ def make_profile(
         token_window=window,
         max_tokens=3 * window,
         display_scale=2 if native <= 128 else 1,
+        window_side=native,
     )
 
 

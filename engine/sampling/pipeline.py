@@ -17,8 +17,10 @@ from PIL import Image
 
 from domain import Request
 from engine.request.prompt import count_windows, encode
+from engine.request.windows import Window, unet_windows, vae_windows
 from engine.sampling.graph_capture import GraphCapture
 from engine.sampling.model import LoadedModel
+from engine.sampling.windows import run_alike_in_windows, run_in_windows
 
 PREVIEW_SIDE = 256
 # A VAE with at most this many weights in its decoder (the demo model's) draws the previews itself. Stable Diffusion's
@@ -49,14 +51,13 @@ class Pipeline:
         self._may_capture = not low_vram and (cuda_graphs or self.device.type != "cuda")
         self.scaling: float = model.vae.config.scaling_factor
         self.factor: int = 2 ** (len(model.vae.config.block_out_channels) - 1)
+        self._is_sparing = low_vram
         self._tokenizer = model.encoding_tokenizer
         self._texts: OrderedDict[Text, torch.Tensor] = OrderedDict()
         self._windows = lru_cache(maxsize=4096)(self._count_windows)
         self._preview_vae = self._copy_small_vae()
         self._to_rgb = fit_latent_to_rgb(self) if self._preview_vae is None else None
-        if low_vram:
-            self.decode_in_tiles()
-            self._off_device(model.text_encoder)
+        self._off_device(model.text_encoder)
 
     def enter_thread(self) -> None:
         """Give the calling thread as many CPU threads for an operation as the thread had that made this pipeline.
@@ -126,15 +127,28 @@ class Pipeline:
         """Scaled latents [4, h, w] of a picture (the mode of the VAE's distribution)."""
         pixels = torch.as_tensor(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         vae = self._on_device(self.model.vae)
-        mean = vae.encode(pixels.to(self.device, self.vae_dtype)).latent_dist.mode()
+        in_latents = (image.height // self.factor, image.width // self.factor)
+        windows = [window.times(self.factor) for window in self._vae_windows(in_latents)]
+        inputs = pixels.to(self.device, self.vae_dtype)
+        mean = run_alike_in_windows(lambda part: vae.encode(part).latent_dist.mode(), vae.encoder, inputs, windows)
         self._off_device(vae)
         return (mean * self.scaling).float()[0]
 
     # 3. Predict the noise (or velocity) of many rows at once
     @torch.inference_mode()
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-        """One UNet call: latents [n, 4, h, w], timesteps [n], embeds [n, tokens, dim] → [n, 4, h, w] in float32."""
-        return self._graphs(latents.to(self.dtype), timesteps, embeds).float()
+        """One UNet call: latents [n, 4, h, w], timesteps [n], embeds [n, tokens, dim] → [n, 4, h, w] in float32.
+
+        Latents that are too large for the model are painted in windows: one call for each, and the mean where they
+        overlap (MultiDiffusion, arXiv 2302.08113).
+        """
+        windows = self.windows(latents.shape)
+        return run_in_windows(lambda part: self._graphs(part, timesteps, embeds), latents.to(self.dtype), windows)
+
+    def windows(self, shape: Sequence[int]) -> list[Window]:
+        """The windows, in latents, in which latents [..., h, w] are painted: one unless they are too large for that."""
+        height, width = shape[-2:]
+        return unet_windows(height, width, self.model.profile, self.factor)
 
     def capture(self, rows: int, size: tuple[int, int]) -> None:
         """Make later calls with `rows` rows of a size in latents faster; takes as long as a few calls."""
@@ -155,20 +169,35 @@ class Pipeline:
 
     # 4. Decode
     @torch.inference_mode()
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Pixels [n, 3, h, w] in -1…1, on the CPU, of latents [n, 4, h, w]. May hold values that are not finite."""
+    def decode(self, latents: torch.Tensor, *, sparing: bool = False) -> torch.Tensor:
+        """Pixels [n, 3, h, w] in -1…1, on the CPU, of latents [n, 4, h, w]. May hold values that are not finite.
+
+        Large ones are decoded one by one and in windows, with `sparing` those of an ordinary size too.
+        """
         vae = self._on_device(self.model.vae)
-        pixels = vae.decode(latents.to(self.vae_dtype) / self.scaling, return_dict=False)[0]
+        windows = self._vae_windows(latents.shape, sparing=sparing)
+        inputs = latents.to(self.vae_dtype) / self.scaling
+
+        def network(part: torch.Tensor) -> torch.Tensor:
+            return vae.decode(part, return_dict=False)[0]
+
+        at_once = len(inputs) if len(windows) == 1 else 1
+        parts = [inputs[start : start + at_once] for start in range(0, len(inputs), at_once)]
+        pixels = torch.cat([run_alike_in_windows(network, vae.decoder, part, windows).cpu() for part in parts])
         self._off_device(vae)
-        return pixels.float().cpu()
+        return pixels
+
+    def _vae_windows(self, shape: Sequence[int], *, sparing: bool = False) -> list[Window]:
+        height, width = shape[-2:]
+        return vae_windows(height, width, self.model.profile, self.factor, sparing=sparing or self._is_sparing)
 
     @torch.inference_mode()
-    def decode_exactly(self, latents: torch.Tensor) -> torch.Tensor:
+    def decode_exactly(self, latents: torch.Tensor, *, sparing: bool = False) -> torch.Tensor:
         """`decode` in float32, for latents that overflow the VAE's half precision."""
         half = self.vae_dtype
         self._turn_vae_to(torch.float32)
         try:
-            return self.decode(latents)
+            return self.decode(latents, sparing=sparing)
         finally:
             self._turn_vae_to(half)
 
@@ -176,9 +205,9 @@ class Pipeline:
         self.model.vae.to(dtype)
         self.vae_dtype = dtype
 
-    def decode_in_tiles(self) -> None:
-        """From now on decode large pictures piece by piece: slower, in less memory."""
-        self.model.vae.enable_tiling()
+    def decode_in_windows(self) -> None:
+        """From now on encode and decode every picture piece by piece: slower, in less memory."""
+        self._is_sparing = True
 
     # 5. Preview
     @torch.inference_mode()

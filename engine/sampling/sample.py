@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from domain import Request
-from engine.request.passes import strengths_of
+from domain import ModelProfile, Request
+from engine.request.passes import passes_of
 from engine.sampling.row_selection import Bucket
 from engine.sampling.solver_formulas import REMEMBERED
 from engine.sampling.solvers import SolverTable, solver_table
@@ -118,7 +118,6 @@ class Slab:
         self.free.extend(range(size, size + more))
 
 
-def tables_of(request: Request, config: dict[str, object]) -> list[SolverTable]:
+def tables_of(request: Request, profile: ModelProfile, config: dict[str, object]) -> list[SolverTable]:
     """The solver table of each of a request's passes."""
-    steps = request.num_inference_steps
-    return [solver_table(request.scheduler, config, steps, strength) for strength in strengths_of(request)]
+    return [solver_table(request.scheduler, config, *one) for one in passes_of(request, profile)]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from domain import ModelProfile, Progress, Request, Result, Task, UserError
 from engine.request.cost import millicredits_for
-from engine.request.passes import calls_for
+from engine.request.passes import calls_for, passes_of
 from engine.sampling.sample import InitLatents, Sample
 from engine.worker.backend import OnProgress
 from engine.worker.init_image import InitImage
@@ -61,8 +61,9 @@ class RunningJob:
     def of(cls, task: Task, profile: ModelProfile, on_progress: OnProgress = ignore_progress) -> RunningJob:
         """A task that was just submitted; it costs its request's price for the calls that it really takes."""
         request = task.approved.request
-        calls = calls_for(request)
-        cost = millicredits_for(request, profile) * calls / request.num_inference_steps
+        calls = calls_for(request, profile)
+        steps = sum(one.painted_steps for one in passes_of(request, profile))
+        cost = millicredits_for(request, profile) * calls / steps
         return cls(task, cost, calls, on_progress)
 
     @property

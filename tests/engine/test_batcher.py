@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from domain import SEED_LIMIT, Request
-from engine.request.passes import enlarged
 from engine.sampling.batcher import STEPS_UNTIL_RAISED, Batcher
 from engine.sampling.decoding import Decoded, Decoder
 from engine.sampling.model import LoadedModel
@@ -29,9 +28,10 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore:__array:D
 BASE = Request(
     prompt="1girl, smile", width=64, height=64, num_inference_steps=5, guidance_scale=6.0, scheduler="ddim", seed=7
 )
+SMALLEST = replace(BASE, width=32, height=32)  # for what takes many steps
 MIXED = [
     replace(
-        BASE, scheduler=scheduler, num_inference_steps=steps, guidance_scale=scale, seed=seed, prompt=f"tree {seed}"
+        SMALLEST, scheduler=scheduler, num_inference_steps=steps, guidance_scale=scale, seed=seed, prompt=f"tree {seed}"
     )
     for seed, (scheduler, steps, scale) in enumerate(
         itertools.product(("ddim", "euler_a", "unipc", "heun"), (2, 4), (1.0, 7.5))
@@ -122,11 +122,11 @@ def test_steps_outside_the_guidance_interval_take_one_row(tiny_model: LoadedMode
 def test_image_number_i_is_painted_with_seed_plus_i(tiny_model: LoadedModel) -> None:
     pipeline = Pipeline(tiny_model, reproducible=True)
     batcher = Batcher(pipeline)
-    (samples,) = batcher.admit([job(1, 1, replace(BASE, images=3))])
+    (samples,) = batcher.admit([job(1, 1, replace(SMALLEST, images=3))])
     while not samples[0].is_finished:
         batcher.step()
     for number, sample in enumerate(samples):
-        (alone,) = paint(pipeline, [replace(BASE, seed=BASE.seed + number)])
+        (alone,) = paint(pipeline, [replace(SMALLEST, seed=BASE.seed + number)])
         assert sample.seed == BASE.seed + number
         assert torch.equal(sample.latents, alone)
 
@@ -198,7 +198,7 @@ def test_out_of_memory_with_one_row_fails_that_job_alone(tiny_model: LoadedModel
 def test_rows_come_back_a_while_after_memory_ran_out(tiny_model: LoadedModel) -> None:
     pipeline = RecordingPipeline(tiny_model)
     batcher = Batcher(pipeline, 8)
-    long = replace(BASE, num_inference_steps=2 * STEPS_UNTIL_RAISED + 20, scheduler="ddim")
+    long = replace(SMALLEST, num_inference_steps=2 * STEPS_UNTIL_RAISED + 20, scheduler="ddim")
     batcher.admit([job(n, n, long) for n in range(4)])
     pipeline.out_of_memory = itertools.chain([True], itertools.repeat(False))
     for _ in range(STEPS_UNTIL_RAISED):
@@ -283,33 +283,6 @@ def test_less_strength_stays_closer_to_the_start_picture(tiny_model: LoadedModel
     assert distances[0] < distances[1]
 
 
-def test_upscaling_paints_a_second_larger_pass(tiny_model: LoadedModel) -> None:
-    request = replace(BASE, upscale=1.5, num_inference_steps=6)
-    batcher = Batcher(Pipeline(tiny_model))
-    ((sample,),) = batcher.admit([job(1, 1, request)])
-    steps = [sample.step]
-    while not sample.is_finished:
-        batcher.step()
-        steps.append(sample.step)
-    assert steps == list(range(10))
-    assert sample.latents.shape[-1] * 8 == enlarged(request, tiny_model.profile.unit)[0] == 96
-
-
-@pytest.mark.parametrize("is_masked", [True, False])
-def test_the_second_pass_keeps_a_start_picture_outside_its_mask_only(tiny_model: LoadedModel, is_masked: bool) -> None:
-    latents = torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(3))
-    mask = torch.zeros((1, 8, 8))
-    mask[:, :, 4:] = 1
-    request = replace(BASE, init_image=b"given", upscale=1.5, num_inference_steps=6)
-    batcher = Batcher(Pipeline(tiny_model))
-    ((sample,),) = batcher.admit([job(1, 1, request, InitLatents(latents, mask if is_masked else None))])
-    while not sample.is_finished:
-        batcher.step()
-    larger = torch.nn.functional.interpolate(latents[None], (12, 12), mode="bicubic")[0]
-    assert torch.allclose(sample.latents[:, :, :6], larger[:, :, :6], atol=1e-5) is is_masked
-    assert not torch.allclose(sample.latents[:, :, 6:], larger[:, :, 6:], atol=0.1)
-
-
 def test_decoding_stays_within_its_budget_and_loses_nothing(tiny_model: LoadedModel) -> None:
     pipeline = Pipeline(tiny_model)
     batcher = Batcher(pipeline)
@@ -353,12 +326,12 @@ class FaultyDecoding(Pipeline):
 
     is_tiled = False
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+    def decode(self, latents: torch.Tensor, *, sparing: bool = False) -> torch.Tensor:
         if not self.is_tiled:
             raise torch.OutOfMemoryError("injected")
-        return super().decode(latents)
+        return super().decode(latents, sparing=sparing)
 
-    def decode_in_tiles(self) -> None:
+    def decode_in_windows(self) -> None:
         self.is_tiled = True
 
 
@@ -371,8 +344,8 @@ def test_a_vae_out_of_memory_decodes_in_tiles(tiny_model: LoadedModel) -> None:
 class Overflowing(Pipeline):
     """A VAE whose half precision gives values that are not numbers."""
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        pixels = super().decode(latents)
+    def decode(self, latents: torch.Tensor, *, sparing: bool = False) -> torch.Tensor:
+        pixels = super().decode(latents, sparing=sparing)
         return pixels if self.model.vae.dtype == torch.float32 else pixels * float("nan")
 
 

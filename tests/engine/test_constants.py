@@ -42,18 +42,33 @@ def test_no_constant_of_the_engine_is_written_twice() -> None:
     assert {name: files for (name, _), files in places.items() if len(files) > 1}.keys() == COINCIDENCES
 
 
-@pytest.mark.parametrize("name", ["SCHEDULERS", "SECOND_PASS_STRENGTH", "TOO_LARGE", "KNOWN_NAMES"])
+@pytest.mark.parametrize("name", ["SCHEDULERS", "UPSCALE_STRENGTH", "TOO_LARGE", "KNOWN_NAMES"])
 def test_one_module_defines(name: str) -> None:
     assert len([path for path in ENGINE.rglob("*.py") if name in constants(path)]) == 1
 
 
 def test_the_second_pass_is_charged_for_the_steps_that_it_paints() -> None:
     plain, upscaled = GOOD, replace(GOOD, upscale=2.0)
-    alone = replace(GOOD, width=1024, height=1024, num_inference_steps=10)
-    assert passes.strengths_of(upscaled) == (1.0, passes.SECOND_PASS_STRENGTH)
-    assert tables_of(upscaled, {})[1].calls == passes.calls_for(alone) == 10
+    (table,) = tables_of(upscaled, PROFILE, {})[1:]
+    assert table.calls == passes.calls_for(upscaled, PROFILE) - passes.calls_for(plain, PROFILE) == 7
+    # 1024 pixels are three windows of 512 each way. The VAE takes four of 384 each way, after it has read the whole to
+    # measure it; between the passes two each way.
+    steps = 9 * 7 + (4 + 16 * 0.75**2) * (0.695 + 1.56) + (1 + 4 * 0.75**2 - 1) * 1.56
     extra = millicredits_for(upscaled, PROFILE) - millicredits_for(plain, PROFILE)
-    assert extra == pytest.approx(millicredits_for(alone, PROFILE), abs=2)
+    assert extra == pytest.approx(1000 * steps / (20 + 1.56), rel=0.001)
+
+
+def test_a_second_pass_never_begins_with_more_noise_than_its_strength_means() -> None:
+    for steps in range(1, 12):
+        _, second = passes.passes_of(replace(GOOD, upscale=1.5, num_inference_steps=steps), PROFILE)
+        assert second.painted_steps / second.num_inference_steps <= passes.UPSCALE_STRENGTH
+
+
+def test_the_demo_models_pictures_are_enlarged_without_a_second_pass_and_cost_no_more() -> None:
+    demo = replace(PROFILE, identity=replace(PROFILE.identity, is_demo=True))
+    upscaled = replace(GOOD, upscale=2.0)
+    assert passes.passes_of(upscaled, demo) == passes.passes_of(GOOD, demo)
+    assert millicredits_for(upscaled, demo) == millicredits_for(GOOD, demo)
 
 
 def test_a_models_default_scheduler_is_in_the_table() -> None:

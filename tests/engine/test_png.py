@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from domain import ModelIdentity, Request
-from engine.images.metadata import DIGITAL_SOURCE_TYPE, LICENCE, main, read_png, write_png
+from domain import ModelIdentity, Request, RequestOptions
+from engine.images.metadata import DIGITAL_SOURCE_TYPE, LICENCE, main, parameters, read_png, write_png
+from engine.request.inline_options import read_inline
 
 MODEL = ModelIdentity(name="model & <friends>", sha256="ab" * 32, weights="ema", dtype="float16")
 PICTURE = Image.new("RGB", (8, 8), "pink")
@@ -83,6 +84,20 @@ def test_licence_and_source_type_are_read_back():
     assert info is not None
     assert info.licence == LICENCE
     assert info.digital_source_type == DIGITAL_SOURCE_TYPE
+
+
+def test_an_upscaled_picture_says_how_it_was_made_larger():
+    upscaled, demo = replace(REQUEST, upscale=1.5), replace(MODEL, is_demo=True)
+    assert "Hires upscale: 1.5, Hires upscaler: Lanczos, Hires strength: 0.35" in parameters(upscaled, 7, MODEL)
+    assert "Hires upscale: 1.5, Hires upscaler: Lanczos, Hires strength: 0" in parameters(upscaled, 7, demo)
+    assert "Hires strength: 0.35" not in parameters(upscaled, 7, demo)
+    assert "Hires" not in parameters(REQUEST, 7, MODEL)
+
+
+def test_what_it_says_gives_the_same_request_when_it_is_pasted():
+    upscaled = replace(REQUEST, width=512, height=512, upscale=1.5)
+    pasted = read_inline(RequestOptions(prompt=parameters(upscaled, 7, MODEL)))
+    assert (pasted.prompt, pasted.upscale, pasted.seed, pasted.strength) == ("1girl", 1.5, 7, None)
 
 
 def saved(form: str) -> bytes:

@@ -37,7 +37,10 @@ SHORT = TokenReport(3, 75, "")
         ({"clip_skip": 3}, "Clip skip is 1 or 2"),
         ({"strength": 0.0}, "strength goes from above 0"),
         ({"upscale": 2.5}, "upscale factor goes from 1 to 2"),
-        ({"upscale": 2.0, "width": 768, "height": 768}, "1536×1536, more than this model paints at once"),
+        (
+            {"upscale": 2.0, "width": 768, "height": 768},
+            "1536×1536, more than upscaled pictures may have (1,769",
+        ),
         ({"mask_image": b"x"}, "mask needs a start picture"),
     ],
 )
@@ -50,6 +53,7 @@ def test_what_can_not_be_painted_is_said_in_one_sentence(change: dict[str, Any],
 def test_a_good_request_passes() -> None:
     validate(GOOD, PROFILE, SHORT, SHORT)
     validate(replace(GOOD, upscale=1.5, images=4, guidance_scale=1.0), PROFILE, SHORT, SHORT)
+    validate(replace(GOOD, width=512, height=768, upscale=2.0), PROFILE, SHORT, SHORT)
 
 
 def test_too_many_tokens_are_counted_and_shown() -> None:

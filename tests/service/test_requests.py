@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PIL import Image
+
 from db.database import Database
 from domain import ModelIdentity
+from engine.images.metadata import write_png
 from tests.support.desk import Desk, open_desk
 from tests.support.idle_backend import IdleBackend
-from tests.support.requests import ORIGIN, PROFILE
+from tests.support.requests import ORIGIN, PROFILE, USUAL_REQUEST
 
 
 async def test_details_name_the_model_that_painted_the_picture_not_the_one_of_today(database: Database) -> None:
@@ -25,6 +28,16 @@ async def test_details_name_the_picture_that_this_one_was_made_from(desk: Desk) 
     parent = (await desk.service.requests.details(second, 1)).parent
     assert parent is not None
     assert parent.id == first.id
+
+
+async def test_details_of_an_upscaled_picture_say_how_it_was_upscaled_not_how_that_is_done_now(desk: Desk) -> None:
+    request = replace(USUAL_REQUEST, upscale=1.5, seed=1)
+    otherwise = replace(PROFILE.identity, is_demo=True)  # whose pictures are upscaled in another way
+    png = write_png(Image.new("RGB", (8, 8)), request, 1, otherwise)
+    told = (await desk.service.requests.details(await desk.finish(png, request=request), 1)).parameters
+    assert told.endswith("Hires upscaler: Lanczos, Hires strength: 0")
+    untold = await desk.finish(request=request)
+    assert "Hires strength: 0.35" in (await desk.service.requests.details(untold, 1)).parameters
 
 
 async def test_what_was_left_out_of_the_prompt_is_not_told_again_beside_pictures_made_from_the_first(

@@ -13,7 +13,7 @@ from db import jobs as job_rows
 from db.database import Database
 from db.picture_files import month_of
 from db.picture_sweep import written
-from domain import Job, Origin, Picture, PromptRefused, Result, SafetyReport, SafetyVerdict
+from domain import Job, Origin, Picture, PromptRefused, Request, Result, SafetyReport, SafetyVerdict
 from service import Service, Topic
 from tests.support.idle_backend import IdleBackend
 from tests.support.people import MEMBER
@@ -43,10 +43,15 @@ class Desk:
         return decision_id
 
     async def finish(
-        self, png: bytes = b"picture", message_id: int | None = None, origin: Origin = ORIGIN, seed: int = 1
+        self,
+        png: bytes = b"picture",
+        message_id: int | None = None,
+        origin: Origin = ORIGIN,
+        seed: int = 1,
+        request: Request = USUAL_REQUEST,
     ) -> Job:
         """A job whose picture is ready; delivered if its message is named."""
-        job = await self.service.submit(replace(USUAL_REQUEST, seed=seed), origin)
+        job = await self.service.submit(replace(request, seed=seed), origin)
         safety = SafetyReport(verdict=SafetyVerdict.SAFE, scores={"x": 0.1})
         picture = Picture(seed=seed, width=512, height=512, png=png, safety=safety)
         result = Result(job_id=job.id, request=job.request, model=PROFILE.identity, pictures=(picture,), seconds=1.0)
