@@ -21,7 +21,7 @@ from cogs.core.layout import Layout, as_edit, layout, walk
 from cogs.core.text import NOBODY
 from cogs.imagine.cards import ended_card, held_card, unshown_card
 from cogs.imagine.finished import ended_rows, finished_layout, stored_rows
-from domain import Job, JobStatus, Upload
+from domain import Job, JobStatus, NotFound, Upload
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +105,15 @@ class Showing:
     async def _with_pictures(self, job: Job, send: Send) -> int:
         """Show the end of the job; pictures that Discord finds too large are made smaller and sent again.
 
-        `send` waits for the channel's rate limit itself: pictures take a while to be made ready, and a turn that was
-        taken before that would be used together with somebody's later one.
+        Raises NotFound if they are erased meanwhile. `send` waits for the channel's rate limit itself: pictures take a
+        while to be made ready, and a turn that was taken before that would be used together with somebody's later one.
         """
-        pictures = await self.bot.service.jobs.fetch_pictures(job.id) if job.status is JobStatus.DONE else []
-        if not any(picture.png for picture in pictures):
+        if job.status is not JobStatus.DONE:
             words = await translation_for(self.bot, job.guild_id)
             return await send(layout(ended_card(job, words), *ended_rows(job), words=words), [])
+        pictures = await self.bot.service.jobs.fetch_pictures(job.id)
+        if not any(picture.png for picture in pictures):
+            raise NotFound("These pictures were erased while they were to be shown.")
         facts = [picture.facts for picture in pictures]
         limit = job.filesize_limit or discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         for attempt in range(MAX_UPLOADS):

@@ -176,7 +176,15 @@ def _shown_wrongly(server: LoopbackDiscord, state: State, may_lack_files: bool) 
         is_due = job.status == "delivered" and job.pictures > 0 and job.id not in later
         has_stand_in = may_lack_files and bool(shown[job.id])
         if is_due and not has_stand_in and not any(map(shows_picture, shown[job.id])):
-            yield Finding("lost", f"job {job.id} is delivered, and nothing shows it")
+            yield Finding("lost", f"job {job.id} is delivered, and nothing shows it: {_what_is_there(server, job)}")
+
+
+def _what_is_there(server: LoopbackDiscord, job: Job) -> str:
+    """What stands where the job's picture should be shown."""
+    message = server.world.messages.get(job.message_id or 0)
+    if message is None:
+        return f"there is no message {job.message_id}"
+    return f"message {message.id} has the buttons {sorted(set(buttons_of(message)))} and says {text_of(message)!r}"
 
 
 def shows_picture(message: Message) -> bool:

@@ -165,6 +165,28 @@ async def test_pictures_deleted_before_a_kill_are_gone_with_their_message_after_
         await stage.ana.until(lambda: message.id not in world.messages)
 
 
+async def test_pictures_deleted_while_they_are_delivered_are_never_said_to_be_free(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chaos run found it: the message said for a moment that nothing was charged."""
+    await stage.agree(stage.ana)
+    count, said = stage.service.deliveries.count_stored, list[str]()
+
+    async def count_and_erase(job_id: int) -> int:
+        stored = await count(job_id)
+        if stored:
+            await stage.service.jobs.erase(job_id, stage.ana.id)
+        return stored
+
+    monkeypatch.setattr(stage.service.deliveries, "count_stored", count_and_erase)
+    world = stage.server.world
+    unsubscribe = world.subscribe(lambda _: said.extend(text_of(one) for one in world.messages.values()))
+    message = stage.ana.answer(await stage.ana.slash(stage.paintings, "imagine", prompt="1girl", steps=4))
+    await stage.ana.until(lambda: message.id not in world.messages)
+    unsubscribe()
+    assert not [one for one in said if "nothing was charged" in one.lower()]
+
+
 async def test_a_message_of_an_older_bot_is_finished_in_the_newer_components(start_stage: StartStage) -> None:
     async with start_stage() as before:
         await before.agree(before.ana)
