@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import discord
 
-from cogs.core.answers import Meaning, meaning_of
+from cogs.core.answers import LOST, Meaning, meaning_of
 from cogs.core.bot import Bot, Cog
 from cogs.core.channels import find_channel, is_age_restricted, parent_of
 from cogs.imagine.progress import Progress
@@ -185,7 +185,7 @@ class Delivery(Cog):
             return await self._send_privately(job)
         try:
             if meaning is Meaning.REPLACE:
-                return await self._replace(job)
+                return await self._replace(job, self.bot.get_partial_messageable(job.channel_id))
             return await self._showing.show_without_file(job, error)
         except discord.HTTPException as second:
             if meaning_of(second) is Meaning.PASSING and not self._is_given_up(job):
@@ -196,11 +196,14 @@ class Delivery(Cog):
         finished_at = job.finished_at or job.created_at
         return self.bot.service.now() - finished_at > GIVE_UP_AFTER
 
-    async def _replace(self, job: Job) -> int:
+    async def _replace(self, job: Job, channel: discord.abc.Messageable) -> int:
         """Post the end in a new message, and take the old one away: it would go on saying that the job waits."""
-        message_id = await self._showing.post(job, self.bot.get_partial_messageable(job.channel_id))
+        message_id = await self._showing.post(job, channel)
         if job.message_id is not None:
-            await self.bot.delete_quietly(job.channel_id, job.message_id)
+            try:
+                await self.bot.delete_quietly(job.channel_id, job.message_id)
+            except LOST as error:  # the picture is there: a second attempt at all of it would post it twice
+                log.warning("job %d: its first message may be left over: %s", job.id, error)
         return message_id
 
     async def _send_privately(self, job: Job) -> int | None:
@@ -210,7 +213,7 @@ class Delivery(Cog):
             return None
         try:
             user = self.bot.get_user(job.user_id) or await self.bot.fetch_user(job.user_id)
-            return await self._showing.post(job, await user.create_dm())
+            return await self._replace(job, await user.create_dm())
         except discord.HTTPException as error:
             if meaning_of(error) is Meaning.PASSING and not self._is_given_up(job):
                 raise

@@ -74,6 +74,7 @@ async def test_a_place_that_closed_means_a_direct_message(stage: Stage, status: 
     stage.backend.resume()
     await stage.ana.until(lambda: next(filter(is_delivered, stage.ana.sees(stage.ana.dm())), None))
     await stage.until_status(1, JobStatus.DELIVERED)
+    assert waiting(stage) == []
 
 
 @pytest.mark.parametrize(("code", "words"), [(20009, "explicit content"), (200000, "AutoMod")])
