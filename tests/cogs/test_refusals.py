@@ -19,6 +19,7 @@ from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox import Fault
 from sandbox.people.person import NoAnswer
+from sandbox.world import changes
 from sandbox.world.things import Message
 from sandbox.world.world import default_world
 from tests.support.cards import text_of
@@ -27,6 +28,7 @@ from tests.support.stage import Stage, is_delivered, make_stage, restarted
 
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
 CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")
+PUBLIC_THREAD = 11
 
 
 @pytest.mark.parametrize(
@@ -125,6 +127,10 @@ async def ask_in_vain(stage: Stage) -> None:
         Fault(*CALLBACK, status=400, code=40060, after=True),
         Fault(*CALLBACK, status=404, code=10062),
         Fault(*CALLBACK, status=400, code=50035),
+        Fault(*CALLBACK, status=504, times=9, after=True),
+        Fault(*CALLBACK, status=429, after=True),
+        Fault(*CALLBACK, status=403, code=50001),
+        Fault(*CALLBACK, status=404, code=10015),
     ],
     ids=lambda fault: f"{fault.status}-{fault.code}-{'after' if fault.after else 'before'}",
 )
@@ -188,12 +194,18 @@ async def test_one_interaction_is_one_job_however_often_it_comes(stage: Stage) -
 # ---- after a restart -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_private", [False, True])
-async def test_a_message_whose_id_was_lost_is_found_after_a_restart(stage: Stage, is_private: bool) -> None:
+@pytest.mark.parametrize("where", ["channel", "busy channel", "direct message", "thread"])
+async def test_a_message_whose_id_was_lost_is_found_after_a_restart(stage: Stage, where: str) -> None:
     await stage.agree(stage.ana)
     stage.backend.pause()
-    channel = stage.ana.dm() if is_private else stage.paintings
+    channel = stage.ana.dm() if where == "direct message" else stage.paintings
+    if where == "thread":
+        channel = changes.open_thread(
+            stage.server.world, stage.paintings, "pictures", stage.ana.id, PUBLIC_THREAD, None
+        )
     message = stage.ana.answer(await stage.ana.slash(channel, "imagine", prompt="1girl, smile"))
+    for number in range(120 if where == "busy channel" else 0):
+        await stage.ben.say(channel, f"so many words {number}")
     async with stage.database.transaction() as connection:
         await connection.execute("UPDATE jobs SET message_id = NULL")
     async with restarted(stage) as after:
@@ -247,21 +259,33 @@ async def test_a_picture_waits_for_storage_that_is_full_and_is_delivered_then(
     assert stage.service.health.problems == []
 
 
-async def test_a_read_that_fails_in_the_delivery_loop_stops_nobody_for_long(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        ("deliveries", "fetch_undelivered", sqlite3.OperationalError("disk I/O error")),
+        ("deliveries", "fetch_undelivered", KeyError("a column")),
+        ("deliveries", "count_stored", sqlite3.DatabaseError("database disk image is malformed")),
+        ("deliveries", "mark_delivered", sqlite3.OperationalError("database is locked")),
+    ],
+)
+async def test_an_error_in_the_delivery_loop_stops_nobody_for_long(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, owner: str, name: str, error: Exception
 ) -> None:
     message = await ask(stage)
-    fetch, failures = stage.service.deliveries.fetch_undelivered, [sqlite3.OperationalError("disk I/O error")]
+    subject = getattr(stage.service, owner)
+    original, failures = getattr(subject, name), [error]
 
-    async def fetch_later() -> Any:
+    async def fail_once(*arguments: Any) -> Any:
         if failures:
             raise failures.pop()
-        return await fetch()
+        return await original(*arguments)
 
-    monkeypatch.setattr(stage.service.deliveries, "fetch_undelivered", fetch_later)
+    monkeypatch.setattr(subject, name, fail_once)
     stage.backend.resume()
     await stage.ana.until(lambda: is_delivered(message))
+    await stage.until_status(1, JobStatus.DELIVERED)
     assert failures == []
+    assert sum(map(is_delivered, stage.ana.sees(stage.paintings))) == 1
 
 
 async def test_a_row_that_can_not_be_read_is_in_nobodys_way_and_not_at_the_start(
