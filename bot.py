@@ -124,8 +124,10 @@ def _run(settings: Settings, token: str) -> int:
     except sqlite3.Error as error:  # a damaged page that only a use case reads
         log.debug("the database failed", exc_info=True)
         return _fail(explain(settings.database, error))
-    except aiohttp.ClientConnectionError as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         return _fail(f"Discord can't be reached ({error}). Check this machine's network, then start the bot again.")
+    except discord.HTTPException as error:
+        return _fail(f"Discord does not let the bot in now ({error}). Its state is on https://discordstatus.com.")
     return 0
 
 

@@ -87,7 +87,8 @@ async def take_message(
            SELECT :message_id, :channel_id, :guild_id, :user_id, :now,
                   CASE WHEN EXISTS (SELECT 1 FROM prompt_messages
                                     WHERE channel_id = :channel_id AND user_id = :user_id
-                                      AND status IN ('taken', 'accepted') AND taken_at > :since)
+                                      AND status IN ('taken', 'accepted')
+                                      AND taken_at > :since AND taken_at <= :until)
                        THEN 'cooling' ELSE 'taken' END
            WHERE true ON CONFLICT DO NOTHING RETURNING status""",
         {
@@ -95,8 +96,7 @@ async def take_message(
             "channel_id": channel.channel_id,
             "guild_id": channel.guild_id,
             "user_id": user_id,
-            "now": to_seconds(now),
-            "since": to_seconds(now - timedelta(seconds=channel.cooldown_seconds)),
+            **_cooldown(channel, now),
         },
     )
     await connection.execute(
@@ -105,6 +105,15 @@ async def take_message(
         (message_id, channel.channel_id),
     )
     return PromptStatus(row["status"]) if row else None
+
+
+def _cooldown(channel: PromptChannel, now: datetime) -> dict[str, float]:
+    """The pictures that a member must wait after: of the cooldown before `now`.
+
+    One that is further ahead than a cooldown lasts was taken while the clock was wrong, and keeps nobody waiting.
+    """
+    length = timedelta(seconds=channel.cooldown_seconds)
+    return {"now": to_seconds(now), "since": to_seconds(now - length), "until": to_seconds(now + length)}
 
 
 async def take_hint(
@@ -133,21 +142,24 @@ async def take_hint(
 async def take_again(
     connection: aiosqlite.Connection, channel: PromptChannel, message: PromptMessage, now: datetime
 ) -> bool:
-    """Claim an edited message, if its member's cooldown is over; it begins again with this."""
+    """Claim an edited message, if its member's cooldown is over; it begins again with this.
+
+    One that became no picture yet is taken like a new one: it counts before it is accepted, and survives a kill.
+    """
     row = await fetch_one(
         connection,
-        """UPDATE prompt_messages SET taken_at = :now, status = CASE status WHEN 'cooling' THEN 'taken' ELSE status END
+        """UPDATE prompt_messages SET taken_at = :now, status = CASE WHEN job_id IS NULL THEN 'taken' ELSE status END
            WHERE message_id = :message_id
              AND NOT EXISTS (SELECT 1 FROM prompt_messages AS other
                              WHERE other.channel_id = :channel_id AND other.user_id = :user_id
-                               AND other.status IN ('taken', 'accepted') AND other.taken_at > :since)
+                               AND other.status IN ('taken', 'accepted')
+                               AND other.taken_at > :since AND other.taken_at <= :until)
            RETURNING 1""",
         {
             "message_id": message.message_id,
             "channel_id": channel.channel_id,
             "user_id": message.user_id,
-            "now": to_seconds(now),
-            "since": to_seconds(now - timedelta(seconds=channel.cooldown_seconds)),
+            **_cooldown(channel, now),
         },
     )
     return row is not None
@@ -168,27 +180,31 @@ async def give_back(connection: aiosqlite.Connection, job_id: int, earlier_id: i
     await connection.execute("UPDATE prompt_messages SET job_id = ? WHERE job_id = ?", (earlier_id, job_id))
 
 
-async def free_at(database: Database, channel: PromptChannel, user_id: int) -> datetime | None:
+async def free_at(database: Database, channel: PromptChannel, user_id: int, now: datetime) -> datetime | None:
     """When the member's cooldown ends."""
     row = await database.fetch_one(
         """SELECT max(taken_at) AS latest FROM prompt_messages
-           WHERE channel_id = ? AND user_id = ? AND status IN ('taken', 'accepted')""",
-        (channel.channel_id, user_id),
+           WHERE channel_id = :channel_id AND user_id = :user_id AND status IN ('taken', 'accepted')
+             AND taken_at <= :until""",
+        {"channel_id": channel.channel_id, "user_id": user_id, **_cooldown(channel, now)},
     )
     if row is None or row["latest"] is None:
         return None
     return to_datetime(row["latest"]) + timedelta(seconds=channel.cooldown_seconds)
 
 
-async def was_told_to_wait(database: Database, channel: PromptChannel, user_id: int, message_id: int) -> bool:
+async def was_told_to_wait(
+    database: Database, channel: PromptChannel, user_id: int, message_id: int, now: datetime
+) -> bool:
     """Whether the member has an earlier message in this cooldown that we answered with "please wait"."""
     row = await database.fetch_one(
         """SELECT 1 FROM prompt_messages
            WHERE channel_id = :channel_id AND user_id = :user_id AND status = 'cooling' AND message_id < :message_id
+             AND taken_at <= :until
              AND taken_at >= (SELECT max(taken_at) FROM prompt_messages
                               WHERE channel_id = :channel_id AND user_id = :user_id
-                                AND status IN ('taken', 'accepted'))""",
-        {"channel_id": channel.channel_id, "user_id": user_id, "message_id": message_id},
+                                AND status IN ('taken', 'accepted') AND taken_at <= :until)""",
+        {"channel_id": channel.channel_id, "user_id": user_id, "message_id": message_id, **_cooldown(channel, now)},
     )
     return row is not None
 

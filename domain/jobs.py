@@ -34,13 +34,17 @@ class JobStatus(StrEnum):
 
 @frozen
 class Task:
-    """One accepted job on its way to the backend; `weight` is its member's share of the worker."""
+    """One accepted job on its way to the backend; `weight` is its member's share of the worker.
+
+    `is_known`: it was accepted before the process started, when the queue may have been allowed to be longer.
+    """
 
     job_id: int
     user_id: int
     approved: ApprovedRequest
     weight: float = 1.0
     guild_weight: float = 1.0
+    is_known: bool = False
 
 
 @frozen

@@ -85,10 +85,18 @@ class Dispatch:
         """The ids of the jobs that have a `progress`."""
         return self._progress.keys()
 
-    async def hand_over(self, job: Job, approved: ApprovedRequest) -> None:
-        """Give an accepted job to the engine. Raises a UserError, and then the job has ended as failed."""
+    async def hand_over(self, job: Job, approved: ApprovedRequest, *, is_known: bool = False) -> None:
+        """Give an accepted job to the engine. Raises a UserError, and then the job has ended as failed.
+
+        A job that an earlier process accepted `is_known`: a limit that was lowered since does not take it away.
+        """
         task = Task(
-            job_id=job.id, user_id=job.user_id, approved=approved, weight=job.weight, guild_weight=job.guild_weight
+            job_id=job.id,
+            user_id=job.user_id,
+            approved=approved,
+            weight=job.weight,
+            guild_weight=job.guild_weight,
+            is_known=is_known,
         )
         try:
             future = self._backend.submit(task, self._on_progress)
@@ -231,7 +239,7 @@ class Dispatch:
         approved = await asyncio.to_thread(approve, job.request, job.place, allowed)
         if not await jobs.is_open(self._context.database, job.id):
             return  # its member took it back meanwhile
-        await self.hand_over(job, approved)
+        await self.hand_over(job, approved, is_known=True)
 
 
 def _end_of(job_id: int, error: Exception) -> tuple[JobStatus, Outcome]:

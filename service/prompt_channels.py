@@ -174,10 +174,11 @@ class PromptChannels:
 
     async def wait_until(self, channel: PromptChannel, message_id: int, user_id: int) -> datetime | None:
         """When a member who must wait may write again; None if they were told so in this cooldown already."""
-        free_at = await prompt_channels.free_at(self._context.database, channel, user_id)
+        database, now = self._context.database, self._context.now()
+        free_at = await prompt_channels.free_at(database, channel, user_id, now)
         if free_at is None:
             return None
-        was_told = await prompt_channels.was_told_to_wait(self._context.database, channel, user_id, message_id)
+        was_told = await prompt_channels.was_told_to_wait(database, channel, user_id, message_id, now)
         return None if was_told else free_at
 
     def request_for(self, channel: PromptChannel, prompt: str) -> Request:

@@ -9,7 +9,7 @@ from domain import Request
 from domain.prompt_channels import PromptChannel
 
 # People talk beside their prompts like this, in many art servers.
-NO_PROMPT = ("//", "(ooc", "/", "!", "http://", "https://")
+NO_PROMPT = ("//", "(ooc", "((ooc", "/", "!", "http://", "https://")
 
 
 def prompt_in(content: str, bot_id: int, *, needs_mention: bool) -> str | None:

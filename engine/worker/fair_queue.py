@@ -94,7 +94,7 @@ class FairQueue(Generic[JobT]):
     def push(self, job: JobT, *, is_known: bool = False) -> None:
         """Let a job wait. Raises ValueError for a job that waits already, and QueueFull at the limit.
 
-        A known job comes back after it was taken out, which the limit does not hinder.
+        A known job comes back, after it was taken out or after a restart, which the limit does not hinder.
         """
         if job.job_id in self._jobs:
             raise ValueError(f"job {job.job_id} is in the queue already")

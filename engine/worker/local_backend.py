@@ -75,7 +75,10 @@ class LocalBackend:
         return self._loop.counters
 
     def submit(self, task: Task, on_progress: OnProgress) -> Future[Result]:
-        """Queue a task; raises QueueFull. The future ends with a Result, JobCancelled, or another UserError."""
+        """Queue a task; raises QueueFull if it is not known.
+
+        The future ends with a Result, JobCancelled, or another UserError.
+        """
         job = RunningJob.of(task, self.profile, on_progress)
         self._jobs.add(job)
         self._loop.start()

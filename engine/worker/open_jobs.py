@@ -33,9 +33,9 @@ class OpenJobs:
     # ---- what the public API needs ---------------------------------------------------------------------------------
 
     def add(self, job: RunningJob) -> None:
-        """Let a job wait. Raises QueueFull."""
+        """Let a job wait. Raises QueueFull, but not for a known one, which was accepted before."""
         with self._changed:
-            self._queue.push(job)
+            self._queue.push(job, is_known=job.task.is_known)
             self._wake()
 
     def cancel(self, job_id: int) -> bool:

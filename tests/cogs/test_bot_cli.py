@@ -22,6 +22,7 @@ from db.lock import DatabaseLock
 from domain import ModelUnavailable
 from domain.findings import Health
 from engine.safety import FixedScores, SafetyChecker
+from sandbox.rest.limits import Fault
 from sandbox.server import LoopbackDiscord
 from sandbox.testing import discord_server  # noqa: F401 - a fixture
 from settings import Settings
@@ -222,6 +223,19 @@ async def test_an_unreachable_discord_is_one_sentence(tmp_path: Path, tiny_model
         code, output = await on_loopback(unused.getsockname()[1], tmp_path, tiny_model_dir, token="some-token")
     assert code == 2
     assert last_words(output).startswith("Discord can't be reached")
+    assert "Traceback" not in output
+
+
+@pytest.mark.slow
+async def test_a_discord_that_lets_nobody_in_is_one_sentence(
+    tmp_path: Path,
+    tiny_model_dir: Path,
+    discord_server: LoopbackDiscord,  # noqa: F811
+) -> None:
+    discord_server.faults.append(Fault("GET", "/users/@me", status=403, times=99))
+    code, output = await on_loopback(discord_server.port, tmp_path, tiny_model_dir, token="some-token")
+    assert code == 2
+    assert last_words(output).startswith("Discord does not let the bot in now (403")
     assert "Traceback" not in output
 
 

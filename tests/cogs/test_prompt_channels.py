@@ -11,7 +11,7 @@ import pytest
 
 from cogs.prompt_channels.prompt_text import changed, dressed, prompt_in
 from db import prompt_channels
-from domain import Progress, Result, Task
+from domain import JobStatus, Progress, Result, Task
 from domain.prompt_channels import PromptChannel
 from engine.worker.local_backend import LocalBackend
 from sandbox.people.person import Refused
@@ -43,6 +43,13 @@ from tests.support.stage import Stage, is_delivered, restarted
         ("https://example.org/a.png", None),
         ("  ", None),
         ("<@!5>", None),
+        ("((masterpiece)), best quality, 1girl", "((masterpiece)), best quality, 1girl"),
+        ("((1girl))", "((1girl))"),
+        ("(((smile:1.2))), ((hat))", "(((smile:1.2))), ((hat))"),
+        ("<@5> ((night))", "((night))"),
+        ("[[blurry]], {tree}", "[[blurry]], {tree}"),
+        ("((ooc: back in a minute))", None),
+        ("(OOC thanks)", None),
     ],
 )
 def test_what_is_a_prompt(content: str, prompt: str | None) -> None:
@@ -202,6 +209,39 @@ async def test_what_was_written_while_the_bot_was_away_is_painted(open_stage: St
         picture = await picture_for(after, said)
         assert request_of(picture)["prompt"] == "1boy, hat"
         assert len(answers_to(after, first)) == 1
+
+
+@pytest.mark.parametrize("was_painted", [True, False])
+async def test_an_edit_while_the_bot_was_away_is_followed_once(open_stage: Stage, was_painted: bool) -> None:
+    if not was_painted:
+        open_stage.backend.pause()
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    picture = await (picture_for if was_painted else answer_to)(open_stage, said)
+    await open_stage.bot.close()
+    for words in ("1girl, hat", "1girl, umbrella"):
+        await open_stage.ana.edit(said, words)
+    async with restarted(open_stage) as after:
+        await after.ana.until(lambda: is_delivered(picture) and "umbrella" in str(request_of(picture)["prompt"]))
+        assert answers_to(after, said) == [picture]
+
+
+@pytest.mark.parametrize("was_painted", [True, False])
+async def test_a_deletion_while_the_bot_was_away_is_followed(open_stage: Stage, was_painted: bool) -> None:
+    kept = await open_stage.ben.say(prompts(open_stage), "1boy, hat")
+    await picture_for(open_stage, kept)
+    if not was_painted:
+        open_stage.backend.pause()
+    said = await open_stage.ana.say(prompts(open_stage), "1girl, smile")
+    picture = await (picture_for if was_painted else answer_to)(open_stage, said)
+    if was_painted:
+        await open_stage.until_status((await job_of(open_stage, said)).id, JobStatus.DELIVERED)
+    await open_stage.bot.close()
+    await open_stage.ana.delete(said)
+    async with restarted(open_stage) as after:
+        await after.ana.until(lambda: picture.id not in after.server.world.messages)
+        await after.picture(after.ben)  # what was waiting before it has ended
+        assert answers_to(after, said) == []
+        assert len(answers_to(after, kept)) == 1
 
 
 async def test_the_first_message_of_a_channel_is_painted_although_the_bot_was_away(open_stage: Stage) -> None:

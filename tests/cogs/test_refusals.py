@@ -19,6 +19,7 @@ from engine.safety import SafetyChecker
 from engine.sampling.model import LoadedModel
 from sandbox import Fault
 from sandbox.people.person import NoAnswer
+from sandbox.world import changes
 from sandbox.world.things import Message
 from sandbox.world.world import default_world
 from tests.support.cards import text_of
@@ -27,6 +28,7 @@ from tests.support.stage import Stage, is_delivered, make_stage, restarted
 
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")
 CALLBACK = ("POST", "/interactions/{interaction_id}/{token}/callback")
+PUBLIC_THREAD = 11
 
 
 @pytest.mark.parametrize(
@@ -118,6 +120,26 @@ async def ask_in_vain(stage: Stage) -> None:
         await asking
 
 
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (503, 0), (400, 40060)])
+async def test_a_lost_first_answer_to_a_button_leaves_one_message_too(
+    stage: Stage, status: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_again_at_once(monkeypatch)
+    await stage.agree(stage.ana)
+    first = await stage.picture(stage.ana)
+    stage.server.faults.append(Fault(*CALLBACK, status=status, code=code, times=9 if status == 503 else 1, after=True))
+    pressing = asyncio.create_task(stage.ana.click(first, "Again"))
+    await stage.ana.until(lambda: sum(map(is_delivered, stage.ana.sees(stage.paintings))) == 2 or None)
+    stage.server.world.advance(stage.server.world.ack_seconds + 1)
+    with contextlib.suppress(NoAnswer):
+        await pressing
+    await stage.until_status(2, JobStatus.DELIVERED)
+    seen = stage.ana.sees(stage.paintings)
+    assert sum(map(is_delivered, seen)) == 2
+    assert waiting(stage) == []
+    assert not any("charged" in text_of(one) for one in seen)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -126,6 +148,10 @@ async def ask_in_vain(stage: Stage) -> None:
         Fault(*CALLBACK, status=400, code=40060, after=True),
         Fault(*CALLBACK, status=404, code=10062),
         Fault(*CALLBACK, status=400, code=50035),
+        Fault(*CALLBACK, status=504, times=9, after=True),
+        Fault(*CALLBACK, status=429, after=True),
+        Fault(*CALLBACK, status=403, code=50001),
+        Fault(*CALLBACK, status=404, code=10015),
     ],
     ids=lambda fault: f"{fault.status}-{fault.code}-{'after' if fault.after else 'before'}",
 )
@@ -189,12 +215,18 @@ async def test_one_interaction_is_one_job_however_often_it_comes(stage: Stage) -
 # ---- after a restart -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_private", [False, True])
-async def test_a_message_whose_id_was_lost_is_found_after_a_restart(stage: Stage, is_private: bool) -> None:
+@pytest.mark.parametrize("where", ["channel", "busy channel", "direct message", "thread"])
+async def test_a_message_whose_id_was_lost_is_found_after_a_restart(stage: Stage, where: str) -> None:
     await stage.agree(stage.ana)
     stage.backend.pause()
-    channel = stage.ana.dm() if is_private else stage.paintings
+    channel = stage.ana.dm() if where == "direct message" else stage.paintings
+    if where == "thread":
+        channel = changes.open_thread(
+            stage.server.world, stage.paintings, "pictures", stage.ana.id, PUBLIC_THREAD, None
+        )
     message = stage.ana.answer(await stage.ana.slash(channel, "imagine", prompt="1girl, smile"))
+    for number in range(120 if where == "busy channel" else 0):
+        await stage.ben.say(channel, f"so many words {number}")
     async with stage.database.transaction() as connection:
         await connection.execute("UPDATE jobs SET message_id = NULL")
     async with restarted(stage) as after:
@@ -202,11 +234,12 @@ async def test_a_message_whose_id_was_lost_is_found_after_a_restart(stage: Stage
         assert sum(map(is_delivered, after.ana.sees(channel))) == 1
 
 
-async def test_a_clock_ahead_of_discords_does_not_hide_a_message(
-    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker
+@pytest.mark.parametrize("seconds", [300, -300, 2 * 3600])
+async def test_a_clock_ahead_of_discords_or_behind_does_not_hide_a_message(
+    tmp_path: Path, tiny_model: LoadedModel, checker: SafetyChecker, seconds: int
 ) -> None:
-    behind = default_world(clock=lambda: time.time() - 300)
-    async with make_stage(tmp_path, tiny_model, checker, behind) as stage:
+    world = default_world(clock=lambda: time.time() - seconds)
+    async with make_stage(tmp_path, tiny_model, checker, world) as stage:
         message = await ask(stage)
         async with stage.database.transaction() as connection:
             await connection.execute("UPDATE jobs SET message_id = NULL, request_id = NULL")
@@ -248,21 +281,33 @@ async def test_a_picture_waits_for_storage_that_is_full_and_is_delivered_then(
     assert stage.service.health.problems == []
 
 
-async def test_a_read_that_fails_in_the_delivery_loop_stops_nobody_for_long(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        ("deliveries", "fetch_undelivered", sqlite3.OperationalError("disk I/O error")),
+        ("deliveries", "fetch_undelivered", KeyError("a column")),
+        ("deliveries", "count_stored", sqlite3.DatabaseError("database disk image is malformed")),
+        ("deliveries", "mark_delivered", sqlite3.OperationalError("database is locked")),
+    ],
+)
+async def test_an_error_in_the_delivery_loop_stops_nobody_for_long(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, owner: str, name: str, error: Exception
 ) -> None:
     message = await ask(stage)
-    fetch, failures = stage.service.deliveries.fetch_undelivered, [sqlite3.OperationalError("disk I/O error")]
+    subject = getattr(stage.service, owner)
+    original, failures = getattr(subject, name), [error]
 
-    async def fetch_later() -> Any:
+    async def fail_once(*arguments: Any) -> Any:
         if failures:
             raise failures.pop()
-        return await fetch()
+        return await original(*arguments)
 
-    monkeypatch.setattr(stage.service.deliveries, "fetch_undelivered", fetch_later)
+    monkeypatch.setattr(subject, name, fail_once)
     stage.backend.resume()
     await stage.ana.until(lambda: is_delivered(message))
+    await stage.until_status(1, JobStatus.DELIVERED)
     assert failures == []
+    assert sum(map(is_delivered, stage.ana.sees(stage.paintings))) == 1
 
 
 async def test_a_row_that_can_not_be_read_is_in_nobodys_way_and_not_at_the_start(

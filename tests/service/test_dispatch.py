@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import sqlite3
 from collections.abc import Awaitable
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from db import allowances, jobs
-from db.database import Database
+from db.database import Database, DatabaseError
 from domain import Job, JobStatus, OutcomeCode, QueueFull, Result, Task
+from domain.queue import QueueState
+from engine.safety import FixedScores
+from engine.sampling.model import LoadedModel
 from engine.worker.backend import OnProgress
-from service import Topic
+from engine.worker.local_backend import LocalBackend
+from service import Limits, Service, Topic
 from service.dispatch import TAKEN_UP_AT_ONCE
 from service.health import Health
 from tests.support.desk import Desk, open_desk
@@ -86,6 +93,47 @@ async def test_a_finished_job_is_news_and_a_withheld_picture_is_a_decision(desk:
     assert desk.news == ([] if is_safe else [(Topic.DECISIONS, 0)]) + [(Topic.JOBS, job.id)]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("database is locked"),
+        sqlite3.DatabaseError("database disk image is malformed"),
+        OSError(errno.EROFS, "Read-only file system"),
+        DatabaseError("a month's file can't be written"),
+    ],
+    ids=["locked", "malformed", "read-only", "month"],
+)
+@pytest.mark.parametrize(("write", "status"), [("start", "running"), ("finish", "done"), ("end", "failed")])
+async def test_no_write_of_a_job_s_life_is_given_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, write: str, status: str, error: Exception
+) -> None:
+    """A failed one once left a finished picture "being painted" until the next start."""
+    original, failures = getattr(jobs, write), [error] * 3
+
+    async def write_later(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await original(*arguments)
+
+    async def at_once(_seconds: float) -> None: ...
+
+    monkeypatch.setattr(jobs, write, write_later)
+    monkeypatch.setattr(desk.service.health, "_sleep", at_once)
+    job = await desk.service.submit(USUAL_REQUEST, ORIGIN)
+    changed = asyncio.Event()
+    desk.service.topics.subscribe(Topic.JOBS, lambda _: changed.set())
+    if write == "start":
+        desk.backend.take_step(job.id, 1)
+    elif write == "finish":
+        desk.backend.finish(make_result(job.id, job.request, replace(make_picture(), png=PNG)))
+    else:
+        desk.backend.fail(job.id, RuntimeError("the device is gone"))
+    await changed.wait()
+    assert failures == []
+    assert (await desk.jobs.fetch(job.id)).status == status
+    assert desk.service.health.problems == []
+
+
 async def test_who_shows_progress_hears_of_steps_and_of_rows(desk: Desk) -> None:
     heard: list[int] = []
     desk.service.subscribe(heard.append)
@@ -108,6 +156,22 @@ async def test_a_job_that_can_not_be_taken_up_again_ends_and_costs_nothing(
         assert await money_spent(desk) == 0
         assert await ids(desk.service.deliveries.fetch_undelivered()) == [job_id]  # its member is told
         assert desk.service.health.problems == []
+
+
+@pytest.mark.parametrize("max_queue", [1, 2])
+async def test_a_queue_that_was_made_shorter_takes_no_accepted_job_away(
+    database: Database, tiny_model: LoadedModel, max_queue: int
+) -> None:
+    waiting = await many(database, TAKEN_UP_AT_ONCE + 2)
+    async with open_desk(database) as desk:
+        await desk.service.queue.set_state(QueueState.PAUSED, MODERATOR)
+    backend = LocalBackend(tiny_model, FixedScores(), max_queue=max_queue)
+    async with Service(database, backend, Limits(max_queue=max_queue)) as service:
+        await service.dispatch.finish_taking_up()
+        assert await jobs.fetch_open_ids(database) == waiting
+        assert backend.report().queued == len(waiting)
+        with pytest.raises(QueueFull):
+            await service.submit(replace(USUAL_REQUEST, width=64, height=64, scheduler="ddim"), ORIGIN)
 
 
 async def test_a_job_whose_row_is_damaged_ends_and_holds_no_place(database: Database) -> None:
@@ -167,18 +231,27 @@ async def many(database: Database, count: int) -> list[int]:
 
 
 async def test_a_start_waits_for_the_first_waiting_jobs_only_and_takes_the_others_up_in_order(
-    database: Database,
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_ids = await many(database, 3 * TAKEN_UP_AT_ONCE)
+    open_ids, original, has_started = await many(database, 3 * TAKEN_UP_AT_ONCE), jobs.fetch_open_some, asyncio.Event()
     # One that is taken back before its turn is never given to the engine; a damaged one ends.
-    cancelled, damaged = open_ids[-1], open_ids[-2]
+    cancelled, damaged = open_ids[TAKEN_UP_AT_ONCE], open_ids[-1]
     async with database.transaction() as connection:
         await connection.execute("UPDATE jobs SET request = '{}' WHERE id = ?", (damaged,))
+
+    async def fetch(database: Database, ids: list[int]) -> list[Job]:
+        found = await original(database, ids)
+        if ids[0] != open_ids[0]:
+            await has_started.wait()
+        return found
+
+    monkeypatch.setattr(jobs, "fetch_open_some", fetch)
     async with open_desk(database) as desk:
         assert desk.backend.waiting == open_ids[:TAKEN_UP_AT_ONCE]
         await desk.jobs.cancel(cancelled, 1, is_moderator=True)
+        has_started.set()
         await desk.service.dispatch.finish_taking_up()
-        assert desk.backend.waiting == open_ids[:-2]
+        assert desk.backend.waiting == [one for one in open_ids if one not in (cancelled, damaged)]
         row = await database.fetch_one("SELECT status FROM jobs WHERE id = ?", (damaged,))
         assert row is not None
         assert row["status"] == "failed"

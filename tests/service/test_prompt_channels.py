@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,8 +11,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from db import audit, guild_settings, jobs, quotas
+from db import prompt_channels as message_rows
 from db.database import Database
-from domain import ConsentRequired, InvalidRequest, Job, JobStatus, NotFound, Origin, PromptRefused
+from domain import ConsentRequired, InvalidRequest, Job, JobStatus, NotFound, Origin, PromptRefused, UserError
 from domain.prompt_channels import (
     AnswerMode,
     OtherMessages,
@@ -215,6 +217,75 @@ async def test_in_a_cooldown_a_member_is_told_once_when_it_ends(channels: Prompt
 
     service.clock = later
     assert await channels.claim(channel, MESSAGE + 4, MEMBER) is PromptStatus.TAKEN
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=1), timedelta(days=365)])
+async def test_a_clock_that_was_ahead_keeps_nobody_waiting(
+    channels: PromptChannels, service: Service, ahead: timedelta
+) -> None:
+    channel = (await open_channel(channels, cooldown_seconds=600)).channel
+    service.clock = lambda: NOW + ahead
+    assert await channels.claim(channel, MESSAGE, MEMBER) is PromptStatus.TAKEN
+    assert await channels.claim(channel, MESSAGE + 1, MEMBER) is PromptStatus.COOLING
+    service.clock = lambda: NOW
+    assert await channels.claim(channel, MESSAGE + 2, MEMBER) is PromptStatus.TAKEN
+    assert await channels.claim(channel, MESSAGE + 3, MEMBER) is PromptStatus.COOLING
+    assert await channels.wait_until(channel, MESSAGE + 3, MEMBER) == NOW + timedelta(minutes=10)
+
+
+async def test_a_clock_that_is_set_back_a_little_ends_no_cooldown(channels: PromptChannels, service: Service) -> None:
+    channel = (await open_channel(channels, cooldown_seconds=600)).channel
+    assert await channels.claim(channel, MESSAGE, MEMBER) is PromptStatus.TAKEN
+    service.clock = lambda: NOW - timedelta(minutes=5)
+    assert await channels.claim(channel, MESSAGE + 1, MEMBER) is PromptStatus.COOLING
+
+
+@pytest.mark.parametrize("status", [PromptStatus.COOLING, PromptStatus.ACCEPTED, PromptStatus.ANSWERED])
+async def test_editing_a_message_gets_nobody_round_the_cooldown(
+    channels: PromptChannels, service: Service, status: PromptStatus
+) -> None:
+    """Whether it had to wait, was painted already, or got words."""
+    channel = (await open_channel(channels, cooldown_seconds=600)).channel
+    edited = MESSAGE + 1 if status is PromptStatus.COOLING else MESSAGE
+    if status is PromptStatus.ACCEPTED:
+        await submit(channels)
+    else:
+        await channels.claim(channel, MESSAGE, MEMBER)
+    await channels.claim(channel, MESSAGE + 1, MEMBER)
+    if status is PromptStatus.ANSWERED:
+        service.clock = lambda: NOW + timedelta(minutes=10)
+        await channels.claim(channel, MESSAGE + 2, MEMBER)
+        await channels.mark_answered(MESSAGE, 5)
+    message = await channels.find_message(edited)
+    assert message is not None
+    assert message.status is status
+    for _ in range(3):
+        assert not await channels.may_paint_again(channel, message, is_waiting=False)
+    service.clock = lambda: NOW + timedelta(minutes=20)
+    assert await channels.may_paint_again(channel, message, is_waiting=False)
+    assert not await channels.may_paint_again(channel, message, is_waiting=False)
+
+
+@pytest.mark.parametrize("trouble", ["refused", "too long", "storage"])
+async def test_an_edit_that_is_not_accepted_leaves_the_earlier_picture_waiting(
+    channels: PromptChannels, service: Service, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Taking back and accepting are one transaction: a kill in between once lost the prompt."""
+    channel = (await open_channel(channels)).channel
+    job = await submit(channels)
+    words = {"refused": FORBIDDEN, "too long": "hat, " * 400, "storage": "1girl, umbrella"}[trouble]
+    if trouble == "storage":
+
+        async def fail(*_: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(message_rows, "accept_message", fail)
+    with pytest.raises((UserError, sqlite3.Error)):
+        await channels.submit(MESSAGE, channels.request_for(channel, words), asked_by(MEMBER), replaced=job)
+    assert (await service.jobs.fetch(job.id)).status is JobStatus.QUEUED
+    message = await channels.find_message(MESSAGE)
+    assert message is not None
+    assert message.job_id == job.id
 
 
 async def test_an_accepted_message_is_its_jobs(channels: PromptChannels, database: Database) -> None:

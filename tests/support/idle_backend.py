@@ -38,6 +38,10 @@ class IdleBackend:
         """Say that a job's pictures are ready."""
         self._waiting.pop(result.job_id).set_result(result)
 
+    def fail(self, job_id: int, error: Exception) -> None:
+        """Say that a job could not be painted."""
+        self._waiting.pop(job_id).set_exception(error)
+
     def validate(self, request: Request) -> None:
         validate(request, self.profile, self.tokens(request.prompt), self.tokens(request.negative_prompt))
 
